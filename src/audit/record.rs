@@ -1,0 +1,132 @@
+//! What the audit says. Everything in here is a name, a count, a time or a keyed hash.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// What stays the same for a session.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionFacts {
+    /// Session number, unique while Scrim runs.
+    pub session: u64,
+    /// Scrim user.
+    pub user: String,
+    /// Role.
+    pub role: String,
+    /// Client address.
+    pub client: String,
+    /// `application_name` at startup.
+    pub application: String,
+    /// Database.
+    pub database: String,
+    /// Rules version.
+    pub rules: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Record {
+    /// A login, good or bad. For a bad one the facts hold what the client claimed.
+    Login {
+        /// Who.
+        #[serde(flatten)]
+        facts: Arc<SessionFacts>,
+        /// SQLSTATE of the refusal; `None`: logged in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
+    /// A statement is about to be forwarded, or was refused.
+    Statement(Box<StatementRecord>),
+    /// A statement that was accepted has ended.
+    Completed(Outcome),
+    /// The guard stopped a result. An alarm.
+    Breach {
+        /// Who.
+        #[serde(flatten)]
+        facts: Arc<SessionFacts>,
+        /// Which statement, by its number in the session.
+        statement: u64,
+        /// `pg_class.oid` and `attnum` of the column.
+        table: u32,
+        /// `attnum`.
+        column: i16,
+    },
+    /// The session has ended.
+    Logout {
+        /// Who.
+        #[serde(flatten)]
+        facts: Arc<SessionFacts>,
+    },
+}
+
+/// A statement, as the audit knows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatementRecord {
+    /// Who.
+    #[serde(flatten)]
+    pub facts: Arc<SessionFacts>,
+    /// Number in the session, from 1.
+    pub statement: u64,
+    /// `scrim.end_user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_user: Option<String>,
+    /// `scrim.purpose`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The statement with literals replaced by `?`.
+    pub sql: String,
+    /// HMAC-SHA-256 of `sql` under the audit's key, hex, first 16 digits; filled in by the writer.
+    pub fingerprint: Option<String>,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Word for the reason of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The rule that decided, as `file:line`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What is read.
+    pub relations: Vec<RelationRead>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Sent as it came.
+    Forward,
+    /// Sent in another form.
+    Rewrite,
+    /// Not sent.
+    Refuse,
+}
+
+/// A relation that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RelationRead {
+    /// `schema.name`
+    pub relation: String,
+    /// Columns seen clear.
+    pub clear: Vec<String>,
+    /// Columns seen masked: name → mask.
+    pub masked: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How a statement ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// Session number.
+    pub session: u64,
+    /// Statement number in the session.
+    pub statement: u64,
+    /// Rows sent to the client.
+    pub rows: u64,
+    /// Bytes sent to the client.
+    pub bytes: u64,
+    /// From accepted to ended, microseconds.
+    pub duration_us: u64,
+    /// SQLSTATE of the error; `None`: it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

@@ -1,0 +1,17 @@
+//! A snapshot of the database's catalog: relations, columns, keys, inheritance, and the names of functions,
+//! operators and types that are not PostgreSQL's own.
+//!
+//! Pure: a [`Snapshot`] is built from rows that somebody else fetched with [`QUERIES`], and answers questions
+//! about names. It decides nothing.
+
+mod read;
+mod resolve;
+mod snapshot;
+mod type_family;
+
+pub use read::{CatalogError, QUERIES, read_snapshot};
+pub use resolve::SearchPath;
+pub use snapshot::{
+    Column, FunctionName, Relation, RelationKind, RelationOid, Snapshot, UserType, UserTypeKind,
+};
+pub use type_family::TypeFamily;

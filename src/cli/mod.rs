@@ -1,0 +1,1 @@
+//! The commands, a file each. Arguments in, one call, an exit code out.

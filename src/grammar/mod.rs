@@ -1,0 +1,16 @@
+//! PostgreSQL's own grammar (libpg_query): parse, print, and prove.
+//!
+//! [`prove`] is the trusted walker of the house: it looks at a tree that PostgreSQL's grammar built and shows
+//! that nothing stands in it that [`Terms`] do not allow. Everything else may be wrong; this must not be. So it
+//! is an allow-list in every respect: a node kind it does not name is refused, a field it does not look at does
+//! not compile (structs are taken apart without `..`).
+//! This room knows no roles, no rules and no sqlparser.
+
+pub mod functions;
+mod parse;
+mod prove;
+mod shape;
+
+pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse};
+pub use prove::{ColumnUse, Proof, RelationUse, Terms, Violation, prove, prove_expression};
+pub use shape::{fingerprint, shape};

@@ -1,0 +1,11 @@
+//! The judge of results: it trusts no plan.
+//!
+//! PostgreSQL says in each row description which table and column a result column comes straight from. One that
+//! is masked for the role means that something before was wrong: no row goes out. Error and notice texts lose
+//! the fields in which PostgreSQL quotes rows. Pure.
+
+mod error_text;
+mod provenance;
+
+pub use error_text::clean_error_fields;
+pub use provenance::{Breach, judge_row_description};

@@ -1,0 +1,61 @@
+//! Scrim: a role-based data-masking proxy for PostgreSQL.
+//!
+//! Clients connect as if Scrim were the database. Each session has a role, and PostgreSQL answers every
+//! statement as it would on a copy of the database in which every column holds its mask for that role, every
+//! row the role may not see is gone, and everything hidden does not exist. That is *the law*; when Scrim
+//! cannot be sure that it holds for a statement, it refuses the statement and the session goes on.
+//!
+//! # The map of the house
+//!
+//! The core is pure: values in, values out, no clock, no I/O, no async, no logging.
+//!
+//! | room | what it is for | what it must never do |
+//! | --- | --- | --- |
+//! | [`text`] | sources, spans, diagnostics; the only place that draws carets | know what it quotes |
+//! | [`rules`] | YAML → [`rules::RuleSet`], or *all* diagnostics | look at a database |
+//! | [`catalog`] | a snapshot of the database's catalog, name resolution | decide anything |
+//! | [`mask`] | mask specification × column type → SQL expression | know roles or statements |
+//! | [`policy`] | rules × snapshot → [`policy::RoleView`]: what a role sees of each relation | read SQL statements |
+//! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
+//! | [`guard`] | the judge of results: provenance, error texts | trust `sql` |
+//! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
+//!
+//! The shell moves bytes:
+//!
+//! | room | what it is for | what it must never do |
+//! | --- | --- | --- |
+//! | [`config`] | `scrim.yaml` | hold a secret that prints |
+//! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
+//! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
+//! | [`session`] | one client: greeting, login, the queue of expected replies | parse SQL |
+//! | [`demo`] | a private PostgreSQL with the sample database | touch any other server |
+//! | [`cli`] | a file a command | hold logic a test cannot reach without a process |
+//!
+//! A room may use only what stands below it:
+//!
+//! ```text
+//! main → cli → demo, session
+//! session → plan, guard, audit, upstream, wire
+//! plan → sql → policy → mask, catalog, rules → text
+//! upstream → wire          guard → policy, wire          audit → nothing
+//! ```
+//!
+//! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
+//! ([`sql::Plan`] or [`sql::Refusal`]) → `audit` (accepted) → `upstream` (bytes) → `guard` (row description,
+//! errors) → `wire`.
+
+pub mod audit;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod grammar;
+pub mod guard;
+pub mod mask;
+pub mod policy;
+pub mod rules;
+pub mod session;
+pub mod sql;
+pub mod text;
+pub mod upstream;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! Arguments in, one call, an exit code out.
+
+fn main() {}

@@ -1,0 +1,57 @@
+//! What a role sees of one relation.
+
+use std::sync::Arc;
+
+use super::template::Template;
+use crate::text::Origin;
+
+/// A relation as a role sees it.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Clear in every column and row: stays a plain relation, named with its schema.
+    Open,
+    /// Replaced by its template.
+    Masked(Arc<Template>),
+    /// Does not exist for the role.
+    Hidden,
+    /// Exists, but nothing of it may be read; the text says why and what to do instead.
+    Closed {
+        /// `scrim: ` is put in front at the edge.
+        reason: String,
+    },
+}
+
+/// One column of a relation as a role sees it, for templates, `explain`, `SHOW scrim.masks` and the audit.
+#[derive(Debug, Clone)]
+pub struct ColumnAccess {
+    /// `attnum`.
+    pub number: i16,
+    /// The column.
+    pub name: String,
+    /// What happens to it.
+    pub verdict: ColumnVerdict,
+    /// Why.
+    pub decision: Decision,
+}
+
+/// What happens to a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnVerdict {
+    /// The true value.
+    Clear,
+    /// Not there.
+    Hidden,
+    /// A mask, by its label.
+    Masked(String),
+}
+
+/// Why a column is seen the way it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The column's tag: `contact.email`, `open`, or `unclassified`.
+    pub tag: String,
+    /// The line that gave the tag; `None` when nobody classified the column.
+    pub classified: Option<Origin>,
+    /// The role's line that chose the mask; `None` for `open`, and when no line matched (then: redact).
+    pub rule: Option<Origin>,
+}

@@ -1,0 +1,15 @@
+//! Rules × catalog snapshot → what one role sees of each relation, ready to be put into statements.
+//!
+//! A [`RoleView`] is built once for each role, rules version and catalog version. It compiles a template for a
+//! relation when first asked and keeps it. It reads no statements; SQL that stands in the rules (conditions,
+//! own masks, row filters) is checked here before it goes into a template.
+
+mod access;
+mod expression;
+mod role_view;
+mod template;
+
+pub use access::{Access, ColumnAccess, ColumnVerdict, Decision};
+pub use expression::{ExpressionError, checked_expression};
+pub use role_view::{Problem, RoleView};
+pub use template::Template;

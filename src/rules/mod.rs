@@ -1,0 +1,50 @@
+//! The rules of the security team: YAML files in, one [`RuleSet`] or *all* diagnostics out.
+//!
+//! Parse, don't validate: a `RuleSet` that exists is consistent in itself (names unique, tags well formed,
+//! `extends` resolved, `${ENV}` taken). What needs the database (does the column exist, does the mask fit its
+//! type) is judged later, by `policy`.
+//! This room reads no file and knows no database; the caller hands over the texts and the environment.
+
+mod load;
+mod mask_spec;
+mod name;
+mod role;
+mod table;
+mod tag;
+mod user;
+
+pub use load::{Environment, load};
+pub use mask_spec::{MaskSpec, Scalar, TruncateUnit};
+pub use name::{RelationName, RelationPattern};
+pub use role::{DatabaseUser, MaskRule, Permissions, Role, RowRule};
+pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
+pub use tag::{Tag, TagPattern};
+pub use user::User;
+
+use std::collections::BTreeMap;
+
+use crate::text::{Origin, Sources, Span};
+
+/// Everything the rules folder says, merged.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    /// The texts, for origins and diagnostics.
+    pub sources: Sources,
+    /// SHA-256 over names and texts, the first 16 hex digits; stands in every audit record.
+    pub version: String,
+    /// Relations that hold nothing personal.
+    pub open: Vec<OpenRule>,
+    /// What the columns of each relation hold. A relation can stand here once for each set of `databases`.
+    pub tables: Vec<TableRule>,
+    /// Roles by name, with `extends` already resolved.
+    pub roles: BTreeMap<String, Role>,
+    /// Users by name.
+    pub users: BTreeMap<String, User>,
+}
+
+impl RuleSet {
+    /// File and line of a span.
+    pub fn origin(&self, span: Span) -> Origin {
+        self.sources.origin(span)
+    }
+}

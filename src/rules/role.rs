@@ -1,0 +1,88 @@
+//! Roles: what a kind of person may do and see.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use super::mask_spec::MaskSpec;
+use super::name::RelationName;
+use super::table::SqlText;
+use super::tag::TagPattern;
+use crate::text::Span;
+
+/// A role, with everything it inherits through `extends` already in it.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// What kinds of statements.
+    pub may: Permissions,
+    /// One line a pattern; a nearer role's line has replaced the inherited one. Order is of no meaning.
+    pub masks: Vec<MaskRule>,
+    /// Row filters by relation. A nearer role's filter replaces the inherited one for the same relation.
+    pub rows: BTreeMap<RelationName, RowRule>,
+    /// User functions the role may call, by schema and name (all overloads).
+    pub functions: Vec<(RelationName, Span)>,
+    /// When not empty, the session must state one.
+    pub purposes: Vec<String>,
+    /// Own login upstream.
+    pub database_user: Option<DatabaseUser>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// `may:`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// SELECT and what belongs to it.
+    pub read: bool,
+    /// INSERT, UPDATE, DELETE, MERGE.
+    pub write: bool,
+    /// EXPLAIN.
+    pub explain: bool,
+    /// Temporary tables.
+    pub temp_tables: bool,
+    /// Any statement at all.
+    pub everything: bool,
+}
+
+/// One line of `masks`.
+#[derive(Debug, Clone)]
+pub struct MaskRule {
+    /// Which tags.
+    pub pattern: TagPattern,
+    /// The mask.
+    pub mask: MaskSpec,
+    /// The line.
+    pub span: Span,
+}
+
+/// One line of `rows`.
+#[derive(Debug, Clone)]
+pub struct RowRule {
+    /// The filter: names of conditions and columns in an SQL expression.
+    pub filter: SqlText,
+    /// The line.
+    pub span: Span,
+}
+
+/// `database_user:`
+#[derive(Debug, Clone)]
+pub struct DatabaseUser {
+    /// Login name.
+    pub user: String,
+    /// Its password.
+    pub password: Option<SecretString>,
+}
+
+impl Role {
+    /// True when the role's bytes may pass untouched: it may do everything, sees everything, all rows.
+    pub fn is_untouched(&self) -> bool {
+        self.may.everything
+            && self.rows.is_empty()
+            && self.masks.iter().any(|rule| rule.pattern == TagPattern::Rest)
+            && self.masks.iter().all(|rule| matches!(rule.mask, MaskSpec::Clear))
+    }
+}

@@ -1,0 +1,1 @@
+//! One client: greeting, login, and the queue of expected replies.

@@ -1,0 +1,81 @@
+//! Settings a masked role may change, by allow-list: in SET, set_config and startup parameters alike.
+
+/// What may be done with a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingVerdict {
+    /// Any value.
+    Allowed,
+    /// Pinned: only this value (compared without case and punctuation), which it has already.
+    Only(&'static str),
+    /// Not at all.
+    Refused,
+}
+
+/// Judges a setting by its name, in any case.
+pub fn judge_setting(name: &str) -> SettingVerdict {
+    match name.to_ascii_lowercase().as_str() {
+        "application_name"
+        | "bytea_output"
+        | "client_min_messages"
+        | "constraint_exclusion"
+        | "cursor_tuple_fraction"
+        | "datestyle"
+        | "default_transaction_deferrable"
+        | "default_transaction_isolation"
+        | "default_transaction_read_only"
+        | "enable_async_append"
+        | "enable_bitmapscan"
+        | "enable_gathermerge"
+        | "enable_hashagg"
+        | "enable_hashjoin"
+        | "enable_incremental_sort"
+        | "enable_indexonlyscan"
+        | "enable_indexscan"
+        | "enable_material"
+        | "enable_memoize"
+        | "enable_mergejoin"
+        | "enable_nestloop"
+        | "enable_parallel_append"
+        | "enable_parallel_hash"
+        | "enable_partition_pruning"
+        | "enable_partitionwise_aggregate"
+        | "enable_partitionwise_join"
+        | "enable_seqscan"
+        | "enable_sort"
+        | "enable_tidscan"
+        | "extra_float_digits"
+        | "from_collapse_limit"
+        | "geqo"
+        | "idle_in_transaction_session_timeout"
+        | "idle_session_timeout"
+        | "intervalstyle"
+        | "jit"
+        | "join_collapse_limit"
+        | "lc_messages"
+        | "lc_monetary"
+        | "lc_numeric"
+        | "lc_time"
+        | "lock_timeout"
+        | "max_parallel_workers_per_gather"
+        | "parallel_leader_participation"
+        | "plan_cache_mode"
+        | "random_page_cost"
+        | "search_path"
+        | "seq_page_cost"
+        | "statement_timeout"
+        | "timezone"
+        | "transaction_deferrable"
+        | "transaction_isolation"
+        | "transaction_read_only"
+        | "transaction_timeout"
+        | "work_mem"
+        | "xmlbinary"
+        | "xmloption" => SettingVerdict::Allowed,
+        "client_encoding" | "names" => SettingVerdict::Only("UTF8"),
+        "standard_conforming_strings" => SettingVerdict::Only("on"),
+        "backslash_quote" => SettingVerdict::Only("safe_encoding"),
+        "escape_string_warning" => SettingVerdict::Allowed,
+        "array_nulls" | "transform_null_equals" => SettingVerdict::Allowed,
+        _ => SettingVerdict::Refused,
+    }
+}

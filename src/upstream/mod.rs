@@ -1,0 +1,13 @@
+//! One connection to the PostgreSQL behind: TLS, login, startup parameters, and queries of our own.
+//!
+//! Knows no session and no role. What it hands out after login is a stream of pieces, the server's parameters
+//! and its cancel key.
+
+mod catalog_loader;
+mod connect;
+mod login;
+mod query;
+
+pub use catalog_loader::load_snapshot;
+pub use connect::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
+pub use query::QueryError;

@@ -1,0 +1,1 @@
+//! Borrowed readers of message bodies.

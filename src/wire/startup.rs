@@ -1,0 +1,1 @@
+//! The untyped messages before login.

@@ -1,0 +1,1 @@
+//! TLS by rustls, towards clients and towards the database.

@@ -1,0 +1,1 @@
+//! What Scrim itself says, encoded by pgwire.

@@ -1,0 +1,17 @@
+//! The one integration binary: it links PostgreSQL's parser and TLS once. Every module is a topic.
+
+mod canary;
+mod cases;
+mod catalog;
+mod cli;
+mod clients;
+mod config;
+mod faults;
+mod harness;
+mod house;
+mod masked_copy;
+mod masks;
+mod policy;
+mod rules;
+mod session;
+mod upstream;
