@@ -1,1 +1,3 @@
-//! (being written)
+//! The statement cases: Markdown pages below `tests/cases` and `tests/attacks`.
+
+mod page;
