@@ -14,3 +14,11 @@ pub fn postgres() -> &'static PrivatePostgres {
             .unwrap_or_else(|error| panic!("{error}"))
     })
 }
+
+/// A server of one's own with the sample database, for what changes it.
+pub fn start_desk() -> PrivatePostgres {
+    let server = PrivatePostgres::start(&PostgresOptions::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    scrim::demo::load_desk(&server).unwrap_or_else(|error| panic!("{error}"));
+    server
+}
