@@ -111,7 +111,8 @@ fn build(role: &str) -> MaskedCopy {
     let answer = server.run("desk", TABLES).unwrap_or_else(|error| panic!("{error}"));
     let tables: Vec<Table> = serde_json::from_str(&answer).expect("tables");
     // Every raw row is read before anything changes.
-    let plans: Vec<Plan> = tables.iter().map(|table| Plan::new(role, table, &tables, &server)).collect();
+    let plans: Vec<Plan> =
+        tables.iter().map(|table| Plan::new(role, table, &tables, &server)).collect();
     let mut script = String::from("SET client_min_messages = warning;\nBEGIN;\n");
     script.push_str(DROP_WHAT_IS_IN_THE_WAY);
     for (table, plan) in tables.iter().zip(&plans) {
@@ -256,7 +257,10 @@ impl Plan {
             let columns = table.columns.iter().filter(|c| table.primary_key.contains(&c.name));
             let columns: Vec<&str> = columns.map(|column| column.sql.as_str()).collect();
             let Table { sql, .. } = table;
-            script.push_str(&format!("ALTER TABLE {sql} ADD PRIMARY KEY ({});\n", columns.join(", ")));
+            script.push_str(&format!(
+                "ALTER TABLE {sql} ADD PRIMARY KEY ({});\n",
+                columns.join(", ")
+            ));
         }
     }
 
@@ -302,7 +306,12 @@ fn lineage(table: &Table, tables: &[Table]) -> Vec<String> {
     names
 }
 
-fn masked_row(table: &Table, masks: &[serde_yaml::Value], row: &Row, conditions: &Row) -> Vec<Text> {
+fn masked_row(
+    table: &Table,
+    masks: &[serde_yaml::Value],
+    row: &Row,
+    conditions: &Row,
+) -> Vec<Text> {
     let columns = table.columns.iter().zip(masks);
     let masked = columns.map(|(column, mask)| {
         let kind = Type {

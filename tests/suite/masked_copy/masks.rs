@@ -78,7 +78,9 @@ pub fn apply(mask: &Value, value: &Text, column: &Type, row: &Row, conditions: &
         Some("phone") if column.is_text() => digits_hidden(text, 8),
         Some("card") if column.is_text() => digits_hidden(text, 12),
         Some("name") if column.is_text() => Some(words_hidden(text)),
-        Some(other) => panic!("mask `{other}` on type {}: the second hand cannot do it", column.base),
+        Some(other) => {
+            panic!("mask `{other}` on type {}: the second hand cannot do it", column.base)
+        }
         None => keyed(mask, text, column),
     };
     match masked {
@@ -289,7 +291,12 @@ mod tests {
             ("{round: 1000}", "int8", "-1", "-1000"),
             ("{round: 0.5}", "numeric", "1.7", "1.5"),
             ("{truncate: week}", "date", "2026-01-01", "2025-12-29"),
-            ("{truncate: quarter}", "timestamptz", "2026-05-31 10:11:12.5+00", "2026-04-01 00:00:00+00"),
+            (
+                "{truncate: quarter}",
+                "timestamptz",
+                "2026-05-31 10:11:12.5+00",
+                "2026-04-01 00:00:00+00",
+            ),
             ("{truncate: hour}", "timestamp", "2026-05-31 10:11:12.5", "2026-05-31 10:00:00"),
             ("redact", "money", "$1.00", "NULL"),
             ("redact", "_text", "{a}", "{}"),
