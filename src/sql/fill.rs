@@ -40,7 +40,8 @@ pub(super) fn fill(
     if places.len() != holes.len() {
         return Err(lost());
     }
-    let mut filled = String::with_capacity(text.len().saturating_add(holes.len().saturating_mul(256)));
+    let mut filled =
+        String::with_capacity(text.len().saturating_add(holes.len().saturating_mul(256)));
     let mut rest = 0;
     for (offset, index) in places {
         let name = format!("\"{HOLE_SCHEMA}\".\"{index}\"");

@@ -50,9 +50,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         }
         Node::VariableSetStmt(set) => self::set(statement, set, speaker),
         Node::VariableShowStmt(show) => match own::show(&show.name, speaker)? {
-            Some(text) => {
-                Ok(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None })
-            }
+            Some(text) => Ok(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None }),
             None => pass(statement, StatementKind::Show, Effect::None),
         },
         Node::DeallocateStmt(deallocate) => {
@@ -127,9 +125,9 @@ fn set(
         };
     }
     let values = match kind {
-        VariableSetKind::VarSetValue => Some(values(set).ok_or_else(|| {
-            Refusal::setting(&set.name, "takes plain literals only")
-        })?),
+        VariableSetKind::VarSetValue => Some(
+            values(set).ok_or_else(|| Refusal::setting(&set.name, "takes plain literals only"))?,
+        ),
         VariableSetKind::VarSetDefault | VariableSetKind::VarReset => None,
         VariableSetKind::VarSetCurrent
         | VariableSetKind::VarSetMulti
@@ -159,9 +157,9 @@ fn set(
         _ => match judge_setting(&name) {
             SettingVerdict::Allowed => Effect::None,
             SettingVerdict::Only(only) => {
-                let same = values.as_deref().is_none_or(
-                    |values| matches!(values, [value] if is_same_value(only, value)),
-                );
+                let same = values
+                    .as_deref()
+                    .is_none_or(|values| matches!(values, [value] if is_same_value(only, value)));
                 if !same {
                     let why = format!("is pinned to `{only}`");
                     return Err(Refusal::setting(&set.name, &why));

@@ -67,7 +67,11 @@ pub(super) fn judge_purpose(purpose: Option<&str>, speaker: Speaker<'_>) -> Resu
             Err(Refusal {
                 code: "42501",
                 message: "scrim: this purpose is not one of the role's".into(),
-                hint: Some(format!("purposes of role `{}`: {}", speaker.view.role().name, purposes.join(", "))),
+                hint: Some(format!(
+                    "purposes of role `{}`: {}",
+                    speaker.view.role().name,
+                    purposes.join(", ")
+                )),
                 position: None,
                 reason: Reason::Purpose,
                 rule: None,

@@ -30,8 +30,12 @@ impl Refusal {
     pub(super) fn syntax(error: &SyntaxError) -> Refusal {
         let (code, reason, message) = match error.fault {
             SyntaxFault::Syntax => ("42601", Reason::Syntax, error.message.clone()),
-            SyntaxFault::TooLong => ("54000", Reason::TooLarge, format!("scrim: {}", error.message)),
-            SyntaxFault::TooDeep => ("54001", Reason::TooLarge, format!("scrim: {}", error.message)),
+            SyntaxFault::TooLong => {
+                ("54000", Reason::TooLarge, format!("scrim: {}", error.message))
+            }
+            SyntaxFault::TooDeep => {
+                ("54001", Reason::TooLarge, format!("scrim: {}", error.message))
+            }
         };
         Refusal { position: error.position, ..Refusal::new(code, reason, message, None) }
     }

@@ -40,10 +40,9 @@ pub(super) fn resolve(
         return system::judge(speaker, relation);
     }
     match speaker.view.access(relation.oid) {
-        Access::Open => Ok(Target::Open {
-            schema: relation.schema.clone(),
-            name: relation.name.clone(),
-        }),
+        Access::Open => {
+            Ok(Target::Open { schema: relation.schema.clone(), name: relation.name.clone() })
+        }
         Access::Masked(template) => Ok(Target::Hole(Content::Masked(template))),
         Access::Hidden => Err(missing()),
         Access::Closed { reason } => Err(Refusal::closed_relation(

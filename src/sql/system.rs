@@ -114,7 +114,11 @@ struct Listing {
     column_name: Option<&'static str>,
 }
 
-const fn by_oid(name: &'static str, relation: &'static str, column: Option<&'static str>) -> Listing {
+const fn by_oid(
+    name: &'static str,
+    relation: &'static str,
+    column: Option<&'static str>,
+) -> Listing {
     Listing {
         schema: "pg_catalog",
         name,
@@ -208,7 +212,10 @@ fn own_activity(relation: &Relation) -> Content {
     Content::System {
         schema: "pg_catalog",
         name: "pg_stat_activity",
-        sql: format!("(SELECT {} FROM pg_catalog.pg_stat_activity AS a OFFSET 0)", columns.join(", ")),
+        sql: format!(
+            "(SELECT {} FROM pg_catalog.pg_stat_activity AS a OFFSET 0)",
+            columns.join(", ")
+        ),
     }
 }
 

@@ -203,7 +203,8 @@ fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
         .user_functions
         .get(name)
         .is_some_and(|schemas| schemas.iter().any(|schema| !speaker.view.may_call(schema, name)));
-    let column_of_all = || snapshot.relations.values().any(|r| !r.is_system() && r.column(name).is_some());
+    let column_of_all =
+        || snapshot.relations.values().any(|r| !r.is_system() && r.column(name).is_some());
     if (builtin && !(is_reviewed_column(name) && column_of_all())) || user {
         return Err(Violation::Field(name.into()));
     }

@@ -144,7 +144,9 @@ impl Rewriter<'_> {
                 }
                 self.boxed(else_result)
             }
-            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => self.query(subquery),
+            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => {
+                self.query(subquery)
+            }
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 sets.iter_mut().try_for_each(|set| self.exprs(set))
             }
@@ -200,7 +202,11 @@ impl Rewriter<'_> {
         match args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(query) => self.query(query)?,
-            FunctionArguments::List(FunctionArgumentList { duplicate_treatment: _, args, clauses }) => {
+            FunctionArguments::List(FunctionArgumentList {
+                duplicate_treatment: _,
+                args,
+                clauses,
+            }) => {
                 self.function_args(args)?;
                 for clause in clauses {
                     self.function_clause(clause)?;
@@ -217,7 +223,8 @@ impl Rewriter<'_> {
 
     pub(super) fn function_args(&mut self, args: &mut [FunctionArg]) -> Done {
         for arg in args {
-            let (FunctionArg::Named { name: _, arg, operator: _ } | FunctionArg::Unnamed(arg)) = arg
+            let (FunctionArg::Named { name: _, arg, operator: _ } | FunctionArg::Unnamed(arg)) =
+                arg
             else {
                 return Err(foreign("an expression as an argument's name"));
             };

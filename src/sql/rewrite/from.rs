@@ -3,9 +3,8 @@
 use sqlparser::ast::{
     Expr, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
     TableFunctionArgs, TableInheritance, TableSample, TableSampleKind, TableSampleMethod,
-    TableSampleModifier, TableSampleQuantity, TableWithJoins, Value,
-    XmlNamespaceDefinition, XmlPassingArgument, XmlPassingClause, XmlTableColumn,
-    XmlTableColumnOption,
+    TableSampleModifier, TableSampleQuantity, TableWithJoins, Value, XmlNamespaceDefinition,
+    XmlPassingArgument, XmlPassingClause, XmlTableColumn, XmlTableColumnOption,
 };
 
 use super::names::{meaning, parts, qualified, quoted};
@@ -227,7 +226,12 @@ impl Rewriter<'_> {
                 for XmlTableColumn { name: _, option } in columns {
                     match option {
                         XmlTableColumnOption::ForOrdinality => {}
-                        XmlTableColumnOption::NamedInfo { r#type: _, path, default, nullable: _ } => {
+                        XmlTableColumnOption::NamedInfo {
+                            r#type: _,
+                            path,
+                            default,
+                            nullable: _,
+                        } => {
                             self.maybe(path.as_mut())?;
                             self.maybe(default.as_mut())?;
                         }
@@ -278,9 +282,11 @@ fn sample_clause(sample: &TableSampleKind) -> Result<String, Refusal> {
         }
     };
     let share = match quantity {
-        Some(TableSampleQuantity { parenthesized: true, value: Expr::Value(value), unit: None }) => {
-            number(&value.value)?
-        }
+        Some(TableSampleQuantity {
+            parenthesized: true,
+            value: Expr::Value(value),
+            unit: None,
+        }) => number(&value.value)?,
         _ => return Err(Refusal::not_understood("TABLESAMPLE takes a plain number here")),
     };
     let seed = match seed {

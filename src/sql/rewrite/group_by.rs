@@ -28,7 +28,8 @@ impl Rewriter<'_> {
         let mut added = Vec::new();
         for item in items {
             let Some(template) = &item.template else { continue };
-            let is_grouped = |name: &str| grouped.iter().any(|mention| means(mention, item, name, items));
+            let is_grouped =
+                |name: &str| grouped.iter().any(|mention| means(mention, item, name, items));
             let key = &template.primary_key;
             if key.is_empty() || item.renamed || !key.iter().all(|name| is_grouped(name)) {
                 continue;
@@ -82,7 +83,8 @@ fn means(mention: &[String], item: &Item, name: &str, items: &[Item]) -> bool {
         [column] => {
             column == name
                 && items.iter().all(|other| {
-                    other.alias == item.alias || (other.template.is_some() && !other.renamed && !other.has_column(name))
+                    other.alias == item.alias
+                        || (other.template.is_some() && !other.renamed && !other.has_column(name))
                 })
         }
         [.., qualifier, column] => column == name && *qualifier == item.alias,

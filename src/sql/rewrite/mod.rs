@@ -16,9 +16,9 @@ use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
+use super::Speaker;
 use super::hole::Hole;
 use super::refusal::Refusal;
-use super::Speaker;
 use scope::{Item, Mention};
 
 /// How deep sqlparser may go; libpg_query's own limit is reached before.

@@ -25,9 +25,8 @@ impl Item {
     /// True when a template's column of that name is visible under its own name.
     pub(super) fn has_column(&self, name: &str) -> bool {
         !self.renamed
-            && self
-                .template
-                .as_ref()
-                .is_some_and(|template| template.visible_columns().any(|column| column.name == name))
+            && self.template.as_ref().is_some_and(|template| {
+                template.visible_columns().any(|column| column.name == name)
+            })
     }
 }
