@@ -91,7 +91,7 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
         if let Some(section) = sections.last_mut() {
             section.role = code_after(line, "role ").or(section.role.take());
             section.search_path = code_after(line, "search_path ").or(section.search_path.take());
-            section.not_compared |= line.to_lowercase().contains(NOT_COMPARED);
+            section.not_compared |= line.to_ascii_lowercase().contains(NOT_COMPARED);
         }
     }
     Ok(page)

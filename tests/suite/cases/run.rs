@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::compare::{self, RowTypes};
 use super::page::{Case, Expectation};
@@ -204,9 +204,7 @@ fn application_name() -> String {
 }
 
 fn ordered(sql: &str) -> bool {
-    static SPACES: OnceLock<()> = OnceLock::new();
-    SPACES.get_or_init(|| ());
-    let words = sql.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+    let words = sql.split_whitespace().map(str::to_ascii_lowercase).collect::<Vec<_>>();
     words.join(" ").contains("order by")
 }
 

@@ -14,8 +14,8 @@ pub type Text = Option<String>;
 pub struct Type {
     /// `pg_type.typname` of the base type, `_` in front for arrays.
     pub base: String,
-    /// The length in `varchar(n)` and `char(n)`.
-    pub length: Option<usize>,
+    /// `atttypmod`; -1: none.
+    pub modifier: i32,
     /// A domain with a CHECK or NOT NULL, into which not every masked value fits.
     pub constrained: bool,
 }
@@ -35,9 +35,24 @@ impl Type {
 
     /// Cut to the type's length; `char(n)` is padded by the server.
     fn fit(&self, text: String) -> String {
-        match self.length {
-            Some(length) => text.chars().take(length).collect(),
-            None => text,
+        match (self.base.as_str(), self.modifier) {
+            ("varchar" | "bpchar", 4..) => text.chars().take(self.modifier as usize - 4).collect(),
+            _ => text,
+        }
+    }
+
+    /// True when the decimal fits into the type.
+    fn holds(&self, digits: i128, scale: u32) -> bool {
+        match self.base.as_str() {
+            "int2" => i16::try_from(digits).is_ok(),
+            "int4" => i32::try_from(digits).is_ok(),
+            "int8" => i64::try_from(digits).is_ok(),
+            "numeric" if self.modifier >= 4 => {
+                let (precision, own_scale) = (self.modifier - 4 >> 16, self.modifier - 4 & 0xffff);
+                let whole = (digits / 10_i128.pow(scale)).abs();
+                whole < 10_i128.pow((precision - own_scale) as u32)
+            }
+            _ => true,
         }
     }
 }
@@ -183,10 +198,11 @@ fn rounded(text: &str, step: &str, column: &Type) -> Option<String> {
     if column.base.starts_with("float") {
         let (value, step): (f64, f64) = (text.parse().ok()?, step.parse().ok()?);
         let multiple = (value / step).floor() * step;
-        return Some(match value.is_finite() {
-            true => multiple.to_string(),
-            false => text.into(),
-        });
+        return match (value.is_finite(), multiple.is_finite()) {
+            (true, true) => Some(multiple.to_string()),
+            (true, false) => None,
+            (false, _) => Some(text.into()),
+        };
     }
     if !text.contains(|c: char| c.is_ascii_digit()) {
         return Some(text.into());
@@ -196,6 +212,9 @@ fn rounded(text: &str, step: &str, column: &Type) -> Option<String> {
     let value = value * 10_i128.pow(scale - value_scale);
     let step = step * 10_i128.pow(scale - step_scale);
     let multiple = value - value.rem_euclid(step);
+    if !column.holds(multiple, scale) {
+        return None;
+    }
     if scale == 0 {
         return Some(multiple.to_string());
     }
@@ -214,6 +233,9 @@ fn decimal(text: &str) -> Option<(i128, u32)> {
 
 /// A date or timestamp in ISO form, its time of day and zone kept in form.
 fn truncated(text: &str, unit: &str) -> String {
+    if let Some(before_christ) = text.strip_suffix(" BC") {
+        return format!("{} BC", truncated(before_christ, unit));
+    }
     let (date, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
     let mut parts = date.split('-').map(str::parse::<i64>);
     let (Some(Ok(year)), Some(Ok(month)), Some(Ok(day))) =
@@ -271,7 +293,7 @@ mod tests {
 
     fn masked(mask: &str, base: &str, value: &str) -> String {
         let mask: Value = serde_yaml::from_str(mask).expect("YAML");
-        let column = Type { base: base.into(), length: None, constrained: false };
+        let column = Type { base: base.into(), modifier: -1, constrained: false };
         let (row, conditions) = (Row::new(), Row::new());
         apply(&mask, &Some(value.into()), &column, &row, &conditions).unwrap_or("NULL".into())
     }
@@ -290,6 +312,9 @@ mod tests {
             ("{round: 1000}", "numeric", "1290417.35", "1290000.00"),
             ("{round: 1000}", "int8", "-1", "-1000"),
             ("{round: 0.5}", "numeric", "1.7", "1.5"),
+            ("{round: 1000}", "int2", "-32768", "0"),
+            ("{round: 10}", "float8", "-Infinity", "-Infinity"),
+            ("{truncate: hour}", "timestamp", "4713-01-01 01:02:03 BC", "4713-01-01 01:00:00 BC"),
             ("{truncate: week}", "date", "2026-01-01", "2025-12-29"),
             (
                 "{truncate: quarter}",
