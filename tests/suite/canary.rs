@@ -123,6 +123,22 @@ fn around(bytes: &[u8], at: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::harness;
+    use crate::harness::client::Form;
+
+    /// The check can fail: each mark reaches the one who may see it, in every form, and is found.
+    #[test]
+    fn marks_reach_the_untouched_role() {
+        for form in Form::ALL {
+            for column in ["name", "email", "phone", "card_number", "balance", "notes", "profile"] {
+                let mut dba = harness::connect("admin", &[]);
+                let sql = format!("SELECT {column} FROM customers WHERE id = 1");
+                let answers = dba.run(form, &sql, &[&sql]);
+                assert_eq!(answers[0].error, None);
+                assert!(!find(&dba.take_received()).is_empty(), "{column} in {form:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_disguise_is_found() {

@@ -208,7 +208,8 @@ fn every_dependency_is_used() {
 
 #[test]
 fn the_reader_of_use_lines_reads() {
-    let used = rooms_used("use crate::{policy::{A, B}, wire, sql::C};\nlet x = crate::text::nearest();");
+    let used =
+        rooms_used("use crate::{policy::{A, B}, wire, sql::C};\nlet x = crate::text::nearest();");
     assert_eq!(used, ["policy", "wire", "sql", "text"].map(String::from).into());
     assert!(!code("a\n// tokio\nb // tokio\n#[cfg(test)]\ntokio").contains("tokio"));
 }
