@@ -2,17 +2,17 @@
 
 pub mod client;
 
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use scrim::demo::{PostgresOptions, PrivatePostgres};
 
-/// The server that all tests share; each test that writes makes a database of its own.
+use client::Client;
+
+/// The server that all tests share, with the sample database `desk`; what changes it needs one of its own.
 pub fn postgres() -> &'static PrivatePostgres {
     static SERVER: OnceLock<PrivatePostgres> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        PrivatePostgres::start(&PostgresOptions::default())
-            .unwrap_or_else(|error| panic!("{error}"))
-    })
+    SERVER.get_or_init(start_desk)
 }
 
 /// A server of one's own with the sample database, for what changes it.
@@ -21,4 +21,38 @@ pub fn start_desk() -> PrivatePostgres {
         .unwrap_or_else(|error| panic!("{error}"));
     scrim::demo::load_desk(&server).unwrap_or_else(|error| panic!("{error}"));
     server
+}
+
+/// A connection to the sample database itself, past Scrim.
+pub fn connect_direct(login: &str) -> Client {
+    Client::connect_unix(postgres().socket_folder(), postgres().port(), login, "desk")
+}
+
+pub struct Scrim {
+    pub address: SocketAddr,
+}
+
+pub fn scrim() -> &'static Scrim {
+    unimplemented!()
+}
+
+pub fn connect(role: &str, _options: &[(&str, &str)]) -> Client {
+    if role == "admin" {
+        return Client::connect_unix(
+            postgres().socket_folder(),
+            postgres().port(),
+            "scrim",
+            "desk",
+        );
+    }
+    let copy = crate::masked_copy::masked_copy(role);
+    Client::connect_unix(copy.server.socket_folder(), copy.server.port(), &copy.login, "desk")
+}
+
+pub fn sent(_role: &str, _search_path: Option<&str>, _sql: &str) -> String {
+    unimplemented!()
+}
+
+pub fn audit_differs(_application: &str, _expected: &serde_json::Value) -> Vec<String> {
+    Vec::new()
 }

@@ -12,14 +12,14 @@ mod masks;
 mod sample_rules;
 mod twins;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use scrim::demo::PrivatePostgres;
 use serde::Deserialize;
 
-use crate::harness;
+use crate::harness::{self, client::Client};
 use masks::{Text, Type};
 pub use sample_rules::SampleRules;
 use twins::Row;
@@ -29,6 +29,22 @@ pub struct MaskedCopy {
     pub server: PrivatePostgres,
     /// The login that Scrim uses for this role.
     pub login: String,
+    pub row_types: RowTypes,
+}
+
+/// OIDs of composite types and of arrays of them. What is a `customers` in the copy may be a `record` through Scrim.
+#[derive(Debug, Default)]
+pub struct RowTypes {
+    pub rows: BTreeSet<u32>,
+    pub arrays: BTreeSet<u32>,
+}
+
+impl MaskedCopy {
+    /// A connection as Scrim's login.
+    pub fn connect(&self) -> Client {
+        let server = &self.server;
+        Client::connect_unix(server.socket_folder(), server.port(), &self.login, "desk")
+    }
 }
 
 /// The sample rules, as the tests read them.
@@ -130,7 +146,13 @@ fn build(role: &str) -> MaskedCopy {
     }
     script.push_str("ANALYZE;\n");
     server.run("desk", &script).unwrap_or_else(|error| panic!("masked copy for {role}: {error}"));
-    MaskedCopy { server, login }
+    let oids = |column: &str| {
+        let sql = format!("SELECT {column} FROM pg_type WHERE typtype = 'c'");
+        let answer = server.run("desk", &sql).expect("types");
+        answer.lines().map(|line| line.parse().expect("an OID")).collect()
+    };
+    let row_types = RowTypes { rows: oids("oid"), arrays: oids("typarray") };
+    MaskedCopy { server, login, row_types }
 }
 
 /// Foreign keys first, for they hang on primary keys; then checks, triggers and rules of rows.

@@ -1,15 +1,13 @@
 //! Are two answers the same? Scrim's is held against the masked copy's.
 
-use std::collections::BTreeSet;
-
 use crate::harness::client::{Answer, Field, text};
+use crate::masked_copy::RowTypes;
 
 /// `record`, and `record[]`: what a row type of a masked table is called through Scrim.
 const RECORD: u32 = 2249;
 const RECORD_ARRAY: u32 = 2287;
 
 /// The differences between what the copy says and what Scrim says, in words; empty: the same.
-/// `row_types` are the OIDs of the copy's composite types, `row_arrays` those of arrays of them.
 pub fn differences(
     copy: &[Answer],
     scrim: &[Answer],
@@ -28,13 +26,6 @@ pub fn differences(
         .zip(scrim)
         .filter_map(|(copy, scrim)| one(copy, scrim, ordered, row_types))
         .collect()
-}
-
-/// Composite types of a database.
-#[derive(Debug, Default)]
-pub struct RowTypes {
-    pub rows: BTreeSet<u32>,
-    pub arrays: BTreeSet<u32>,
 }
 
 fn one(copy: &Answer, scrim: &Answer, ordered: bool, row_types: &RowTypes) -> Option<String> {

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::compare::{self, RowTypes};
+use super::compare;
 use super::page::{Case, Expectation};
 use crate::canary;
-use crate::harness::client::{Answer, Client, Form};
-use crate::harness::{self, postgres};
-use crate::masked_copy::{MaskedCopy, masked_copy};
+use crate::harness::{
+    self,
+    client::{Answer, Client, Form},
+};
+use crate::masked_copy::{RowTypes, masked_copy};
 
 /// The role that sees everything: its copy is the original, and canaries are its daily bread.
 const CLEAR_ROLE: &str = "admin";
@@ -155,32 +156,17 @@ fn is_failure(answer: &Answer) -> bool {
 /// The law: what PostgreSQL says on the masked copy.
 fn law(case: &Case, form: Form, statements: &[&str], answers: &[Answer]) -> Vec<String> {
     let copy = (case.role != CLEAR_ROLE).then(|| masked_copy(&case.role));
-    let mut client = match &copy {
-        Some(MaskedCopy { server, login }) => {
-            Client::connect_unix(server.socket_folder(), server.port(), login, "desk")
-        }
-        None => {
-            Client::connect_unix(postgres().socket_folder(), postgres().port(), "scrim", "desk")
-        }
+    let mut client = match copy.as_deref() {
+        Some(copy) => copy.connect(),
+        None => harness::connect_direct("scrim"),
     };
     if let Some(path) = &case.search_path {
         client.simple(&format!("SET search_path TO {path}"));
     }
     let expected = client.run(form, &case.sql, statements);
-    let types = row_types(&copy);
-    compare::differences(&expected, answers, ordered(&case.sql), &types)
-}
-
-fn row_types(copy: &Option<Arc<MaskedCopy>>) -> RowTypes {
-    let server = copy.as_ref().map_or_else(postgres, |copy| &copy.server);
-    let mut client =
-        Client::connect_unix(server.socket_folder(), server.port(), "postgres", "desk");
-    let mut oids = |column: &str| {
-        let answers = client.simple(&format!("SELECT {column} FROM pg_type WHERE typtype = 'c'"));
-        let rows = answers.iter().flat_map(|answer| &answer.rows);
-        rows.filter_map(|row| String::from_utf8_lossy(row[0].as_ref()?).parse().ok()).collect()
-    };
-    RowTypes { rows: oids("oid"), arrays: oids("typarray") }
+    let none = RowTypes::default();
+    let row_types = copy.as_deref().map_or(&none, |copy| &copy.row_types);
+    compare::differences(&expected, answers, ordered(&case.sql), row_types)
 }
 
 /// Half of the sessions get their search_path by SET, half by a startup parameter.

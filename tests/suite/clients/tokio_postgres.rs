@@ -1,6 +1,7 @@
 //! tokio-postgres: the extended protocol as a Rust service speaks it, binary formats throughout.
 
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 
 use crate::harness;
@@ -53,13 +54,11 @@ fn prepared_statements_are_executed_many_times() {
         }
         // Several at once, on one connection: a pipeline.
         let ids = [11_i64, 12, 13];
-        let parameters =
-            ids.map(|id| [Box::new(id) as Box<dyn tokio_postgres::types::ToSql + Sync>]);
-        let [one, two, three] = &parameters;
+        let parameters: [[&(dyn ToSql + Sync); 1]; 3] = [[&ids[0]], [&ids[1]], [&ids[2]]];
         let (one, two, three) = tokio::join!(
-            alice.query_one(&statement, std::slice::from_ref(&one[0].as_ref())),
-            alice.query_one(&statement, std::slice::from_ref(&two[0].as_ref())),
-            alice.query_one(&statement, std::slice::from_ref(&three[0].as_ref())),
+            alice.query_one(&statement, &parameters[0]),
+            alice.query_one(&statement, &parameters[1]),
+            alice.query_one(&statement, &parameters[2]),
         );
         let got = [one, two, three].map(|row| row.expect("row").get::<_, i64>(0));
         assert_eq!(got, ids);
