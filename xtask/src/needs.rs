@@ -76,13 +76,11 @@ pub fn postgres_folder() -> Option<PathBuf> {
         return Some(PathBuf::from(folder)).filter(complete);
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let versions = children("/usr/lib/postgresql").into_iter().chain(children("/usr"));
-    let versions = versions.map(|folder| folder.join("bin")).filter(|folder| {
-        folder.starts_with("/usr/lib/postgresql")
-            || folder.starts_with("/usr/pgsql")
-            || folder.to_string_lossy().starts_with("/usr/pgsql-")
+    let fedora = children("/usr").into_iter().filter(|folder| {
+        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgsql-"))
     });
-    std::env::split_paths(&path).chain(versions).find(complete)
+    let versions = children("/usr/lib/postgresql").into_iter().chain(fedora);
+    std::env::split_paths(&path).chain(versions.map(|folder| folder.join("bin"))).find(complete)
 }
 
 fn libclang() -> Option<PathBuf> {
@@ -97,7 +95,7 @@ fn libclang() -> Option<PathBuf> {
         })
         .flat_map(|folder| [folder.join("lib"), folder])
         .chain(["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from))
-        .chain(children("/Library/Developer/CommandLineTools/usr").into_iter());
+        .chain(children("/Library/Developer/CommandLineTools/usr"));
     folders.into_iter().find(|folder| {
         children(folder).iter().any(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
