@@ -45,8 +45,13 @@ pub fn connect(role: &str, _options: &[(&str, &str)]) -> Client {
             "desk",
         );
     }
+    let path = _options.iter().find(|(name, _)| *name == "search_path");
     let copy = crate::masked_copy::masked_copy(role);
-    Client::connect_unix(copy.server.socket_folder(), copy.server.port(), &copy.login, "desk")
+    let mut client = copy.connect();
+    if let Some((_, path)) = path {
+        client.simple(&format!("SET search_path TO {path}"));
+    }
+    client
 }
 
 pub fn sent(_role: &str, _search_path: Option<&str>, _sql: &str) -> String {

@@ -139,6 +139,9 @@ fn build(role: &str) -> MaskedCopy {
     for (table, plan) in tables.iter().zip(&plans) {
         plan.drop_hidden(table, &mut script);
     }
+    let functions = rules.functions(role);
+    let functions: Vec<String> = functions.iter().map(|name| format!("'{name}'")).collect();
+    script.push_str(&DROP_FUNCTIONS.replace("ALLOWED", &functions.join(", ")));
     script.push_str("COMMIT;\n");
     let login = rules.login(role);
     for schema in ["public", "catalog"] {
@@ -175,6 +178,21 @@ BEGIN
         SELECT format('DROP INDEX %s', indexrelid::regclass)
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
         WHERE NOT indisprimary AND NOT relispartition AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+    LOOP EXECUTE statement; END LOOP;
+END $$;
+";
+
+/// User functions that the role may not call do not exist for it, so that a built-in one of the same name is meant;
+/// operators made of them go too.
+const DROP_FUNCTIONS: &str = r"
+DO $$
+DECLARE statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure)
+        FROM pg_proc WHERE pronamespace::regnamespace::text !~ '^(pg_|information_schema)'
+          AND pronamespace::regnamespace || '.' || proname <> ALL (ARRAY[ALLOWED]::text[])
+          AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
     LOOP EXECUTE statement; END LOOP;
 END $$;
 ";

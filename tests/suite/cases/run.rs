@@ -130,9 +130,8 @@ fn run_form(
         && update
         && form == Form::Simple
         && let Some((false, block)) = table_ok
-        && let Some(answer) = result_of(&answers)
     {
-        *new_table = Some(NewTable { block, lines: compare::render(answer) });
+        *new_table = Some(NewTable { block, lines: results(&answers).concat() });
     }
 
     if scrim.transaction != b'I' {
@@ -194,17 +193,20 @@ fn ordered(sql: &str) -> bool {
     words.join(" ").contains("order by")
 }
 
-/// The last answer that has columns.
-fn result_of(answers: &[Answer]) -> Option<&Answer> {
-    answers.iter().rev().find(|answer| answer.columns.is_some() && answer.error.is_none())
+/// The answers that have columns, as pages show them: one after the other.
+fn results(answers: &[Answer]) -> Vec<Vec<String>> {
+    let tables = answers.iter().filter(|answer| answer.columns.is_some() && answer.error.is_none());
+    tables.map(compare::render).collect()
 }
 
 fn table_differs(expected: &[String], answers: &[Answer], ordered: bool) -> Option<String> {
-    let Some(answer) = result_of(answers) else {
+    let results = results(answers);
+    if results.is_empty() {
         let got: Vec<String> = answers.iter().map(compare::summary).collect();
         return Some(format!("expected a table, got {}", got.join("; ")));
-    };
-    let got = compare::render(answer);
+    }
+    // Where one table ends and the next begins cannot be seen on the page, so several keep their order.
+    let ordered = ordered || results.len() > 1;
     let sorted = |lines: &[String]| {
         let mut lines: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
         if let (false, Some(rows)) = (ordered, lines.get_mut(1..)) {
@@ -212,7 +214,7 @@ fn table_differs(expected: &[String], answers: &[Answer], ordered: bool) -> Opti
         }
         lines
     };
-    let (left, right) = (sorted(expected), sorted(&got));
+    let (left, right) = (sorted(expected), sorted(&results.concat()));
     (left != right).then(|| {
         let indented = |lines: &[String]| format!("      {}", lines.join("\n      "));
         format!("expected\n{}\n    got\n{}", indented(&left), indented(&right))

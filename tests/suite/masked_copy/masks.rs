@@ -148,9 +148,10 @@ pub fn redacted(column: &Type) -> Text {
 }
 
 fn email(text: &str) -> Option<String> {
-    let (local, domain) = text.split_once('@')?;
+    // A local part may hold an @ (RFC 5321, quoted), a domain may not.
+    let (local, domain) = text.rsplit_once('@')?;
     let first = local.chars().next()?;
-    (!domain.is_empty() && !domain.contains('@')).then(|| format!("{first}***@{domain}"))
+    (!domain.is_empty()).then(|| format!("{first}***@{domain}"))
 }
 
 /// Keeps punctuation and the last four digits; too few digits: nothing.

@@ -52,9 +52,13 @@ impl SampleRules {
         self.open.iter().any(|open| *open == relation || *open == format!("{schema}.*"))
     }
 
-    /// True when `tables` names the relation.
-    pub fn is_classified(&self, relation: &str) -> bool {
-        self.tables.contains_key(relation)
+    /// The user functions that the role may call.
+    pub fn functions(&self, role: &str) -> Vec<String> {
+        let lists = self
+            .ancestry(role)
+            .into_iter()
+            .filter_map(|role| Some(self.roles[&role].get("functions")?.as_sequence()?.clone()));
+        lists.flatten().map(|name| plain(name.as_str().expect("a name"))).collect()
     }
 
     /// The mask of a column. `lineage` is the relation and then its parents, nearest first.
