@@ -132,6 +132,13 @@ pub enum PostgresError {
     },
 }
 
+impl PostgresError {
+    /// A file or program could not be used.
+    pub(super) fn io(action: &str, source: std::io::Error) -> PostgresError {
+        PostgresError::Io { action: action.into(), source }
+    }
+}
+
 /// A running server. Dropping it stops the server and deletes its folder.
 #[derive(Debug)]
 pub struct PrivatePostgres {

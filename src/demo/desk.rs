@@ -1,0 +1,130 @@
+//! The sample support desk: database, rules and configuration, in places of their own that are removed at the end.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::postgres::{PostgresError, PostgresOptions, PrivatePostgres};
+
+/// The sample database: a support desk. A script for psql; it makes the logins too, but sets no passwords.
+pub const SAMPLE_SQL: &str = include_str!("sample.sql");
+
+/// The name of the sample database.
+pub const DATABASE: &str = "desk";
+
+/// The service account, by which Scrim logs in.
+pub const SERVICE_LOGIN: &str = "scrim";
+
+/// Logins of the sample database. Their passwords, like those of the users, are `<name>-demo`.
+const LOGINS: [&str; 2] = [SERVICE_LOGIN, "svc_support"];
+
+/// The sample rules, so that the binary works from anywhere.
+pub const SAMPLE_RULES: &[(&str, &str)] = &[
+    ("10-open.yaml", include_str!("../../masking-rules/10-open.yaml")),
+    ("20-customers.yaml", include_str!("../../masking-rules/20-customers.yaml")),
+    ("30-support-desk.yaml", include_str!("../../masking-rules/30-support-desk.yaml")),
+    ("40-roles.yaml", include_str!("../../masking-rules/40-roles.yaml")),
+    ("50-users.yaml", include_str!("../../masking-rules/50-users.yaml")),
+];
+
+/// The password of a login or user of the sample.
+pub fn sample_password(name: &str) -> String {
+    format!("{name}-demo")
+}
+
+/// Creates the sample database on a private server, and the logins with their passwords.
+pub fn load_desk(server: &PrivatePostgres) -> Result<(), PostgresError> {
+    server.create_database(DATABASE, None)?;
+    server.run(DATABASE, SAMPLE_SQL)?;
+    let password = |login| format!("ALTER ROLE {login} PASSWORD '{}';\n", sample_password(login));
+    server.run(DATABASE, &LOGINS.map(password).concat()).map(drop)
+}
+
+/// A private PostgreSQL with the sample database, and a folder with everything that `scrim run` reads.
+#[derive(Debug)]
+pub struct Desk {
+    server: PrivatePostgres,
+    folder: Folder,
+}
+
+impl Desk {
+    /// Starts the server, loads the sample and writes the configuration, by which Scrim listens on `listen`.
+    pub fn open(listen: &str) -> Result<Desk, PostgresError> {
+        let server = PrivatePostgres::start(&PostgresOptions::default())?;
+        load_desk(&server)?;
+        let folder = Folder::create()?;
+        let rules = folder.path.join("masking-rules");
+        std::fs::create_dir(&rules)
+            .map_err(|source| PostgresError::io("write the rules", source))?;
+        for (name, text) in SAMPLE_RULES {
+            folder.write(&format!("masking-rules/{name}"), text)?;
+        }
+        folder.write("scrim.yaml", &configuration(listen, server.port()))?;
+        Ok(Desk { server, folder })
+    }
+
+    /// The private server.
+    pub fn server(&self) -> &PrivatePostgres {
+        &self.server
+    }
+
+    /// `scrim.yaml`, with the rules beside it; the audit trail will be there too.
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.path.join("scrim.yaml")
+    }
+
+    /// The audit trail.
+    pub fn audit_file(&self) -> PathBuf {
+        self.folder.path.join("audit.jsonl")
+    }
+
+    /// The folder in which all files of the desk lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+}
+
+fn configuration(listen: &str, port: u16) -> String {
+    let password = sample_password(SERVICE_LOGIN);
+    format!(
+        "listen: {listen}\n\
+         database:\n  host: 127.0.0.1\n  port: {port}\n  user: {SERVICE_LOGIN}\n  \
+         password: {password}\n  tls: disable\n\
+         rules: masking-rules\n\
+         audit:\n  file: audit.jsonl\n"
+    )
+}
+
+/// A folder of our own, deleted with what is in it.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn create() -> Result<Folder, PostgresError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("scrim-demo-{}-{count}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Folder { path }),
+                // Left by a process of the same number that was killed.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(PostgresError::io("make a folder", source)),
+            }
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), PostgresError> {
+        std::fs::write(self.path.join(name), text)
+            .map_err(|source| PostgresError::io(&format!("write {name}"), source))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
