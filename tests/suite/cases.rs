@@ -6,7 +6,7 @@
 //! `SCRIM_CASES=text` runs only tests whose page or headings contain the text. `cargo xtask cases --update` writes
 //! the tables that pages should show, but none that holds a canary or differs from the masked copy.
 
-mod compare;
+pub mod compare;
 mod page;
 mod run;
 
@@ -34,6 +34,7 @@ fn every_attack_fails() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "libtest shows what a test prints")]
 fn there_are_enough_cases() {
     let (cases, attacks) = (count("cases"), count("attacks"));
     println!("{cases} cases and {attacks} attacks");
@@ -88,7 +89,8 @@ fn pages(folder: &str) -> Vec<(PathBuf, Page)> {
     pages
 }
 
-/// Runs all tests of a folder on as many threads as the machine has processors.
+/// Runs all tests of a folder, on as many threads as the machine has processors.
+#[expect(clippy::print_stdout, reason = "libtest shows what a test prints")]
 fn run_folder(folder: &str) {
     let filter = std::env::var("SCRIM_CASES").unwrap_or_default();
     let update = std::env::var_os("SCRIM_CASES_UPDATE").is_some();

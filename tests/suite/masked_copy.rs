@@ -9,6 +9,7 @@
 //! to a query depends on stays: types, column order, primary keys, views, functions.
 
 mod masks;
+mod random;
 mod sample_rules;
 mod twins;
 

@@ -94,7 +94,7 @@ impl Client {
         password: &str,
         database: &str,
         options: &[(&str, &str)],
-    ) -> Result<Client, ServerError> {
+    ) -> Result<Client, Box<ServerError>> {
         let stream = TcpStream::connect(address).expect("TCP connection");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
@@ -115,7 +115,7 @@ impl Client {
         password: &str,
         database: &str,
         options: &[(&str, &str)],
-    ) -> Result<Client, ServerError> {
+    ) -> Result<Client, Box<ServerError>> {
         let mut client = Client {
             stream,
             received: Vec::new(),
@@ -146,7 +146,7 @@ impl Client {
                     client.parameters.insert(name.expect("name"), value.expect("value"));
                 }
                 b'K' => client.backend_key = frame.body,
-                b'E' => return Err(error_fields(&frame.body)),
+                b'E' => return Err(Box::new(error_fields(&frame.body))),
                 b'N' | b'v' => {}
                 b'Z' => {
                     client.transaction = frame.body[0];

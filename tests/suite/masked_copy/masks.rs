@@ -48,7 +48,8 @@ impl Type {
             "int4" => i32::try_from(digits).is_ok(),
             "int8" => i64::try_from(digits).is_ok(),
             "numeric" if self.modifier >= 4 => {
-                let (precision, own_scale) = (self.modifier - 4 >> 16, self.modifier - 4 & 0xffff);
+                let (precision, own_scale) =
+                    ((self.modifier - 4) >> 16, (self.modifier - 4) & 0xffff);
                 let whole = (digits / 10_i128.pow(scale)).abs();
                 whole < 10_i128.pow((precision - own_scale) as u32)
             }
