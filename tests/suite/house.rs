@@ -37,7 +37,9 @@ const PURE: &[&str] = &["text", "rules", "catalog", "grammar", "mask", "policy",
 const IMPURE: &[&str] = &[
     "tokio",
     "std::fs",
-    "std::net",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "ToSocketAddrs",
     "std::time",
     "std::env",
     "std::process",
@@ -50,7 +52,7 @@ const IMPURE: &[&str] = &[
     "rand::",
     "tracing",
     "println!",
-    "jiff",
+    "::now(",
 ];
 
 struct File {
