@@ -10,7 +10,7 @@ mod frontend;
 
 pub use backend::{
     Authentication, BackendKey, Column, CommandTag, ErrorFields, authentication, backend_key,
-    command_tag, error_fields, parameter_status, ready_status, row_description,
+    command_tag, data_row, error_fields, parameter_status, ready_status, row_description,
 };
 pub use frontend::{
     Bind, BindHead, Close, Describe, Execute, Named, Parse, Query, SaslInitial, sasl_initial,

@@ -167,16 +167,16 @@ pub fn command_complete(out: &mut BytesMut, tag: &str) {
     say(out, &CommandComplete::new(without_zero(tag)));
 }
 
-/// StartupMessage of protocol 3.0; a name or value with a zero byte, or an empty name, is unwritable.
+/// StartupMessage of protocol 3.0; a zero byte, an empty name or a name given twice is unwritable.
 pub fn startup(out: &mut BytesMut, parameters: &[(&str, &str)]) -> Result<(), Unwritable> {
     const WHAT: &str = "StartupMessage";
     let mut startup = Startup::new();
     startup.parameters = BTreeMap::new();
     for (name, value) in parameters {
-        if name.is_empty() {
+        let (name, value) = (checked(name, WHAT)?, checked(value, WHAT)?);
+        if name.is_empty() || startup.parameters.insert(name, value).is_some() {
             return Err(Unwritable { what: WHAT });
         }
-        startup.parameters.insert(checked(name, WHAT)?, checked(value, WHAT)?);
     }
     try_say(out, &startup, WHAT)
 }
@@ -341,6 +341,7 @@ mod tests {
         assert!(query(&mut out, "SELECT 1\0Q").is_err());
         assert!(parse(&mut out, "a\0b", "SELECT 1", &[]).is_err());
         assert!(startup(&mut out, &[("user", "a\0database\0b")]).is_err());
+        assert!(startup(&mut out, &[("user", "a"), ("user", "b")]).is_err());
         assert!(parse(&mut out, "", "SELECT 1", &vec![0; 70_000]).is_err());
         assert!(out.is_empty());
     }

@@ -41,6 +41,15 @@ pub fn row_description(body: &[u8]) -> Result<Vec<Column<'_>>, Malformed> {
     Ok(columns)
 }
 
+/// Reads the body of a DataRow: the values as they came, `None` is NULL.
+pub fn data_row(body: &[u8]) -> Result<Vec<Option<&[u8]>>, Malformed> {
+    let mut walk = Walk::new(body, "DataRow message");
+    let count = walk.count()?;
+    let values = (0..count).map(|_| walk.value()).collect::<Result<_, _>>()?;
+    walk.end()?;
+    Ok(values)
+}
+
 /// The fields of an ErrorResponse or NoticeResponse: code and text, in the order sent.
 #[derive(Debug, Clone)]
 pub struct ErrorFields<'a> {

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::{
     Authentication, Bind, BindHead, Close, Describe, Execute, Malformed, Named, Parse, Query,
-    authentication, backend_key, command_tag, error_fields, parameter_status, ready_status,
-    row_description, sasl_initial,
+    authentication, backend_key, command_tag, data_row, error_fields, parameter_status,
+    ready_status, row_description, sasl_initial,
 };
 
 fn is_malformed<T>(read: Result<T, Malformed>, utf8: bool) -> bool {
@@ -130,5 +130,6 @@ proptest! {
         let _ = parameter_status(&body);
         let _ = backend_key(&body);
         let _ = authentication(&body);
+        let _ = data_row(&body);
     }
 }
