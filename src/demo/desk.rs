@@ -4,6 +4,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::wire::certificates::make_certificates;
+
 use super::postgres::{PostgresError, PostgresOptions, PrivatePostgres};
 
 /// The sample database: a support desk. A script for psql; it makes the logins too, but sets no passwords.
@@ -59,6 +61,9 @@ impl Desk {
         for (name, text) in SAMPLE_RULES {
             folder.write(&format!("masking-rules/{name}"), text)?;
         }
+        make_certificates(&folder.path.join("certs")).map_err(|source| {
+            PostgresError::io("make certificates", std::io::Error::other(source))
+        })?;
         folder.write("scrim.yaml", &configuration(listen, server.port()))?;
         Ok(Desk { server, folder })
     }
@@ -78,6 +83,11 @@ impl Desk {
         self.folder.path.join("audit.jsonl")
     }
 
+    /// The authority that signed the certificate Scrim shows: for `sslrootcert`.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path.join("certs/ca.crt")
+    }
+
     /// The folder in which all files of the desk lie.
     pub fn folder(&self) -> &Path {
         &self.folder.path
@@ -91,6 +101,7 @@ fn configuration(listen: &str, port: u16) -> String {
          database:\n  host: 127.0.0.1\n  port: {port}\n  user: {SERVICE_LOGIN}\n  \
          password: {password}\n  tls: disable\n\
          rules: masking-rules\n\
+         tls:\n  mode: allow\n  certificate: certs/server.crt\n  key: certs/server.key\n\
          audit:\n  file: audit.jsonl\n"
     )
 }

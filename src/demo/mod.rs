@@ -4,8 +4,10 @@
 
 mod desk;
 mod postgres;
+mod running;
 
 pub use desk::{
     DATABASE, Desk, SAMPLE_RULES, SAMPLE_SQL, SERVICE_LOGIN, load_desk, sample_password,
 };
 pub use postgres::{PostgresError, PostgresOptions, PrivatePostgres, SUPERUSER};
+pub use running::{RunningError, RunningScrim};

@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream", "wire",
         ],
     ),
-    ("demo", &["audit", "config", "rules", "session", "text", "upstream"]),
+    ("demo", &["wire"]),
 ];
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.

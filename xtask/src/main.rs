@@ -71,7 +71,5 @@ fn demo(arguments: &[String]) -> Outcome {
 fn certs(arguments: &[String]) -> Outcome {
     needs::compiler()?;
     let folder = arguments.first().map_or("certs", String::as_str);
-    let mut cargo = run::cargo(&["run", "--quiet", "--bin", "scrim", "--", "demo"]);
-    cargo.args(["--certificates", folder]);
-    run::succeed(&mut cargo)
+    run::succeed(&mut run::cargo(&["run", "--quiet", "--example", "certificates", "--", folder]))
 }
