@@ -1,8 +1,6 @@
 //! The sample support desk: database, rules and configuration, in places of their own that are removed at the end.
 
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wire::certificates::make_certificates;
 
@@ -46,7 +44,8 @@ pub fn load_desk(server: &PrivatePostgres) -> Result<(), PostgresError> {
 #[derive(Debug)]
 pub struct Desk {
     server: PrivatePostgres,
-    folder: Folder,
+    /// Below the server's own, so that it goes with it.
+    folder: PathBuf,
 }
 
 impl Desk {
@@ -54,17 +53,16 @@ impl Desk {
     pub fn open(listen: &str) -> Result<Desk, PostgresError> {
         let server = PrivatePostgres::start(&PostgresOptions::default())?;
         load_desk(&server)?;
-        let folder = Folder::create()?;
-        let rules = folder.path.join("masking-rules");
-        std::fs::create_dir(&rules)
-            .map_err(|source| PostgresError::io("write the rules", source))?;
+        let folder = server.make_folder("scrim")?;
+        server.make_folder("scrim/masking-rules")?;
+        server.make_folder("scrim/certs")?;
         for (name, text) in SAMPLE_RULES {
-            folder.write(&format!("masking-rules/{name}"), text)?;
+            write(&folder.join("masking-rules").join(name), text)?;
         }
-        make_certificates(&folder.path.join("certs")).map_err(|source| {
+        make_certificates(&folder.join("certs")).map_err(|source| {
             PostgresError::io("make certificates", std::io::Error::other(source))
         })?;
-        folder.write("scrim.yaml", &configuration(listen, server.port()))?;
+        write(&folder.join("scrim.yaml"), &configuration(listen, server.port()))?;
         Ok(Desk { server, folder })
     }
 
@@ -75,22 +73,22 @@ impl Desk {
 
     /// `scrim.yaml`, with the rules beside it; the audit trail will be there too.
     pub fn configuration(&self) -> PathBuf {
-        self.folder.path.join("scrim.yaml")
+        self.folder.join("scrim.yaml")
     }
 
     /// The audit trail.
     pub fn audit_file(&self) -> PathBuf {
-        self.folder.path.join("audit.jsonl")
+        self.folder.join("audit.jsonl")
     }
 
     /// The authority that signed the certificate Scrim shows: for `sslrootcert`.
     pub fn authority(&self) -> PathBuf {
-        self.folder.path.join("certs/ca.crt")
+        self.folder.join("certs/ca.crt")
     }
 
     /// The folder in which all files of the desk lie.
     pub fn folder(&self) -> &Path {
-        &self.folder.path
+        &self.folder
     }
 }
 
@@ -106,36 +104,7 @@ fn configuration(listen: &str, port: u16) -> String {
     )
 }
 
-/// A folder of our own, deleted with what is in it.
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-}
-
-impl Folder {
-    fn create() -> Result<Folder, PostgresError> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("scrim-demo-{}-{count}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Folder { path }),
-                // Left by a process of the same number that was killed.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(PostgresError::io("make a folder", source)),
-            }
-        }
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<(), PostgresError> {
-        std::fs::write(self.path.join(name), text)
-            .map_err(|source| PostgresError::io(&format!("write {name}"), source))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
+fn write(file: &Path, text: &str) -> Result<(), PostgresError> {
+    std::fs::write(file, text)
+        .map_err(|source| PostgresError::io(&format!("write {}", file.display()), source))
 }

@@ -143,6 +143,7 @@ impl PostgresError {
 #[derive(Debug)]
 pub struct PrivatePostgres {
     binaries: PathBuf,
+    owner: Owner,
     folder: PathBuf,
     port: u16,
     keeper: Child,
@@ -166,6 +167,7 @@ impl PrivatePostgres {
                     let folder = folder.keep();
                     return Ok(PrivatePostgres {
                         binaries,
+                        owner,
                         folder,
                         port,
                         keeper,
@@ -186,6 +188,19 @@ impl PrivatePostgres {
     /// The folder of the Unix socket, usable as a host name by libpq and by `upstream`.
     pub fn socket_folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Makes a folder for files that shall go when the server goes, however this process ends.
+    /// `name` may be a path below an earlier one.
+    pub fn make_folder(&self, name: &str) -> Result<PathBuf, PostgresError> {
+        let path = self.folder.join(name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(io(format!("make the folder {}", path.display())))?;
+        // Who deletes it is not root and must be able to.
+        self.owner.give(&path)?;
+        Ok(path)
     }
 
     /// The folder with `psql`, `pgbench` and the like of the same version.

@@ -20,10 +20,14 @@ const KEEPER: &str = r#"
 folder=$1; shift
 ( "$@" </dev/null >"$folder/scrim.out" 2>"$folder/scrim.err" & echo $! >"$folder/scrim.pid"; wait $!
   echo $? >"$folder/ended" ) &
+job=$!
 while [ ! -s "$folder/scrim.pid" ]; do sleep 0.01; done
 read -r line
-kill -TERM "$(cat "$folder/scrim.pid")" 2>/dev/null
-wait
+pid=$(cat "$folder/scrim.pid")
+kill -TERM "$pid" 2>/dev/null
+( sleep 5; kill -KILL "$pid" 2>/dev/null ) & killer=$!
+wait "$job"
+kill "$killer" 2>/dev/null
 "#;
 
 /// Why Scrim does not run.
@@ -57,6 +61,10 @@ impl RunningScrim {
     /// Starts `binary run` with the desk's configuration and waits until it says where it listens.
     pub fn start(binary: &Path, desk: &Desk) -> Result<RunningScrim, RunningError> {
         let folder = desk.folder().to_owned();
+        for stale in ["scrim.pid", "scrim.out", "scrim.err", "ended"] {
+            // Of an earlier run on this desk; mostly there is none.
+            let _ = std::fs::remove_file(folder.join(stale));
+        }
         let keeper = Command::new("/bin/sh")
             .args(["-c", KEEPER, "sh"])
             .arg(&folder)
@@ -118,3 +126,6 @@ impl Drop for RunningScrim {
         let _ = self.keeper.wait();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,19 @@ fn a_wrong_password_is_postgresql_s_own_error() {
     let text = shown(&output);
     assert!(text.contains("password authentication failed for user \"alice\""), "{text}");
 }
+
+#[test]
+fn tls_with_the_certificate_checked() {
+    let harness::Scrim { address, authority, .. } = harness::scrim();
+    let connection = format!(
+        "host=localhost hostaddr=127.0.0.1 port={} user=alice dbname=desk sslmode=verify-full sslrootcert={}",
+        address.port(),
+        authority.display()
+    );
+    let output = Command::new(harness::postgres().binaries().join("psql"))
+        .args(["-X", "-A", "-t", "-c", "SELECT tier FROM customers WHERE id = 1", &connection])
+        .env("PGPASSWORD", scrim::demo::sample_password("alice"))
+        .output()
+        .expect("psql");
+    assert_eq!(shown(&output), "pro\n");
+}

@@ -325,14 +325,6 @@ impl Client {
             }
         }
     }
-
-    /// The first column of the first row of a simple query, as text.
-    pub fn value(&mut self, sql: &str) -> Option<String> {
-        let answers = self.simple(sql);
-        let answer = answers.last().expect("an answer");
-        assert_eq!(answer.error, None, "{sql}");
-        answer.rows.first()?.first()?.as_deref().map(text)
-    }
 }
 
 /// Appends a string as the protocol writes it.
