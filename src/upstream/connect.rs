@@ -215,3 +215,6 @@ async fn shake_hands(
     let stream = stream.map_err(|error| fault(&error))?;
     Ok(ServerStream::Tls(Box::new(stream)))
 }
+
+#[cfg(test)]
+mod tests;
