@@ -9,8 +9,9 @@
 pub mod functions;
 mod parse;
 mod prove;
+mod same_tree;
 mod shape;
 
-pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse};
+pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
 pub use prove::{ColumnUse, Proof, RelationUse, Terms, Violation, prove, prove_expression};
 pub use shape::{fingerprint, shape};
