@@ -41,7 +41,7 @@ impl<'t> Walker<'t, '_> {
         if self.extent == Extent::Expression
             && schema.is_none_or(|schema| schema == "pg_catalog")
             && functions::is_allowed(name)
-            && !functions::is_row_by_row(name)
+            && !functions::is_allowed_in_rules(name)
         {
             return Err(Violation::Function(parts.join(".")));
         }
