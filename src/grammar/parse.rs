@@ -204,7 +204,7 @@ fn offset_of(text: &str, quoted: &str) -> Option<usize> {
     if let (Some((offset, _)), None) = (places.next(), places.next()) {
         return Some(offset);
     }
-    let tokens = pg_query::scan_tokens(text).ok()?;
+    let tokens = pg_query::scan(text).ok()?.tokens;
     let mut offsets = tokens.iter().filter_map(|token| {
         let start = usize::try_from(token.start).ok()?;
         let end = usize::try_from(token.end).ok()?;
@@ -215,3 +215,6 @@ fn offset_of(text: &str, quoted: &str) -> Option<usize> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,87 +1,113 @@
-//! FROM.
+//! FROM: relations, joins, sub-selects, functions, samples, XMLTABLE and JSON_TABLE.
 
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
-use super::{Done, RelationUse, Violation, Walker, kind, strings};
+use super::ask::strings;
+use super::query::unexpected;
+use super::{Proven, RelationUse, Violation, Walker};
 
-impl Walker<'_> {
-    pub(super) fn from_item(&mut self, item: &protobuf::Node) -> Done {
+impl<'t> Walker<'t, '_> {
+    pub(super) fn from_item(&mut self, item: &'t protobuf::Node) -> Proven {
         match &item.node {
             Some(Node::RangeVar(relation)) => self.relation(relation),
+            Some(Node::JoinExpr(join)) => self.join(join),
             Some(Node::RangeSubselect(subselect)) => {
                 let protobuf::RangeSubselect { lateral: _, subquery, alias } = &**subselect;
                 self.alias(alias.as_ref())?;
-                self.sub_select(subquery.as_deref())
+                self.subselect(subquery)
             }
             Some(Node::RangeFunction(function)) => self.range_function(function),
             Some(Node::RangeTableSample(sample)) => self.sample(sample),
             Some(Node::RangeTableFunc(table)) => self.xml_table(table),
-            Some(Node::JoinExpr(join)) => {
-                let protobuf::JoinExpr {
-                    jointype: _,
-                    is_natural,
-                    larg,
-                    rarg,
-                    using_clause,
-                    join_using_alias,
-                    quals,
-                    alias,
-                    rtindex: _,
-                } = &**join;
-                for side in [larg, rarg] {
-                    match side.as_deref() {
-                        Some(side) => self.from_item(side)?,
-                        None => return Err(Violation::Node("a join with one side")),
-                    }
-                }
-                strings(using_clause)?;
-                if *is_natural || !using_clause.is_empty() {
-                    self.terms.may_operate(None, "=")?;
-                }
-                self.alias(join_using_alias.as_ref())?;
-                self.alias(alias.as_ref())?;
-                self.maybe(quals.as_deref())
-            }
-            Some(other) => Err(Violation::Node(kind(other))),
-            None => Err(Violation::Node("an empty FROM item")),
+            Some(Node::JsonTable(table)) => self.json_table(table),
+            other => Err(unexpected(other, "RangeVar")),
         }
     }
 
-    fn relation(&mut self, relation: &protobuf::RangeVar) -> Done {
+    fn from_side(&mut self, side: &'t Option<Box<protobuf::Node>>) -> Proven {
+        side.as_deref().map_or(Err(Violation::Node("JoinExpr")), |side| self.from_item(side))
+    }
+
+    /// A name without schema means a common table expression of that name if one is in scope; ONLY changes
+    /// nothing about that. A schema always means a relation.
+    fn relation(&mut self, relation: &'t protobuf::RangeVar) -> Proven {
         let protobuf::RangeVar {
             catalogname,
             schemaname,
             relname,
             inh: _,
-            relpersistence: _,
+            relpersistence,
             alias,
             location,
         } = relation;
         self.alias(alias.as_ref())?;
-        let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let part = |part: &'t str| (!part.is_empty()).then_some(part);
         let (catalog, schema) = (part(catalogname), part(schemaname));
-        if schema.is_none() && catalog.is_none() && self.ctes.contains(relname) {
+        if schema.is_none() && catalog.is_none() && self.ctes.contains(&relname.as_str()) {
             return Ok(());
         }
-        self.terms.may_read(catalog.as_deref(), schema.as_deref(), relname)?;
-        let location = usize::try_from(*location)
-            .map_err(|_| Violation::Node("a relation without a place"))?;
+        // `p`: nobody said TEMP, which has no place in FROM.
+        if relname.is_empty() || relpersistence != "p" || (catalog.is_some() && schema.is_none()) {
+            return Err(Violation::Node("RangeVar"));
+        }
+        self.terms.may_read(catalog, schema, relname)?;
+        let location = usize::try_from(*location).map_err(|_| Violation::Node("RangeVar"))?;
+        let alias_name = alias.as_ref().map(|alias| alias.aliasname.as_str());
+        if alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty()) {
+            self.note_column(alias_name, "*");
+        }
         self.proof.relations.push(RelationUse {
             location,
-            schema,
+            schema: schema.map(str::to_owned),
             name: relname.clone(),
-            alias: alias.as_ref().map(|alias| alias.aliasname.clone()),
+            alias: alias_name.map(str::to_owned),
         });
         Ok(())
     }
 
-    fn alias(&self, alias: Option<&protobuf::Alias>) -> Done {
-        let Some(protobuf::Alias { aliasname: _, colnames }) = alias else { return Ok(()) };
-        strings(colnames).map(|_| ())
+    fn alias(&mut self, alias: Option<&protobuf::Alias>) -> Proven {
+        let Some(alias) = alias else { return Ok(()) };
+        let protobuf::Alias { aliasname: _, colnames } = alias;
+        strings(colnames, "Alias").map(drop)
     }
 
-    fn range_function(&mut self, function: &protobuf::RangeFunction) -> Done {
+    /// USING and NATURAL compare with whatever `=` is in the search_path.
+    fn join(&mut self, join: &'t protobuf::JoinExpr) -> Proven {
+        let protobuf::JoinExpr {
+            jointype,
+            is_natural,
+            larg,
+            rarg,
+            using_clause,
+            join_using_alias,
+            quals,
+            alias,
+            rtindex: _,
+        } = join;
+        use protobuf::JoinType;
+        match JoinType::try_from(*jointype) {
+            Ok(
+                JoinType::JoinInner | JoinType::JoinLeft | JoinType::JoinFull | JoinType::JoinRight,
+            ) => {}
+            _ => return Err(Violation::Node("JoinExpr")),
+        }
+        self.from_side(larg)?;
+        self.from_side(rarg)?;
+        if *is_natural {
+            self.note_column(None, "*");
+        }
+        if *is_natural || !using_clause.is_empty() {
+            self.ask_operators(&["="])?;
+        }
+        self.note_names(using_clause, "JoinExpr")?;
+        self.alias(join_using_alias.as_ref())?;
+        self.alias(alias.as_ref())?;
+        self.optional(quals)
+    }
+
+    /// A function, or ROWS FROM several: each is a pair of the call and its column definitions, if any.
+    fn range_function(&mut self, function: &'t protobuf::RangeFunction) -> Proven {
         let protobuf::RangeFunction {
             lateral: _,
             ordinality: _,
@@ -91,82 +117,99 @@ impl Walker<'_> {
             coldeflist,
         } = function;
         self.alias(alias.as_ref())?;
-        self.column_definitions(coldeflist)?;
-        // Each is a list of the call and its own column definitions.
-        for function in functions {
-            let Some(Node::List(list)) = &function.node else {
-                return Err(Violation::Node("a function in FROM that is no list"));
+        for pair in functions {
+            let Some(Node::List(protobuf::List { items })) = &pair.node else {
+                return Err(unexpected(&pair.node, "List"));
             };
-            let [call, definitions] = list.items.as_slice() else {
-                return Err(Violation::Node("a function in FROM of another form"));
+            let [call, definitions] = &items[..] else {
+                return Err(Violation::Node("RangeFunction"));
             };
             self.expression(call)?;
             match &definitions.node {
                 None => {}
-                Some(Node::List(list)) => self.column_definitions(&list.items)?,
-                Some(other) => return Err(Violation::Node(kind(other))),
+                Some(Node::List(protobuf::List { items })) => self.column_definitions(items)?,
+                other => return Err(unexpected(other, "List")),
             }
         }
-        Ok(())
+        self.column_definitions(coldeflist)
     }
 
-    fn column_definitions(&mut self, definitions: &[protobuf::Node]) -> Done {
+    fn column_definitions(&mut self, definitions: &'t [protobuf::Node]) -> Proven {
         for definition in definitions {
             let Some(Node::ColumnDef(definition)) = &definition.node else {
-                return Err(Violation::Node("another node in a column definition list"));
+                return Err(unexpected(&definition.node, "ColumnDef"));
             };
-            let protobuf::ColumnDef {
-                colname: _,
-                type_name,
-                compression: _,
-                inhcount: _,
-                is_local: _,
-                is_not_null: _,
-                is_from_type: _,
-                storage: _,
-                storage_name: _,
-                raw_default,
-                cooked_default,
-                identity: _,
-                identity_sequence,
-                generated: _,
-                coll_clause,
-                coll_oid: _,
-                constraints,
-                fdwoptions,
-                location: _,
-            } = &**definition;
-            let is_plain = raw_default.is_none()
-                && cooked_default.is_none()
-                && identity_sequence.is_none()
-                && constraints.is_empty()
-                && fdwoptions.is_empty();
-            if !is_plain {
-                return Err(Violation::Node("a column definition with more than a type"));
-            }
-            if let Some(collate) = coll_clause {
-                self.collate(collate)?;
-            }
-            self.type_name(type_name.as_ref())?;
+            self.column_definition(definition)?;
         }
         Ok(())
     }
 
-    fn sample(&mut self, sample: &protobuf::RangeTableSample) -> Done {
-        let protobuf::RangeTableSample { relation, method, args, repeatable, location: _ } = sample;
-        match strings(method)?.as_slice() {
-            ["bernoulli" | "system"] | ["pg_catalog", "bernoulli" | "system"] => {}
-            _ => return Err(Violation::Node("another TABLESAMPLE method")),
+    /// Name, type and collation: what else a column of a table may have, a column of a function may not.
+    fn column_definition(&mut self, definition: &'t protobuf::ColumnDef) -> Proven {
+        let protobuf::ColumnDef {
+            colname: _,
+            type_name,
+            compression,
+            inhcount: _,
+            is_local: _,
+            is_not_null: _,
+            is_from_type: _,
+            storage,
+            storage_name,
+            raw_default,
+            cooked_default,
+            identity,
+            identity_sequence,
+            generated,
+            coll_clause,
+            coll_oid,
+            constraints,
+            fdwoptions,
+            location: _,
+        } = definition;
+        let words = [compression, storage, storage_name, identity, generated];
+        if words.into_iter().any(|word| !word.is_empty())
+            || raw_default.is_some()
+            || cooked_default.is_some()
+            || identity_sequence.is_some()
+            || *coll_oid != 0
+            || !constraints.is_empty()
+            || !fdwoptions.is_empty()
+        {
+            return Err(Violation::Node("ColumnDef"));
         }
-        self.expressions(args)?;
-        self.maybe(repeatable.as_deref())?;
-        match relation.as_deref() {
-            Some(relation) => self.from_item(relation),
-            None => Err(Violation::Node("TABLESAMPLE of nothing")),
+        if let Some(collation) = coll_clause {
+            let protobuf::CollateClause { arg, collname, location: _ } = &**collation;
+            if arg.is_some() {
+                return Err(Violation::Node("CollateClause"));
+            }
+            self.ask_collation(collname)?;
+        }
+        match type_name {
+            Some(name) => self.ask_type(name),
+            None => Err(Violation::Node("ColumnDef")),
         }
     }
 
-    fn xml_table(&mut self, table: &protobuf::RangeTableFunc) -> Done {
+    /// The two methods of PostgreSQL's own; a method is a function of the extension that brings it.
+    fn sample(&mut self, sample: &'t protobuf::RangeTableSample) -> Proven {
+        let protobuf::RangeTableSample { relation, method, args, repeatable, location: _ } = sample;
+        let Some(Node::RangeVar(relation)) =
+            relation.as_deref().and_then(|node| node.node.as_ref())
+        else {
+            return Err(Violation::Node("RangeTableSample"));
+        };
+        self.relation(relation)?;
+        let parts = strings(method, "RangeTableSample")?;
+        match &parts[..] {
+            ["system" | "bernoulli"] | ["pg_catalog", "system" | "bernoulli"] => {}
+            _ => return Err(Violation::Function(parts.join("."))),
+        }
+        self.all(args)?;
+        self.optional(repeatable)
+    }
+
+    fn xml_table(&mut self, table: &'t protobuf::RangeTableFunc) -> Proven {
         let protobuf::RangeTableFunc {
             lateral: _,
             docexpr,
@@ -177,32 +220,25 @@ impl Walker<'_> {
             location: _,
         } = table;
         self.alias(alias.as_ref())?;
-        self.maybe(docexpr.as_deref())?;
-        self.maybe(rowexpr.as_deref())?;
-        for namespace in namespaces {
-            match &namespace.node {
-                Some(Node::ResTarget(target)) => self.maybe(target.val.as_deref())?,
-                _ => return Err(Violation::Node("another node in XMLNAMESPACES")),
-            }
-        }
+        self.needed(docexpr, "RangeTableFunc")?;
+        self.needed(rowexpr, "RangeTableFunc")?;
+        namespaces.iter().try_for_each(|namespace| self.target(namespace))?;
         for column in columns {
             let Some(Node::RangeTableFuncCol(column)) = &column.node else {
-                return Err(Violation::Node("another node in XMLTABLE"));
+                return Err(unexpected(&column.node, "RangeTableFuncCol"));
             };
             let protobuf::RangeTableFuncCol {
                 colname: _,
                 type_name,
-                for_ordinality,
+                for_ordinality: _,
                 is_not_null: _,
                 colexpr,
                 coldefexpr,
                 location: _,
             } = &**column;
-            if !*for_ordinality {
-                self.type_name(type_name.as_ref())?;
-            }
-            self.maybe(colexpr.as_deref())?;
-            self.maybe(coldefexpr.as_deref())?;
+            self.ask_type_if_any(type_name.as_ref())?;
+            self.optional(colexpr)?;
+            self.optional(coldefexpr)?;
         }
         Ok(())
     }

@@ -1,14 +1,26 @@
 //! The trusted walker.
 //!
-//! Rules of the house: every struct is taken apart with all its fields, so a field that nobody looks at does not
-//! compile; every node kind that is not named is refused. Recursion is bounded because libpg_query gives no tree
-//! deeper than prost decodes (100 levels of messages).
+//! It visits every node of a SELECT's raw tree, asks [`Terms`] about every mention (relation, function, operator,
+//! type, collation, field), and refuses every node it does not know. Structs are taken apart with full patterns:
+//! a field that a later grammar adds breaks the build here.
+//!
+//! INVARIANT: what [`prove`] accepts mentions nothing that [`Terms`] were not asked about, and every relation in
+//! it that is no common table expression in scope stands in [`Proof::relations`]. What PostgreSQL calls without
+//! a name being written (`=` in IN, CASE, USING and DISTINCT FROM, `>=` in BETWEEN) is asked by its name.
+//!
+//! Not asked, since PostgreSQL finds it by type and never by name: the default operator classes behind ORDER BY,
+//! GROUP BY, DISTINCT and set operations, the casts between types, and what subscripts mean. They are the
+//! business of whoever allows types.
+//!
+//! The recursion is as deep as the tree, and no tree out of [`super::parse`] is deeper than 100 protobuf
+//! messages (prost's limit), which are about 50 nodes; trees made otherwise are no concern of this room.
 
+mod ask;
 mod expression;
 mod from;
+mod json;
+mod node_name;
 mod query;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 
@@ -27,6 +39,9 @@ pub trait Terms {
     ) -> Result<(), Violation>;
     /// May a function, aggregate or window function be called? The whole call is handed over since some may be
     /// called only with constant arguments.
+    ///
+    /// The SQL/JSON expressions of PostgreSQL 16 and 17 (`json_value(…)`, `json_scalar(…)`) are asked about too,
+    /// as calls without arguments: an older server reads them as calls of a function of that name.
     fn may_call(
         &self,
         schema: Option<&str>,
@@ -84,7 +99,8 @@ pub struct Proof {
     /// Functions that are called, as written: `lower`, `pg_catalog.lower`.
     pub functions: BTreeSet<String>,
     /// Columns that are mentioned, with the qualifier in front if there is one (`None` for a bare name); a
-    /// star is the name `*`.
+    /// star is the name `*`. What means more columns than it names counts as a star: NATURAL JOIN as one without
+    /// qualifier, a relation whose columns get other names (`customers AS c(a, b)`) as one with its alias.
     pub columns: BTreeSet<ColumnUse>,
 }
 
@@ -112,107 +128,58 @@ pub struct ColumnUse {
 
 /// Proves one SELECT (or VALUES) statement.
 pub fn prove(statement: &protobuf::RawStmt, terms: &dyn Terms) -> Result<Proof, Violation> {
-    let protobuf::RawStmt { stmt, stmt_location: _, stmt_len: _ } = statement;
-    let mut walker = Walker::new(terms, SubSelects::Allowed);
-    match stmt.as_deref().and_then(|node| node.node.as_ref()) {
-        Some(Node::SelectStmt(select)) => walker.select(select)?,
-        Some(other) => return Err(Violation::Node(kind(other))),
-        None => return Err(Violation::Node("nothing")),
-    }
+    let mut walker = Walker::new(terms, Extent::Query);
+    walker.select(select_of(statement)?)?;
+    walker.proof.relations.sort_by_key(|relation| relation.location);
     Ok(walker.proof)
 }
 
-/// Proves one expression with no sub-select in it: `SELECT <expression>` as parsed, nothing else beside it.
+/// Proves one expression over one row: `SELECT <expression>` as parsed, nothing else beside it. No sub-select,
+/// no star, no parameter, and no function of PostgreSQL's that counts, windows or multiplies rows stands in it.
 pub fn prove_expression(
     statement: &protobuf::RawStmt,
     terms: &dyn Terms,
 ) -> Result<Proof, Violation> {
-    let expression =
-        only_expression(statement).ok_or(Violation::Node("more than an expression"))?;
-    let mut walker = Walker::new(terms, SubSelects::Refused);
-    walker.expression(expression)?;
+    let mut walker = Walker::new(terms, Extent::Expression);
+    walker.only_expression(select_of(statement)?)?;
     Ok(walker.proof)
 }
 
-/// The expression of a `SELECT <expression>` that has nothing else in it.
-fn only_expression(statement: &protobuf::RawStmt) -> Option<&protobuf::Node> {
-    let Some(Node::SelectStmt(select)) = &statement.stmt.as_deref()?.node else { return None };
-    let [target] = select.target_list.as_slice() else { return None };
-    let Some(Node::ResTarget(target)) = &target.node else { return None };
-    // All that is not the expression must be what it is in the barest SELECT.
-    let mut bare = (**select).clone();
-    bare.target_list.clear();
-    let is_bare = bare
-        == protobuf::SelectStmt {
-            limit_option: bare.limit_option,
-            op: protobuf::SetOperation::SetopNone.into(),
-            ..protobuf::SelectStmt::default()
-        };
-    let has_name = !target.name.is_empty() || !target.indirection.is_empty();
-    if is_bare && !has_name { target.val.as_deref() } else { None }
+fn select_of(statement: &protobuf::RawStmt) -> Result<&protobuf::SelectStmt, Violation> {
+    let protobuf::RawStmt { stmt, stmt_location: _, stmt_len: _ } = statement;
+    match stmt.as_ref().and_then(|node| node.node.as_ref()) {
+        Some(Node::SelectStmt(select)) => Ok(select),
+        Some(other) => Err(Violation::Node(node_name::node_name(other))),
+        None => Err(Violation::Node("RawStmt")),
+    }
 }
 
+/// What is being proven.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum SubSelects {
-    Allowed,
-    Refused,
+enum Extent {
+    /// A whole query.
+    Query,
+    /// One expression over one row.
+    Expression,
 }
 
-struct Walker<'a> {
+type Proven = Result<(), Violation>;
+
+/// `'t` is the tree.
+struct Walker<'t, 'a> {
     terms: &'a dyn Terms,
-    sub_selects: SubSelects,
-    /// Names of common table expressions in scope, the innermost last.
-    ctes: Vec<String>,
+    extent: Extent,
     proof: Proof,
+    /// Names of the common table expressions in scope, inner ones last. Which of several of the same name is
+    /// meant does not matter here: none of them is a relation.
+    ctes: Vec<&'t str>,
 }
 
-type Done = Result<(), Violation>;
-
-impl<'a> Walker<'a> {
-    fn new(terms: &'a dyn Terms, sub_selects: SubSelects) -> Self {
-        Walker { terms, sub_selects, ctes: Vec::new(), proof: Proof::default() }
+impl<'a> Walker<'_, 'a> {
+    fn new(terms: &'a dyn Terms, extent: Extent) -> Self {
+        Walker { terms, extent, proof: Proof::default(), ctes: Vec::new() }
     }
 }
 
-/// A node's name, for a violation. Debug of a prost enum begins with its variant.
-fn kind(node: &Node) -> &'static str {
-    match node {
-        Node::InsertStmt(_) => "InsertStmt",
-        Node::UpdateStmt(_) => "UpdateStmt",
-        Node::DeleteStmt(_) => "DeleteStmt",
-        Node::MergeStmt(_) => "MergeStmt",
-        Node::SelectStmt(_) => "SelectStmt",
-        Node::SubLink(_) => "SubLink",
-        Node::CurrentOfExpr(_) => "CurrentOfExpr",
-        Node::SetToDefault(_) => "SetToDefault",
-        Node::JsonFuncExpr(_) => "JsonFuncExpr",
-        Node::JsonTable(_) => "JsonTable",
-        Node::JsonParseExpr(_) => "JsonParseExpr",
-        Node::JsonScalarExpr(_) => "JsonScalarExpr",
-        Node::JsonSerializeExpr(_) => "JsonSerializeExpr",
-        Node::MergeSupportFunc(_) => "MergeSupportFunc",
-        Node::RangeVar(_) => "RangeVar",
-        Node::CopyStmt(_) => "CopyStmt",
-        _ => "a node that is not on the list",
-    }
-}
-
-/// The strings of a qualified name.
-fn strings(nodes: &[protobuf::Node]) -> Result<Vec<&str>, Violation> {
-    nodes
-        .iter()
-        .map(|node| match &node.node {
-            Some(Node::String(text)) => Ok(text.sval.as_str()),
-            _ => Err(Violation::Node("a name that is not a string")),
-        })
-        .collect()
-}
-
-/// Splits a qualified name; three-part names of functions, types and operators are refused.
-fn split<'n>(names: &[&'n str]) -> Result<(Option<&'n str>, &'n str), Violation> {
-    match names {
-        [name] => Ok((None, name)),
-        [schema, name] => Ok((Some(schema), name)),
-        _ => Err(Violation::Node("a name of more than two parts")),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,19 @@
-//! SELECT, VALUES, set operations, WITH.
+//! Queries: SELECT, VALUES, set operations, WITH.
 
 use pg_query::protobuf;
+use pg_query::protobuf::SetOperation;
 use pg_query::protobuf::node::Node;
 
-use super::{Done, SubSelects, Violation, Walker, kind, strings};
+use super::ask::strings;
+use super::node_name::node_name;
+use super::{Proven, Violation, Walker};
 
-impl Walker<'_> {
-    pub(super) fn select(&mut self, select: &protobuf::SelectStmt) -> Done {
+impl<'t> Walker<'t, '_> {
+    /// A query with its own scope of common table expressions.
+    ///
+    /// WITH stands before everything else of its SelectStmt, the arms of a set operation and ORDER BY included,
+    /// and is seen by sub-selects at any depth (`scanNameSpaceForCTE` climbs all levels).
+    pub(super) fn select(&mut self, select: &'t protobuf::SelectStmt) -> Proven {
         let protobuf::SelectStmt {
             distinct_clause,
             into_clause,
@@ -24,7 +31,7 @@ impl Walker<'_> {
             limit_option: _,
             locking_clause,
             with_clause,
-            op: _,
+            op,
             all: _,
             larg,
             rarg,
@@ -32,152 +39,188 @@ impl Walker<'_> {
         if into_clause.is_some() {
             return Err(Violation::Node("IntoClause"));
         }
-        let outer = self.ctes.len();
+        let outside = self.ctes.len();
         if let Some(with) = with_clause {
             self.with(with)?;
         }
-        for part in [larg, rarg].into_iter().flatten() {
-            self.select(part)?;
-        }
-        for node in distinct_clause {
-            // DISTINCT without ON is a list with one empty node.
-            if node.node.is_some() {
-                self.expression(node)?;
+        match SetOperation::try_from(*op) {
+            Ok(SetOperation::SetopNone) if larg.is_none() && rarg.is_none() => {}
+            Ok(
+                SetOperation::SetopUnion | SetOperation::SetopIntersect | SetOperation::SetopExcept,
+            ) => {}
+            Ok(SetOperation::SetopNone | SetOperation::Undefined) | Err(_) => {
+                return Err(Violation::Node("SelectStmt"));
             }
         }
-        for target in target_list {
-            self.target(target)?;
+        for arm in [larg, rarg].into_iter().flatten() {
+            self.select(arm)?;
         }
-        for item in from_clause {
-            self.from_item(item)?;
-        }
-        self.maybe(where_clause.as_deref())?;
-        self.group(group_clause)?;
-        self.maybe(having_clause.as_deref())?;
+        self.distinct(distinct_clause)?;
+        from_clause.iter().try_for_each(|item| self.from_item(item))?;
+        target_list.iter().try_for_each(|target| self.target(target))?;
+        self.optional(where_clause)?;
+        group_clause.iter().try_for_each(|item| self.group_item(item))?;
+        self.optional(having_clause)?;
         for window in window_clause {
             match &window.node {
                 Some(Node::WindowDef(window)) => self.window(window)?,
-                _ => return Err(Violation::Node("another node in WINDOW")),
+                other => return Err(unexpected(other, "WindowDef")),
             }
         }
-        self.expressions(values_lists)?;
+        for row in values_lists {
+            match &row.node {
+                Some(Node::List(protobuf::List { items })) => self.all(items)?,
+                other => return Err(unexpected(other, "List")),
+            }
+        }
         self.sort(sort_clause)?;
-        self.maybe(limit_offset.as_deref())?;
-        self.maybe(limit_count.as_deref())?;
-        for lock in locking_clause {
-            match &lock.node {
-                // The relations are aliases of this FROM clause.
-                Some(Node::LockingClause(lock)) => {
-                    let protobuf::LockingClause { locked_rels, strength: _, wait_policy: _ } = lock;
-                    for locked in locked_rels {
-                        match &locked.node {
-                            Some(Node::RangeVar(alias))
-                                if alias.schemaname.is_empty() && alias.catalogname.is_empty() => {}
-                            _ => return Err(Violation::Node("a qualified name in FOR UPDATE OF")),
-                        }
-                    }
-                }
-                _ => return Err(Violation::Node("another node in FOR UPDATE")),
-            }
-        }
-        self.ctes.truncate(outer);
+        self.optional(limit_offset)?;
+        self.optional(limit_count)?;
+        locking_clause.iter().try_for_each(|locking| self.locking(locking))?;
+        self.ctes.truncate(outside);
         Ok(())
     }
 
-    fn with(&mut self, with: &protobuf::WithClause) -> Done {
+    /// A node that must be a query.
+    pub(super) fn subselect(&mut self, query: &'t Option<Box<protobuf::Node>>) -> Proven {
+        match query.as_deref().and_then(|node| node.node.as_ref()) {
+            Some(Node::SelectStmt(select)) => self.select(select),
+            other => Err(unexpected_ref(other, "SelectStmt")),
+        }
+    }
+
+    /// Without RECURSIVE an expression sees those before it; with it, all of the list, itself included.
+    fn with(&mut self, with: &'t protobuf::WithClause) -> Proven {
         let protobuf::WithClause { ctes, recursive, location: _ } = with;
+        let ctes: Vec<&'t protobuf::CommonTableExpr> = ctes
+            .iter()
+            .map(|cte| match &cte.node {
+                Some(Node::CommonTableExpr(cte)) => Ok(&**cte),
+                other => Err(unexpected(other, "CommonTableExpr")),
+            })
+            .collect::<Result<_, _>>()?;
         if *recursive {
-            for cte in ctes {
-                self.ctes.push(cte_of(cte)?.ctename.clone());
-            }
+            self.ctes.extend(ctes.iter().map(|cte| cte.ctename.as_str()));
         }
         for cte in ctes {
-            let protobuf::CommonTableExpr {
-                ctename,
-                aliascolnames,
-                ctematerialized: _,
-                ctequery,
-                search_clause,
-                cycle_clause,
-                location: _,
-                cterecursive: _,
-                cterefcount: _,
-                ctecolnames,
-                ctecoltypes,
-                ctecoltypmods,
-                ctecolcollations,
-            } = cte_of(cte)?;
-            strings(aliascolnames)?;
-            for filled_later in [ctecolnames, ctecoltypes, ctecoltypmods, ctecolcollations] {
-                if !filled_later.is_empty() {
-                    return Err(Violation::Node("an analysed CTE"));
-                }
-            }
-            match ctequery.as_deref().and_then(|node| node.node.as_ref()) {
-                Some(Node::SelectStmt(select)) => self.select(select)?,
-                Some(other) => return Err(Violation::Node(kind(other))),
-                None => return Err(Violation::Node("a CTE without a query")),
-            }
-            if let Some(search) = search_clause {
-                let protobuf::CteSearchClause {
-                    search_col_list,
-                    search_breadth_first: _,
-                    search_seq_column: _,
-                    location: _,
-                } = search;
-                strings(search_col_list)?;
-            }
-            if let Some(cycle) = cycle_clause {
-                let protobuf::CteCycleClause {
-                    cycle_col_list,
-                    cycle_mark_column: _,
-                    cycle_mark_value,
-                    cycle_mark_default,
-                    cycle_path_column: _,
-                    location: _,
-                    cycle_mark_type: _,
-                    cycle_mark_typmod: _,
-                    cycle_mark_collation: _,
-                    cycle_mark_neop: _,
-                } = &**cycle;
-                strings(cycle_col_list)?;
-                self.maybe(cycle_mark_value.as_deref())?;
-                self.maybe(cycle_mark_default.as_deref())?;
-            }
+            self.cte(cte)?;
             if !*recursive {
-                self.ctes.push(ctename.clone());
+                self.ctes.push(&cte.ctename);
             }
         }
         Ok(())
     }
 
-    fn target(&mut self, target: &protobuf::Node) -> Done {
+    fn cte(&mut self, cte: &'t protobuf::CommonTableExpr) -> Proven {
+        let protobuf::CommonTableExpr {
+            ctename: _,
+            aliascolnames,
+            ctematerialized: _,
+            ctequery,
+            search_clause,
+            cycle_clause,
+            location: _,
+            // Set by analysis, which has not been here.
+            cterecursive: _,
+            cterefcount: _,
+            ctecolnames,
+            ctecoltypes,
+            ctecoltypmods,
+            ctecolcollations,
+        } = cte;
+        strings(aliascolnames, "CommonTableExpr")?;
+        let analysed = [ctecolnames, ctecoltypes, ctecoltypmods, ctecolcollations];
+        if analysed.into_iter().any(|list| !list.is_empty()) {
+            return Err(Violation::Node("CommonTableExpr"));
+        }
+        // Data-modifying WITH is no SelectStmt and ends here.
+        self.subselect(ctequery)?;
+        if let Some(search) = search_clause {
+            let protobuf::CteSearchClause {
+                search_col_list,
+                search_breadth_first: _,
+                search_seq_column: _,
+                location: _,
+            } = search;
+            self.note_names(search_col_list, "CTESearchClause")?;
+        }
+        if let Some(cycle) = cycle_clause {
+            let protobuf::CteCycleClause {
+                cycle_col_list,
+                cycle_mark_column: _,
+                cycle_mark_value,
+                cycle_mark_default,
+                cycle_path_column: _,
+                location: _,
+                cycle_mark_type: _,
+                cycle_mark_typmod: _,
+                cycle_mark_collation: _,
+                cycle_mark_neop: _,
+            } = &**cycle;
+            self.note_names(cycle_col_list, "CTECycleClause")?;
+            self.optional(cycle_mark_value)?;
+            self.optional(cycle_mark_default)?;
+        }
+        Ok(())
+    }
+
+    /// Plain DISTINCT is a list of one empty node.
+    fn distinct(&mut self, distinct: &'t [protobuf::Node]) -> Proven {
+        match distinct {
+            [protobuf::Node { node: None }] => Ok(()),
+            expressions => self.all(expressions),
+        }
+    }
+
+    /// An item of the select list.
+    pub(super) fn target(&mut self, target: &'t protobuf::Node) -> Proven {
         match &target.node {
             Some(Node::ResTarget(target)) => {
                 let protobuf::ResTarget { name: _, indirection, val, location: _ } = &**target;
-                if !indirection.is_empty() {
-                    return Err(Violation::Node("an indirection in a select list"));
+                if !indirection.is_empty() || val.is_none() {
+                    return Err(Violation::Node("ResTarget"));
                 }
-                self.maybe(val.as_deref())
+                self.optional(val)
             }
-            _ => Err(Violation::Node("another node in a select list")),
+            other => Err(unexpected(other, "ResTarget")),
         }
     }
 
-    fn group(&mut self, group: &[protobuf::Node]) -> Done {
-        for node in group {
-            match &node.node {
-                Some(Node::GroupingSet(set)) => {
-                    let protobuf::GroupingSet { kind: _, content, location: _ } = set;
-                    self.group(content)?;
+    fn group_item(&mut self, item: &'t protobuf::Node) -> Proven {
+        match &item.node {
+            Some(Node::GroupingSet(set)) => {
+                let protobuf::GroupingSet { kind: _, content, location: _ } = set;
+                content.iter().try_for_each(|item| self.group_item(item))
+            }
+            _ => self.expression(item),
+        }
+    }
+
+    /// ORDER BY, of a query, an aggregate or a window.
+    pub(super) fn sort(&mut self, sort: &'t [protobuf::Node]) -> Proven {
+        for item in sort {
+            match &item.node {
+                Some(Node::SortBy(item)) => {
+                    let protobuf::SortBy {
+                        node,
+                        sortby_dir: _,
+                        sortby_nulls: _,
+                        use_op,
+                        location: _,
+                    } = &**item;
+                    if !use_op.is_empty() {
+                        self.ask_operator(use_op)?;
+                    }
+                    self.needed(node, "SortBy")?;
                 }
-                _ => self.expression(node)?,
+                other => return Err(unexpected(other, "SortBy")),
             }
         }
         Ok(())
     }
 
-    pub(super) fn window(&mut self, window: &protobuf::WindowDef) -> Done {
+    /// A window, of the WINDOW clause or behind OVER. `refname` names another window.
+    pub(super) fn window(&mut self, window: &'t protobuf::WindowDef) -> Proven {
         let protobuf::WindowDef {
             name: _,
             refname: _,
@@ -188,50 +231,64 @@ impl Walker<'_> {
             end_offset,
             location: _,
         } = window;
-        self.expressions(partition_clause)?;
+        self.all(partition_clause)?;
         self.sort(order_clause)?;
-        self.maybe(start_offset.as_deref())?;
-        self.maybe(end_offset.as_deref())
+        self.optional(start_offset)?;
+        self.optional(end_offset)
     }
 
-    pub(super) fn sort(&mut self, sort: &[protobuf::Node]) -> Done {
-        for node in sort {
-            match &node.node {
-                Some(Node::SortBy(sort)) => {
-                    let protobuf::SortBy {
-                        node,
-                        sortby_dir: _,
-                        sortby_nulls: _,
-                        use_op,
-                        location: _,
-                    } = &**sort;
-                    self.maybe(node.as_deref())?;
-                    if !use_op.is_empty() {
-                        self.operator(use_op)?;
-                    }
-                }
-                _ => return Err(Violation::Node("another node in ORDER BY")),
+    /// FOR UPDATE, FOR SHARE: `OF` names what FROM calls something, never a relation of its own.
+    fn locking(&mut self, locking: &protobuf::Node) -> Proven {
+        let Some(Node::LockingClause(locking)) = &locking.node else {
+            return Err(unexpected(&locking.node, "LockingClause"));
+        };
+        let protobuf::LockingClause { locked_rels, strength: _, wait_policy: _ } = locking;
+        for relation in locked_rels {
+            let Some(Node::RangeVar(relation)) = &relation.node else {
+                return Err(unexpected(&relation.node, "RangeVar"));
+            };
+            let protobuf::RangeVar {
+                catalogname,
+                schemaname,
+                relname,
+                inh: _,
+                relpersistence: _,
+                alias,
+                location: _,
+            } = relation;
+            if !catalogname.is_empty() || !schemaname.is_empty() || alias.is_some() {
+                return Err(Violation::Relation(relname.clone()));
             }
         }
         Ok(())
     }
 
-    /// A query inside an expression or FROM.
-    pub(super) fn sub_select(&mut self, node: Option<&protobuf::Node>) -> Done {
-        if self.sub_selects == SubSelects::Refused {
-            return Err(Violation::Node("SubLink"));
+    /// `SELECT <expression>`, and not one word more.
+    pub(super) fn only_expression(&mut self, select: &'t protobuf::SelectStmt) -> Proven {
+        let [protobuf::Node { node: Some(Node::ResTarget(target)) }] = &select.target_list[..]
+        else {
+            return Err(Violation::Node("SelectStmt"));
+        };
+        // Whatever else a SELECT may have must be as it is in a SELECT that has nothing else.
+        let bare = protobuf::SelectStmt {
+            target_list: select.target_list.clone(),
+            limit_option: protobuf::LimitOption::Default.into(),
+            op: SetOperation::SetopNone.into(),
+            ..Default::default()
+        };
+        let protobuf::ResTarget { name, indirection, val, location: _ } = &**target;
+        if *select != bare || !name.is_empty() || !indirection.is_empty() {
+            return Err(Violation::Node("SelectStmt"));
         }
-        match node.and_then(|node| node.node.as_ref()) {
-            Some(Node::SelectStmt(select)) => self.select(select),
-            Some(other) => Err(Violation::Node(kind(other))),
-            None => Err(Violation::Node("a sub-select without a query")),
-        }
+        self.needed(val, "ResTarget")
     }
 }
 
-fn cte_of(node: &protobuf::Node) -> Result<&protobuf::CommonTableExpr, Violation> {
-    match &node.node {
-        Some(Node::CommonTableExpr(cte)) => Ok(cte),
-        _ => Err(Violation::Node("another node in WITH")),
-    }
+/// The violation of a node that stands where only `expected` may.
+pub(super) fn unexpected(found: &Option<Node>, expected: &'static str) -> Violation {
+    unexpected_ref(found.as_ref(), expected)
+}
+
+fn unexpected_ref(found: Option<&Node>, expected: &'static str) -> Violation {
+    Violation::Node(found.map_or(expected, node_name))
 }

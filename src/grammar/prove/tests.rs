@@ -1,1 +1,1 @@
-//! Cases for the walker.
+
