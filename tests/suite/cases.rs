@@ -54,6 +54,28 @@ fn few_cases_step_out_of_the_comparison() {
     assert!(uncompared * COMPARED_PER_UNCOMPARED_MIN <= all.len(), "{uncompared} of {}", all.len());
 }
 
+/// The same by the core alone, without a proxy: what fails here is not the shell's fault.
+#[test]
+fn the_core_alone_follows_the_law() {
+    let pages: Vec<(PathBuf, Page)> = ["cases", "attacks"].iter().flat_map(|f| pages(f)).collect();
+    let filter = std::env::var("SCRIM_CASES").unwrap_or_default();
+    let mut reports = Vec::new();
+    let mut count = 0;
+    for (_, page) in &pages {
+        for case in page.cases.iter().filter(|case| case.role != "admin") {
+            if !format!("{} {}", page.name, case.headings.join(" ")).contains(&filter) {
+                continue;
+            }
+            count += 1;
+            let failures = run::run_core(case);
+            if !failures.is_empty() {
+                reports.push(report(page, case, &failures));
+            }
+        }
+    }
+    assert!(reports.is_empty(), "{} of {count} failed:\n\n{}", reports.len(), reports.join("\n"));
+}
+
 fn count(folder: &str) -> usize {
     pages(folder).iter().map(|(_, page)| page.cases.len()).sum()
 }

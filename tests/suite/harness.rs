@@ -2,7 +2,7 @@
 //! front of it, as a process of its own.
 
 pub mod client;
-mod core;
+pub mod core;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +14,6 @@ use scrim::demo::{Desk, PostgresOptions, PrivatePostgres, RunningScrim, sample_p
 use serde_json::Value;
 
 use client::Client;
-pub use core::sent;
 
 /// Scrim, running.
 pub struct Scrim {

@@ -34,21 +34,54 @@ pub struct NewTable {
 
 /// [`run`], where a panic (a connection that broke, a malformed message) is a failure like any other.
 pub fn run_guarded(case: &Case, update: bool) -> Outcome {
-    std::panic::catch_unwind(|| run(case, update)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_default();
-        Outcome { failures: vec![format!("panic: {text}")], new_table: None }
+    std::panic::catch_unwind(|| run(case, update)).unwrap_or_else(|panic| Outcome {
+        failures: vec![format!("panic: {}", panic_text(&*panic))],
+        new_table: None,
     })
+}
+
+/// The case by the core alone: its plan on the database against the copy, its refusal against the page.
+pub fn run_core(case: &Case) -> Vec<String> {
+    let guarded = std::panic::catch_unwind(|| {
+        let copy = masked_copy(&case.role);
+        let answers =
+            harness::core::run(&case.role, &copy.login, case.search_path.as_deref(), &case.sql);
+        let mut failures = Vec::new();
+        let mut law_holds = case.compared;
+        for expectation in &case.expected {
+            match expectation {
+                Expectation::Refused { code, lines } => {
+                    law_holds = false;
+                    failures.extend(refusal_differs(code, lines, &answers));
+                }
+                Expectation::Table { .. }
+                | Expectation::Error { .. }
+                | Expectation::Sent(_)
+                | Expectation::Audit(_) => {}
+            }
+        }
+        if law_holds {
+            failures.extend(law(case, Form::ExtendedText, &statements(&case.sql), &answers));
+        }
+        failures
+    });
+    guarded.unwrap_or_else(|panic| vec![format!("panic: {}", panic_text(&*panic))])
+}
+
+/// What PostgreSQL cannot parse goes as it is, in one piece.
+fn statements(sql: &str) -> Vec<&str> {
+    let statements = pg_query::split_with_parser(sql).unwrap_or_default();
+    if statements.len() < 2 { vec![sql] } else { statements }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
 fn run(case: &Case, update: bool) -> Outcome {
     let mut outcome = Outcome::default();
-    // What PostgreSQL cannot parse goes as it is, in one piece.
-    let statements = pg_query::split_with_parser(&case.sql).unwrap_or_default();
-    let statements = if statements.len() < 2 { vec![case.sql.as_str()] } else { statements };
+    let statements = statements(&case.sql);
     for form in Form::ALL {
         let failures = run_form(case, form, &statements, update, &mut outcome.new_table);
         let named = failures.into_iter().map(|failure| format!("{form:?}: {failure}"));
@@ -60,7 +93,7 @@ fn run(case: &Case, update: bool) -> Outcome {
     }
     for expectation in &case.expected {
         if let Expectation::Sent(expected) = expectation {
-            let sent = harness::sent(&case.role, case.search_path.as_deref(), &case.sql);
+            let sent = harness::core::sent(&case.role, case.search_path.as_deref(), &case.sql);
             if sent.trim() != expected.trim() {
                 outcome.failures.push(format!("sent upstream:\n{sent}\n  expected:\n{expected}"));
             }

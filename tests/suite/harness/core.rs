@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use scrim::catalog::{self, SearchPath, Snapshot};
 use scrim::policy::RoleView;
 use scrim::rules::{self, Environment, RuleSet};
-use scrim::sql::{Speaker, plan};
+use scrim::sql::{Refusal, Speaker, plan};
 use scrim::text::{Sources, render};
 
-use super::{client, connect_direct};
+use super::client::{self, Answer, Form, ServerError};
+use super::connect_direct;
 
 struct NoEnvironment;
 
@@ -21,16 +22,42 @@ impl Environment for NoEnvironment {
 
 /// The SQL that goes upstream for a text, its statements joined by `;` and a line's end; or the refusal.
 pub fn sent(role: &str, search_path: Option<&str>, text: &str) -> String {
+    match planned(role, search_path, text) {
+        Ok(statements) => statements.join(";\n"),
+        Err(refusal) => format!("refused: {refusal}"),
+    }
+}
+
+/// What the core alone makes of a text: its plan, run on the sample database itself by the role's login.
+/// Nothing of the shell is in between, so what fails here is not the shell's fault.
+pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Vec<Answer> {
+    let statements = match planned(role, search_path, text) {
+        Ok(statements) => statements,
+        Err(refusal) => {
+            let error = ServerError {
+                severity: "ERROR".into(),
+                code: refusal.code.into(),
+                message: refusal.message,
+                hint: refusal.hint,
+                ..ServerError::default()
+            };
+            return vec![Answer { error: Some(error), ..Answer::default() }];
+        }
+    };
+    let mut connection = connect_direct(login);
+    if let Some(path) = search_path {
+        connection.simple(&format!("SET search_path TO {path}"));
+    }
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    connection.run(Form::ExtendedText, text, &statements)
+}
+
+fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {
     let path = search_path.unwrap_or("\"$user\", public");
     let path = SearchPath::parse(path).unwrap_or_else(|| panic!("no search_path: {path}"));
     let speaker = Speaker { view: &view(role), search_path: &path, user: "tester" };
-    match plan(text, speaker) {
-        Ok(plan) => {
-            let statements = plan.statements.iter().map(|statement| statement.sql.as_str());
-            statements.collect::<Vec<_>>().join(";\n")
-        }
-        Err(refusal) => format!("refused: {refusal}"),
-    }
+    let plan = plan(text, speaker)?;
+    Ok(plan.statements.iter().map(|statement| statement.sql.as_str().to_owned()).collect())
 }
 
 /// The role's view of the sample database.

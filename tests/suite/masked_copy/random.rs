@@ -306,7 +306,8 @@ impl Writer {
     }
 
     fn pattern(&mut self) -> &'static str {
-        *self.dice.pick(&["%a%", "K%", "%***%", "%@example.com", "_*%", "%qz%", "%0417%"])
+        let patterns = ["%a%", "K%", "%***%", "%@example.com", "_*%", "%qz%", "%0417%"];
+        patterns[self.dice.roll(patterns.len())]
     }
 
     fn literal(&mut self, kind: Kind) -> String {
