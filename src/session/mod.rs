@@ -1,4 +1,7 @@
 //! One client: greeting, login, and the queue of expected replies.
+mod pipeline;
+mod settings;
+mod statements;
 
 /// What a proxy is made of.
 pub struct ProxyOptions {

@@ -1,0 +1,593 @@
+//! What the server sends.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::expected::{Fate, Progress, Reply};
+use super::super::statements::{Prepared, Rows};
+use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, SentStatement, Txn};
+use crate::catalog::SearchPath;
+use crate::guard::Breach;
+use crate::sql::Effect;
+use crate::wire::reader::{self, Named};
+use crate::wire::writer::{self, ErrorMessage};
+use crate::wire::{Frame, Piece};
+
+/// Settings that decide how texts are read; the server may never report another value.
+const PINNED: [(&str, &str); 2] = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+/// What the server calls its own login, which is not the client's.
+const NOT_THE_CLIENTS: [&str; 2] = ["session_authorization", "is_superuser"];
+
+impl Pipeline {
+    /// Takes a message of the server, or a piece of one.
+    pub fn reply(&mut self, piece: Piece, out: &mut Out) -> Result<(), Fault> {
+        match piece {
+            Piece::Whole(frame) => self.reply_whole(frame, out),
+            Piece::Start { tag: b'D', bytes } => {
+                let course = self.row(bytes, out)?;
+                self.from_server = Some(course);
+                Ok(())
+            }
+            Piece::Start { tag, .. } => Err(self.misfit(tag)),
+            Piece::More { bytes, last } => {
+                if self.from_server == Some(Course::Forward) {
+                    self.count_more(bytes.len());
+                    out.to_client.extend_from_slice(&bytes);
+                }
+                if last {
+                    self.from_server = None;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn reply_whole(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        match frame.tag() {
+            b'D' => self.row(frame.into_bytes(), out).map(|_| ()),
+            b'N' => {
+                if let Some(fields) = self.judge.clean(frame.body()) {
+                    message(b'N', &fields, &mut out.to_client);
+                }
+                Ok(())
+            }
+            // A masked role listens to nothing.
+            b'A' => Ok(()),
+            b'S' => self.parameter(frame, out),
+            b'E' => self.error(&frame, out),
+            b'Z' => self.ready(frame, out),
+            _ => {
+                self.answer(frame, out)?;
+                self.say_what_is_due(out);
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer that the front entry waits for.
+    fn answer(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let misfit = self.misfit(frame.tag());
+        let Some(front) = self.queue.front_mut() else { return Err(misfit) };
+        if matches!(front.fate, Fate::Replace(_) | Fate::Synthesise(_)) {
+            // A poisoned text was taken.
+            return Err(misfit);
+        }
+        match (&mut front.reply, frame.tag()) {
+            (Reply::Parse { name, prepared: Some(prepared) }, b'1') => {
+                self.statements.parsed(name, Arc::clone(prepared));
+                self.pass_and_pop(frame, out);
+            }
+            (Reply::Bind { portal, statement }, b'2') => {
+                self.statements.bound(portal, statement);
+                self.pass_and_pop(frame, out);
+            }
+            (Reply::Close { kind, name }, b'3') => {
+                match kind {
+                    Named::Statement => self.statements.drop_statement(name),
+                    Named::Portal => self.statements.drop_portal(name),
+                }
+                self.pass_and_pop(frame, out);
+            }
+            (Reply::DescribeStatement { has_parameters, .. }, b't') if !*has_parameters => {
+                *has_parameters = true;
+                self.pass(frame, out);
+            }
+            (Reply::DescribeStatement { has_parameters: true, .. }, b'T' | b'n')
+            | (Reply::DescribePortal { .. }, b'T' | b'n') => self.described(frame, out),
+            (Reply::Execute(_), b'C' | b's' | b'I') => return self.executed(frame, out),
+            (Reply::Query(run), b'T') if run.ended < run.statements.len() => {
+                let judge = Arc::clone(&run.judge);
+                self.query_described(frame, judge.as_ref(), out);
+            }
+            (Reply::Query(run), b'C') if run.ended < run.statements.len() && !run.failed => {
+                return self.query_completed(frame, out);
+            }
+            (Reply::Query(run), b'I') if run.statements.is_empty() && !run.was_empty => {
+                run.was_empty = true;
+                self.pass(frame, out);
+            }
+            _ => return Err(misfit),
+        }
+        Ok(())
+    }
+
+    /// The description that somebody asked for by Describe.
+    fn described(&mut self, frame: Frame, out: &mut Out) {
+        let Some(front) = self.queue.front() else { return };
+        let (judged, known) = match &front.reply {
+            Reply::DescribeStatement { judged: Some(prepared), .. } => {
+                (Some(Arc::clone(prepared)), None)
+            }
+            Reply::DescribeStatement { name, judged: None, .. } => {
+                (None, self.statements.prepared(name).cloned())
+            }
+            Reply::DescribePortal { name } => {
+                (None, self.statements.portal(name).and_then(|portal| portal.prepared.clone()))
+            }
+            _ => (None, None),
+        };
+        let has_rows = frame.tag() == b'T';
+        // Judged by what is known now; the statement's own judge may be older.
+        let verdict = if has_rows { self.judge.rows(frame.body()) } else { Ok(()) };
+        if let Some(prepared) = judged {
+            prepared.set_rows(match verdict {
+                _ if !has_rows => Rows::None,
+                Ok(()) => Rows::Good,
+                Err(breach) => Rows::Bad(breach),
+            });
+            self.queue.pop_front();
+            return;
+        }
+        match verdict {
+            Ok(()) => self.pass_and_pop(frame, out),
+            Err(breach) => {
+                if let Some(prepared) = known {
+                    prepared.set_rows(Rows::Bad(breach.clone()));
+                }
+                out.events.push(Event::Breach { statement: 0, breach });
+                self.queue.pop_front();
+                self.fail_alone(stopped_by_guard(), out);
+            }
+        }
+    }
+
+    /// A row, or the first piece of one: forwarded if its description has been judged and the limit allows.
+    fn row(&mut self, bytes: Bytes, out: &mut Out) -> Result<Course, Fault> {
+        let misfit = self.misfit(b'D');
+        let rows_max = self.rows_max.clone();
+        let Some(front) = self.queue.front_mut() else { return Err(misfit) };
+        if front.fate != Fate::Forward {
+            return Err(misfit);
+        }
+        let (progress, before) = match &mut front.reply {
+            Reply::Execute(run) => {
+                let Some(portal) = self.statements.portal_mut(&run.portal) else {
+                    return Err(misfit);
+                };
+                if !is_same(run.prepared.as_ref(), portal.prepared.as_ref()) {
+                    return Err(misfit);
+                }
+                if !run.progress.is_judged && run.progress.stopped.is_none() {
+                    match judge_portal(portal.prepared.as_deref()) {
+                        Ok(()) => run.progress.is_judged = true,
+                        Err(breach) => {
+                            let statement = run.number.unwrap_or_default();
+                            out.events.push(Event::Breach { statement, breach });
+                            run.progress.stopped = Some(stopped_by_guard());
+                        }
+                    }
+                }
+                let before = portal.rows;
+                portal.rows = portal.rows.saturating_add(1);
+                (&mut run.progress, before)
+            }
+            Reply::Query(run) => {
+                let is_described = run.progress.is_judged || run.progress.stopped.is_some();
+                if !is_described {
+                    return Err(misfit);
+                }
+                let before = run.progress.rows;
+                (&mut run.progress, before)
+            }
+            _ => return Err(misfit),
+        };
+        if let Some((most, error)) = rows_max
+            && before >= most
+            && progress.stopped.is_none()
+        {
+            progress.stopped = Some(error);
+        }
+        if progress.stopped.is_some() || self.mute.is_some() {
+            return Ok(Course::Drop);
+        }
+        progress.rows = progress.rows.saturating_add(1);
+        progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
+        out.to_client.extend_from_slice(&bytes);
+        Ok(Course::Forward)
+    }
+
+    fn count_more(&mut self, bytes: usize) {
+        if let Some(front) = self.queue.front_mut() {
+            match &mut front.reply {
+                Reply::Execute(run) => {
+                    run.progress.bytes = run.progress.bytes.saturating_add(size(bytes));
+                }
+                Reply::Query(run) => {
+                    run.progress.bytes = run.progress.bytes.saturating_add(size(bytes));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// CommandComplete, PortalSuspended or EmptyQueryResponse of an Execute.
+    fn executed(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let tag = tag_text(&frame)?;
+        let Some(Reply::Execute(run)) = self.queue.pop_front().map(|front| front.reply) else {
+            return Err(self.misfit(frame.tag()));
+        };
+        let bound = self.statements.portal(&run.portal).and_then(|known| known.prepared.as_ref());
+        if run.prepared.is_none() || !is_same(run.prepared.as_ref(), bound) {
+            return Err(Fault::Misfit { got: char::from(frame.tag()), due: "an error" });
+        }
+        if let (b'C', Some(prepared)) = (frame.tag(), &run.prepared) {
+            self.apply(&prepared.effect.clone(), &tag);
+        }
+        let progress = run.progress;
+        let completed = |error| {
+            run.number.map(|statement| Event::Completed {
+                statement,
+                rows: progress.rows,
+                bytes: progress.bytes,
+                error,
+            })
+        };
+        match progress.stopped.clone() {
+            Some(stopped) => {
+                out.events.extend(completed(Some(code_of(&stopped))));
+                self.fail_alone(stopped, out);
+            }
+            None => {
+                out.events.extend(completed(None));
+                if self.mute.is_none() {
+                    out.to_client.extend_from_slice(&frame.into_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn query_described(&mut self, frame: Frame, judge: &dyn Judge, out: &mut Out) {
+        let verdict = judge.rows(frame.body());
+        let Some(Reply::Query(run)) = self.queue.front_mut().map(|front| &mut front.reply) else {
+            return;
+        };
+        match verdict {
+            Ok(()) => {
+                run.progress.is_judged = true;
+                self.pass(frame, out);
+            }
+            Err(breach) => {
+                let number = run.statements.get(run.ended).map(|statement| statement.number);
+                let statement = number.unwrap_or_default();
+                out.events.push(Event::Breach { statement, breach });
+                run.progress.stopped = Some(stopped_by_guard());
+            }
+        }
+    }
+
+    /// CommandComplete of one statement of a Query.
+    fn query_completed(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let tag = tag_text(&frame)?;
+        let misfit = self.misfit(b'C');
+        let Some(Reply::Query(run)) = self.queue.front_mut().map(|front| &mut front.reply) else {
+            return Err(misfit);
+        };
+        let Some(statement) = run.statements.get(run.ended).cloned() else { return Err(misfit) };
+        run.ended = run.ended.saturating_add(1);
+        let progress = std::mem::take(&mut run.progress);
+        let error = progress.stopped.as_ref().map(|stopped| code_of(stopped));
+        out.events.push(Event::Completed {
+            statement: statement.number,
+            rows: progress.rows,
+            bytes: progress.bytes,
+            error,
+        });
+        self.apply(&statement.effect, &tag);
+        match progress.stopped {
+            Some(stopped) if self.mute.is_none() => {
+                out.to_client.extend_from_slice(&stopped);
+                // The statements behind it run all the same; the client hears of them no more.
+                self.mute = Some(Mute::ToReady);
+            }
+            Some(_) => {}
+            None => self.pass(frame, out),
+        }
+        Ok(())
+    }
+
+    /// ReadyForQuery.
+    fn ready(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let misfit = self.misfit(b'Z');
+        let status = reader::ready_status(frame.body()).map_err(|_| misfit.clone())?;
+        let Some(front) = self.queue.pop_front() else { return Err(misfit) };
+        let is_query = match &front.reply {
+            Reply::Sync => false,
+            Reply::Query(run) => {
+                let has_ended = match &front.fate {
+                    Fate::Replace(_) => run.failed,
+                    Fate::Forward => {
+                        let is_empty = run.statements.is_empty();
+                        run.failed || (run.ended == run.statements.len() && run.was_empty == is_empty)
+                    }
+                    Fate::Swallow | Fate::Synthesise(_) => false,
+                };
+                if !has_ended {
+                    return Err(misfit);
+                }
+                true
+            }
+            _ => return Err(misfit),
+        };
+        self.txn = match status {
+            b'I' => Txn::Idle,
+            b'T' => Txn::InBlock,
+            _ => Txn::Failed,
+        };
+        if is_query {
+            // PostgreSQL drops the unnamed statement before it reads the text, whatever comes of it.
+            self.statements.drop_statement("");
+        }
+        if self.txn == Txn::Idle {
+            self.settings.ready_idle();
+            self.statements.drop_portals();
+        }
+        let is_heard = match self.mute {
+            None => true,
+            Some(Mute::ToSync) => !is_query,
+            Some(Mute::ToReady) => true,
+        };
+        if is_heard {
+            self.mute = None;
+            out.to_client.extend_from_slice(&frame.into_bytes());
+        }
+        self.say_what_is_due(out);
+        Ok(())
+    }
+
+    /// ErrorResponse.
+    fn error(&mut self, frame: &Frame, out: &mut Out) -> Result<(), Fault> {
+        let fields = reader::error_fields(frame.body()).ok();
+        let severity = fields.as_ref().and_then(|all| all.field(b'V').or(all.field(b'S')));
+        let is_fatal = matches!(severity, Some("FATAL" | "PANIC"));
+        let code = fields.as_ref().and_then(|all| all.field(b'C')).unwrap_or("XX000").to_owned();
+        if is_fatal {
+            self.abandon(&code, out);
+            out.to_client.extend_from_slice(&self.cleaned(frame.body()));
+            return Err(Fault::ServerFatal);
+        }
+        let said = match self.queue.front().map(|front| &front.fate) {
+            None => return Err(self.misfit(b'E')),
+            Some(Fate::Synthesise(_)) => return Err(self.misfit(b'E')),
+            Some(Fate::Replace(error)) => error.clone(),
+            Some(Fate::Forward | Fate::Swallow) => self.cleaned(frame.body()),
+        };
+        self.settings.fail();
+        let said = self.take_stopped().unwrap_or(said);
+        if self.mute.is_none() {
+            out.to_client.extend_from_slice(&said);
+        }
+        self.end_failed(&code, out)
+    }
+
+    /// Where the front entry's rows were stopped, the client hears why rather than what the server says.
+    fn take_stopped(&mut self) -> Option<Bytes> {
+        match self.queue.front_mut().map(|front| &mut front.reply) {
+            Some(Reply::Execute(run)) => run.progress.stopped.take(),
+            Some(Reply::Query(run)) => run.progress.stopped.take(),
+            _ => None,
+        }
+    }
+
+    /// The server skips to the unit's Sync, or to the ReadyForQuery of its Query, and so does the queue.
+    fn end_failed(&mut self, code: &str, out: &mut Out) -> Result<(), Fault> {
+        let ends_ready = self.queue.front().is_some_and(|front| front.reply.ends_ready());
+        if ends_ready {
+            let Some(front) = self.queue.front_mut() else { return Ok(()) };
+            if let Reply::Query(run) = &mut front.reply {
+                if run.failed {
+                    return Err(self.misfit(b'E'));
+                }
+                run.failed = true;
+                let progress = std::mem::take(&mut run.progress);
+                complete_rest(run.statements.get(run.ended..), &progress, code, out);
+            }
+            return Ok(());
+        }
+        // PostgreSQL drops the unnamed statement before it reads the text that was to replace it.
+        if let Some(Reply::Parse { name, .. }) = self.queue.front().map(|front| &front.reply)
+            && name.is_empty()
+        {
+            self.statements.drop_statement("");
+        }
+        while let Some(front) = self.queue.pop_front() {
+            if matches!(front.reply, Reply::Sync) {
+                self.queue.push_front(front);
+                return Ok(());
+            }
+            skip(&front.reply, code, out);
+        }
+        self.skipping = true;
+        Ok(())
+    }
+
+    /// The session ends: what was accepted has ended with it.
+    pub fn abandon(&mut self, code: &str, out: &mut Out) {
+        while let Some(front) = self.queue.pop_front() {
+            skip(&front.reply, code, out);
+        }
+    }
+
+    /// An error that the server knows nothing of: the client hears nothing more of this unit.
+    fn fail_alone(&mut self, error: Bytes, out: &mut Out) {
+        if self.mute.is_some() {
+            return;
+        }
+        out.to_client.extend_from_slice(&error);
+        self.mute = Some(Mute::ToSync);
+        if !self.queue.iter().any(|expected| matches!(expected.reply, Reply::Sync)) {
+            self.skipping = true;
+        }
+    }
+
+    fn parameter(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let misfit = self.misfit(b'S');
+        let (name, value) = reader::parameter_status(frame.body()).map_err(|_| misfit.clone())?;
+        if PINNED.iter().any(|(pinned, only)| *pinned == name && *only != value) {
+            return Err(misfit);
+        }
+        if name == "search_path"
+            && let Some(path) = SearchPath::parse(value)
+        {
+            self.settings.report_search_path(path);
+        }
+        if !NOT_THE_CLIENTS.contains(&name) {
+            out.to_client.extend_from_slice(&frame.into_bytes());
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, effect: &Effect, tag: &str) {
+        self.settings.apply(effect, tag);
+        self.statements.apply(effect);
+    }
+
+    /// To the client, if it asked and is not told of an error already.
+    fn pass(&mut self, frame: Frame, out: &mut Out) {
+        let is_asked = self.queue.front().is_some_and(|front| front.fate == Fate::Forward);
+        if is_asked && self.mute.is_none() {
+            out.to_client.extend_from_slice(&frame.into_bytes());
+        }
+    }
+
+    fn pass_and_pop(&mut self, frame: Frame, out: &mut Out) {
+        self.pass(frame, out);
+        self.queue.pop_front();
+    }
+
+    fn cleaned(&self, fields: &[u8]) -> Bytes {
+        let mut said = BytesMut::new();
+        match self.judge.clean(fields) {
+            Some(fields) => message(b'E', &fields, &mut said),
+            None => writer::error_response(
+                &mut said,
+                &ErrorMessage::new("ERROR", "XX000", "scrim: the database reported an error"),
+            ),
+        }
+        said.freeze()
+    }
+
+    fn misfit(&self, tag: u8) -> Fault {
+        let due = self.queue.front().map_or("nothing", |front| front.reply.due());
+        Fault::Misfit { got: char::from(tag), due }
+    }
+}
+
+/// The error in place of a result that the guard stopped.
+pub(super) fn stopped_by_guard() -> Bytes {
+    let mut said = BytesMut::new();
+    let error = ErrorMessage {
+        hint: Some("this is a fault of the rules or of Scrim; an alarm has been recorded"),
+        ..ErrorMessage::new(
+            "ERROR",
+            "42501",
+            "scrim: the result was stopped, since it could not be shown to be masked",
+        )
+    };
+    writer::error_response(&mut said, &error);
+    said.freeze()
+}
+
+/// INVARIANT: what was audited when it was sent is what runs.
+fn is_same(sent: Option<&Arc<Prepared>>, bound: Option<&Arc<Prepared>>) -> bool {
+    match (sent, bound) {
+        (Some(sent), Some(bound)) => Arc::ptr_eq(sent, bound),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn judge_portal(prepared: Option<&Prepared>) -> Result<(), Breach> {
+    match prepared.map(Prepared::rows) {
+        Some(Rows::Good) => Ok(()),
+        Some(Rows::Bad(breach)) => Err(breach),
+        Some(Rows::Unknown | Rows::None) | None => {
+            Err(Breach { position: 0, table: 0, column: 0 })
+        }
+    }
+}
+
+/// An entry that the server has failed at or skipped.
+fn skip(reply: &Reply, code: &str, out: &mut Out) {
+    match reply {
+        Reply::Execute(run) => out.events.extend(run.number.map(|statement| Event::Completed {
+            statement,
+            rows: run.progress.rows,
+            bytes: run.progress.bytes,
+            error: Some(code.to_owned()),
+        })),
+        Reply::Query(run) => {
+            complete_rest(run.statements.get(run.ended..), &run.progress, code, out);
+        }
+        Reply::Parse { .. }
+        | Reply::Bind { .. }
+        | Reply::DescribeStatement { .. }
+        | Reply::DescribePortal { .. }
+        | Reply::Close { .. }
+        | Reply::Sync => {}
+    }
+}
+
+/// Completes the statement under way with what it gave, and those behind it with nothing.
+fn complete_rest(
+    rest: Option<&[SentStatement]>,
+    progress: &Progress,
+    code: &str,
+    out: &mut Out,
+) {
+    for (place, statement) in rest.unwrap_or_default().iter().enumerate() {
+        let (rows, bytes) = if place == 0 { (progress.rows, progress.bytes) } else { (0, 0) };
+        let error = Some(code.to_owned());
+        out.events.push(Event::Completed { statement: statement.number, rows, bytes, error });
+    }
+}
+
+/// The tag of a CommandComplete; empty for PortalSuspended and EmptyQueryResponse.
+fn tag_text(frame: &Frame) -> Result<String, Fault> {
+    if frame.tag() != b'C' {
+        return Ok(String::new());
+    }
+    let tag = reader::command_tag(frame.body());
+    tag.map(|tag| tag.text.to_owned())
+        .map_err(|_| Fault::Misfit { got: 'C', due: "CommandComplete" })
+}
+
+/// The SQLSTATE of an encoded error of ours.
+fn code_of(error: &[u8]) -> String {
+    let fields = reader::error_fields(error.get(5..).unwrap_or_default()).ok();
+    let code = fields.as_ref().and_then(|fields| fields.field(b'C'));
+    code.unwrap_or("42501").to_owned()
+}
+
+fn message(tag: u8, body: &[u8], out: &mut BytesMut) {
+    // A body comes out of a frame and only gets shorter, so its length fits.
+    let length = i32::try_from(body.len()).unwrap_or(i32::MAX).saturating_add(4);
+    out.put_u8(tag);
+    out.put_i32(length);
+    out.extend_from_slice(body);
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

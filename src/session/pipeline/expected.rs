@@ -1,0 +1,190 @@
+//! What is due from the server, and what becomes of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::statements::Prepared;
+use super::Judge;
+use crate::sql::Effect;
+use crate::wire::reader::Named;
+
+/// One outstanding reply.
+pub struct Expected {
+    /// Which.
+    pub reply: Reply,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// To the client, after the guard.
+    Forward,
+    /// Nowhere: the client did not ask. An error is told all the same, since it ends the client's unit.
+    Swallow,
+    /// It must be an error, and this stands in its place.
+    Replace(Bytes),
+    /// The server was not asked; this is said when its turn comes.
+    Synthesise(Bytes),
+}
+
+/// Kinds of replies.
+pub enum Reply {
+    /// Everything from a Query to its ReadyForQuery.
+    Query(QueryRun),
+    /// ParseComplete. `None`: poisoned.
+    Parse {
+        /// Name of the statement.
+        name: String,
+        /// The statement.
+        prepared: Option<Arc<Prepared>>,
+    },
+    /// BindComplete.
+    Bind {
+        /// Name of the portal.
+        portal: String,
+        /// Name of the statement.
+        statement: String,
+    },
+    /// ParameterDescription, then RowDescription or NoData.
+    DescribeStatement {
+        /// Name of the statement.
+        name: String,
+        /// Set when Scrim itself asks, to judge this statement's rows.
+        judged: Option<Arc<Prepared>>,
+        /// ParameterDescription has come.
+        has_parameters: bool,
+    },
+    /// RowDescription or NoData.
+    DescribePortal {
+        /// Name of the portal.
+        name: String,
+    },
+    /// Rows, then CommandComplete, PortalSuspended or EmptyQueryResponse.
+    Execute(Execution),
+    /// CloseComplete.
+    Close {
+        /// Statement or portal.
+        kind: Named,
+        /// Its name.
+        name: String,
+    },
+    /// ReadyForQuery.
+    Sync,
+}
+
+impl Reply {
+    /// For the alarm.
+    pub fn due(&self) -> &'static str {
+        match self {
+            Reply::Query(_) => "the answer to Query",
+            Reply::Parse { .. } => "ParseComplete",
+            Reply::Bind { .. } => "BindComplete",
+            Reply::DescribeStatement { .. } => "the description of a statement",
+            Reply::DescribePortal { .. } => "the description of a portal",
+            Reply::Execute(_) => "the answer to Execute",
+            Reply::Close { .. } => "CloseComplete",
+            Reply::Sync => "ReadyForQuery",
+        }
+    }
+
+    /// True for those that end with ReadyForQuery and whose errors skip nothing.
+    pub fn ends_ready(&self) -> bool {
+        match self {
+            Reply::Query(_) | Reply::Sync => true,
+            Reply::Parse { .. }
+            | Reply::Bind { .. }
+            | Reply::DescribeStatement { .. }
+            | Reply::DescribePortal { .. }
+            | Reply::Execute(_)
+            | Reply::Close { .. } => false,
+        }
+    }
+
+    /// True when its success may change settings.
+    pub fn may_change_settings(&self) -> bool {
+        match self {
+            Reply::Query(run) => run.statements.iter().any(|one| changes_settings(&one.effect)),
+            Reply::Execute(run) => {
+                run.prepared.as_ref().is_some_and(|prepared| changes_settings(&prepared.effect))
+            }
+            Reply::Parse { .. }
+            | Reply::Bind { .. }
+            | Reply::DescribeStatement { .. }
+            | Reply::DescribePortal { .. }
+            | Reply::Close { .. }
+            | Reply::Sync => false,
+        }
+    }
+}
+
+fn changes_settings(effect: &Effect) -> bool {
+    match effect {
+        Effect::SearchPath { .. }
+        | Effect::ResetAll
+        | Effect::DiscardAll
+        | Effect::Purpose(_)
+        | Effect::EndUser(_) => true,
+        // These bring back what the settings in force remember; with none that could, nothing changes.
+        Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_) => false,
+        Effect::None
+        | Effect::Begin
+        | Effect::Savepoint(_)
+        | Effect::Release(_)
+        | Effect::Deallocate(_)
+        | Effect::ClosePortal(_) => false,
+    }
+}
+
+/// The statements of a Query, and how far the server is.
+pub struct QueryRun {
+    /// In order; empty for an empty text, and for a poisoned one.
+    pub statements: Vec<SentStatement>,
+    /// Judges their rows.
+    pub judge: Arc<dyn Judge>,
+    /// Statements that have ended.
+    pub ended: usize,
+    /// EmptyQueryResponse has come.
+    pub was_empty: bool,
+    /// An error has come.
+    pub failed: bool,
+    /// Of the statement under way.
+    pub progress: Progress,
+}
+
+/// A statement of a Query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentStatement {
+    /// Its number in the audit.
+    pub number: u64,
+    /// What its success means for the session.
+    pub effect: Effect,
+}
+
+/// An Execute, and how far the server is.
+pub struct Execution {
+    /// Its number in the audit; `None`: there was nothing to audit, and the server must say that there is no such
+    /// portal.
+    pub number: Option<u64>,
+    /// The portal.
+    pub portal: String,
+    /// The statement, as looked up when it was sent.
+    pub prepared: Option<Arc<Prepared>>,
+    /// Rows.
+    pub progress: Progress,
+}
+
+/// How far a result is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Its rows may flow: described and judged.
+    pub is_judged: bool,
+    /// Rows given to the client.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// No row goes out any more; this error stands in the place of the completion.
+    pub stopped: Option<Bytes>,
+}

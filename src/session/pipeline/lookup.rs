@@ -1,0 +1,124 @@
+//! What a name will mean to the server when it comes to a message: newest first among what is on its way.
+//!
+//! Within a unit everything before a message has succeeded when the server comes to it, else it is skipped. Across
+//! units an earlier one may have failed: then the answer is [`Known::Uncertain`], and the message waits.
+
+use std::sync::Arc;
+
+use super::super::statements::Prepared;
+use super::{Expected, Pipeline, Reply};
+use crate::sql::Effect;
+use crate::wire::reader::Named;
+
+/// The meaning of a name.
+pub(super) enum Known {
+    /// This statement.
+    Yes(Arc<Prepared>),
+    /// None that Scrim prepared; the server will say so.
+    No,
+    /// It depends on how an earlier unit ends.
+    Uncertain,
+}
+
+impl Pipeline {
+    /// The statement behind a prepared name.
+    pub(super) fn statement(&self, name: &str) -> Known {
+        self.statement_before(self.queue.len(), name)
+    }
+
+    fn statement_before(&self, end: usize, name: &str) -> Known {
+        let mut crossed = false;
+        for expected in self.queue.range(..end).rev() {
+            let found = match &expected.reply {
+                Reply::Sync => {
+                    crossed = true;
+                    continue;
+                }
+                Reply::Query(run) => {
+                    crossed = true;
+                    // A Query drops the unnamed statement, whether it succeeds or not; if it runs at all.
+                    let touches = name.is_empty()
+                        || run.statements.iter().any(|one| drops(&one.effect, name));
+                    if touches {
+                        return Known::Uncertain;
+                    }
+                    continue;
+                }
+                Reply::Parse { name: parsed, prepared } if parsed == name => {
+                    prepared.clone().map_or(Known::No, Known::Yes)
+                }
+                Reply::Close { kind: Named::Statement, name: closed } if closed == name => {
+                    Known::No
+                }
+                Reply::Execute(run) => match &run.prepared {
+                    Some(prepared) if drops(&prepared.effect, name) => Known::No,
+                    Some(_) | None => continue,
+                },
+                Reply::Parse { .. }
+                | Reply::Close { .. }
+                | Reply::Bind { .. }
+                | Reply::DescribeStatement { .. }
+                | Reply::DescribePortal { .. } => continue,
+            };
+            return if crossed { Known::Uncertain } else { found };
+        }
+        self.statements.prepared(name).cloned().map_or(Known::No, Known::Yes)
+    }
+
+    /// The statement behind a portal.
+    pub(super) fn portal(&self, name: &str) -> Known {
+        let mut crossed = false;
+        for (place, expected) in self.queue.iter().enumerate().rev() {
+            match &expected.reply {
+                Reply::Sync | Reply::Query(_) => crossed = true,
+                Reply::Bind { portal, statement } if portal == name => {
+                    return match crossed {
+                        true => Known::Uncertain,
+                        false => self.statement_before(place, statement),
+                    };
+                }
+                Reply::Close { kind: Named::Portal, name: closed } if closed == name => {
+                    return if crossed { Known::Uncertain } else { Known::No };
+                }
+                Reply::Bind { .. }
+                | Reply::Close { .. }
+                | Reply::Parse { .. }
+                | Reply::DescribeStatement { .. }
+                | Reply::DescribePortal { .. }
+                | Reply::Execute(_) => {}
+            }
+        }
+        match self.statements.portal(name) {
+            // The end of a unit may close it.
+            Some(_) if crossed => Known::Uncertain,
+            Some(portal) => portal.prepared.clone().map_or(Known::No, Known::Yes),
+            None => Known::No,
+        }
+    }
+
+    /// True when planning has to wait: what is on its way may change the settings that planning goes by.
+    pub(super) fn settings_are_uncertain(&self) -> bool {
+        let changes = |expected: &Expected| expected.reply.may_change_settings();
+        !self.queue.is_empty()
+            && (self.settings.may_fall_back() || self.queue.iter().any(changes))
+    }
+}
+
+fn drops(effect: &Effect, name: &str) -> bool {
+    match effect {
+        Effect::Deallocate(Some(dropped)) => dropped == name,
+        Effect::Deallocate(None) | Effect::DiscardAll => true,
+        Effect::None
+        | Effect::Begin
+        | Effect::Commit { .. }
+        | Effect::Rollback { .. }
+        | Effect::Savepoint(_)
+        | Effect::Release(_)
+        | Effect::RollbackTo(_)
+        | Effect::SearchPath { .. }
+        | Effect::ResetAll
+        | Effect::ClosePortal(_)
+        | Effect::Purpose(_)
+        | Effect::EndUser(_) => false,
+    }
+}

@@ -1,0 +1,294 @@
+//! The queue of expected replies of a masked session. Pure: frames in, bytes and events out; no socket, no clock.
+//!
+//! PostgreSQL answers strictly in order. Every message sent to it leaves an [`Expected`] in the queue: which reply
+//! is due, what becomes of it ([`Fate`]), and what it changes. The front entry meets the server's next reply.
+//!
+//! ```text
+//!  client ──► take ──► Plan / Execute ──► (shell plans and audits) ──► query, parse, execute, refuse…
+//!               │                                                            │ bytes, and an entry at the back
+//!               └── forwarded, dropped, or Wait                              ▼
+//!                                              queue: [Expected] [Expected] [Expected]
+//!                                                        ▲ front
+//!  client ◄── forwarded, judged, replaced, swallowed ── reply ◄── server
+//!
+//!  error of Parse, Bind, Describe, Execute, Close: entries up to the next Sync are dropped, or, when none has been
+//!                                                  sent, what the client sends is, up to its Sync
+//!  error of Query or Sync:                         the entry waits for its ReadyForQuery
+//! ```
+//!
+//! A refused statement is *poisoned*: a text that cannot parse goes in its place, and PostgreSQL's error is replaced.
+//! Transaction state, skipping and order are then the server's own.
+//!
+//! Names (statements, portals) and settings change only when the server confirms; what a message will mean is looked
+//! up newest first among what is on its way, and where that depends on how an earlier unit ends, the message waits.
+//!
+//! INVARIANTS, each kept by closing the session when it is broken ([`Fault`]):
+//! - each entry meets exactly one fate, in order; a reply that does not fit the front entry closes both connections;
+//! - the transaction state is the server's, from ReadyForQuery, never ours;
+//! - no byte of a refused statement's text is written to the server;
+//! - where an error is replaced, no byte of the server's error is written to the client;
+//! - no row goes out before its description has been judged;
+//! - bytes to the client are whole messages, or pieces of one that are completed before anything else.
+//!
+//! <https://www.postgresql.org/docs/current/protocol-flow.html>
+
+mod backend;
+mod expected;
+mod frontend;
+mod lookup;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::settings::Settings;
+use super::statements::{Prepared, Statements};
+use crate::guard::Breach;
+use crate::wire::reader::Malformed;
+use crate::wire::{Piece, writer};
+
+pub use expected::SentStatement;
+use expected::{Expected, Fate, Reply};
+
+/// What is sent in place of a refused text. It parses under no setting.
+pub const POISON: &str = "scrim refused this";
+/// The name under which a poisoned Parse is sent that stands for another message. Never prepared.
+const POISON_NAME: &str = "scrim$refused";
+/// Replies that may be outstanding. Clients that pipeline deeper wait.
+const ENTRIES_MAX: usize = 1024;
+
+/// Judges what the server says about results. The guard in production, a model in tests.
+pub trait Judge: Send + Sync {
+    /// May rows of this description go to the client?
+    fn rows(&self, description: &[u8]) -> Result<(), Breach>;
+    /// The body of an error or notice without what could quote a row.
+    fn clean(&self, fields: &[u8]) -> Option<Vec<u8>>;
+    /// Counts up when what `rows` answers may have changed.
+    fn version(&self) -> u64;
+}
+
+/// The transaction state, as the server said it last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Txn {
+    /// `I`
+    Idle,
+    /// `T`
+    InBlock,
+    /// `E`
+    Failed,
+}
+
+/// What the pipeline produces.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// For the client.
+    pub to_client: BytesMut,
+    /// For the server.
+    pub to_server: BytesMut,
+    /// For the audit.
+    pub events: Vec<Event>,
+}
+
+/// What the audit must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An accepted statement has ended.
+    Completed {
+        /// Its number.
+        statement: u64,
+        /// Rows given to the client.
+        rows: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// SQLSTATE, if it failed or never ran.
+        error: Option<String>,
+    },
+    /// The guard stopped a result.
+    Breach {
+        /// The statement's number; 0: it was only described.
+        statement: u64,
+        /// What it found.
+        breach: Breach,
+    },
+}
+
+/// What the shell has to do for a message of the client.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing.
+    Done,
+    /// Offer the same piece again after the next reply.
+    Wait(Piece),
+    /// Plan a text, then call `query` or `parse`, or the refusal of either.
+    Plan(Ask),
+    /// Audit an execution, then call `execute` or `refuse_execute`.
+    Execute(Execute),
+    /// Audit the refusal of a function call, then call `refuse_query`.
+    FunctionCall,
+    /// The client says goodbye.
+    Terminate,
+}
+
+/// A text to be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The text; `None`: it is longer than any statement may be.
+    pub text: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Query or Parse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A simple Query.
+    Query,
+    /// A Parse.
+    Parse {
+        /// Name of the statement.
+        name: String,
+        /// Parameter types as given.
+        types: Vec<u32>,
+    },
+}
+
+/// A portal to be executed.
+#[derive(Clone)]
+pub struct Execute {
+    /// The portal.
+    pub portal: String,
+    /// Rows at most; 0: all.
+    pub rows_max: i32,
+    /// Its statement, if there is one.
+    pub prepared: Option<Arc<Prepared>>,
+}
+
+impl std::fmt::Debug for Execute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Execute").field("rows_max", &self.rows_max).finish_non_exhaustive()
+    }
+}
+
+/// Why a session cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The client does not keep to the protocol.
+    #[error("{0}")]
+    Client(String),
+    /// The server's reply does not fit what was asked: an alarm.
+    #[error("the server sent {got:?} where {due} was due")]
+    Misfit {
+        /// The type byte.
+        got: char,
+        /// What was due.
+        due: &'static str,
+    },
+    /// The server has said goodbye; the client has been told.
+    #[error("the server ended the session")]
+    ServerFatal,
+}
+
+impl From<Malformed> for Fault {
+    fn from(fault: Malformed) -> Fault {
+        Fault::Client(match fault.utf8 {
+            true => format!("invalid byte sequence for encoding \"UTF8\" in {}", fault.what),
+            false => format!("invalid message format: {fault}"),
+        })
+    }
+}
+
+/// Where the rest of a message that comes in pieces goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Forward,
+    Drop,
+}
+
+/// After an error of ours that the server knows nothing of, the client hears nothing until it is ready again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mute {
+    /// The next Sync's ReadyForQuery ends it.
+    ToSync,
+    /// The front Query's own ReadyForQuery ends it.
+    ToReady,
+}
+
+/// The session's heart.
+pub struct Pipeline {
+    queue: VecDeque<Expected>,
+    txn: Txn,
+    /// Extended messages have been sent since the last Sync or Query.
+    unit_open: bool,
+    /// The unit has failed, and the client's messages go nowhere up to its Sync.
+    skipping: bool,
+    mute: Option<Mute>,
+    from_client: Option<Course>,
+    from_server: Option<Course>,
+    /// A Flush has been sent for a message that waits.
+    flushed: bool,
+    /// Names.
+    pub statements: Statements,
+    /// Settings.
+    pub settings: Settings,
+    judge: Arc<dyn Judge>,
+    /// Rows of one statement at most, with the text of the refusal beyond.
+    rows_max: Option<(u64, Bytes)>,
+}
+
+impl Pipeline {
+    /// At the start of a session, the server idle. `rows_max` comes with the error that stands for further rows.
+    pub fn new(settings: Settings, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) -> Self {
+        Pipeline {
+            queue: VecDeque::new(),
+            txn: Txn::Idle,
+            unit_open: false,
+            skipping: false,
+            mute: None,
+            from_client: None,
+            from_server: None,
+            flushed: false,
+            statements: Statements::default(),
+            settings,
+            judge,
+            rows_max,
+        }
+    }
+
+    /// The catalog or the rules have changed: from now on this judge.
+    pub fn set_judge(&mut self, judge: Arc<dyn Judge>) {
+        self.judge = judge;
+    }
+
+    /// True when nothing is outstanding.
+    pub fn is_quiet(&self) -> bool {
+        self.queue.is_empty() && self.from_client.is_none()
+    }
+
+    /// True when the server is idle outside a transaction and owes nothing.
+    pub fn is_idle(&self) -> bool {
+        self.is_quiet() && self.txn == Txn::Idle && !self.unit_open && !self.skipping
+    }
+
+    /// True when a message of ours may be written to the client.
+    pub fn is_between_messages(&self) -> bool {
+        self.from_server != Some(Course::Forward)
+    }
+
+    fn push(&mut self, reply: Reply, fate: Fate) {
+        self.flushed = false;
+        self.queue.push_back(Expected { reply, fate });
+    }
+
+    /// Asks the server for what it has in its buffers, once for each message that waits.
+    fn wait(&mut self, piece: Piece, out: &mut Out) -> Step {
+        if self.unit_open && !self.flushed {
+            self.flushed = true;
+            writer::flush(&mut out.to_server);
+        }
+        Step::Wait(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests;
