@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::pipeline::Judge;
 use crate::audit::RelationRead;
 use crate::guard::Breach;
 use crate::sql::{Effect, StatementKind};
@@ -34,8 +33,6 @@ pub struct Prepared {
     pub kind: Option<StatementKind>,
     /// What its execution means for the session.
     pub effect: Effect,
-    /// Judges its rows.
-    pub judge: Arc<dyn Judge>,
     /// Version of the catalog under which its rows were last judged.
     pub judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -55,15 +52,15 @@ pub enum Rows {
 }
 
 impl Prepared {
-    /// Not yet described.
+    /// Planned under a version of the catalog; not yet described.
     pub fn new(
         facts: StatementFacts,
         kind: Option<StatementKind>,
         effect: Effect,
-        judge: Arc<dyn Judge>,
+        version: u64,
     ) -> Prepared {
-        let judged_under = AtomicU64::new(judge.version());
-        Prepared { facts, kind, effect, judge, judged_under, rows: Mutex::new(Rows::Unknown) }
+        let judged_under = AtomicU64::new(version);
+        Prepared { facts, kind, effect, judged_under, rows: Mutex::new(Rows::Unknown) }
     }
 
     /// True for statements that answer with rows, whose description is asked for after Parse.

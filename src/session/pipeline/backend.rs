@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::expected::{Fate, Progress, Reply};
 use super::super::statements::{Prepared, Rows};
+use super::expected::{Fate, Progress, Reply};
 use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, SentStatement, Txn};
 use crate::catalog::SearchPath;
 use crate::guard::Breach;
@@ -15,7 +15,8 @@ use crate::wire::writer::{self, ErrorMessage};
 use crate::wire::{Frame, Piece};
 
 /// Settings that decide how texts are read; the server may never report another value.
-const PINNED: [(&str, &str); 2] = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+const PINNED: [(&str, &str); 2] =
+    [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
 /// What the server calls its own login, which is not the client's.
 const NOT_THE_CLIENTS: [&str; 2] = ["session_authorization", "is_superuser"];
 
@@ -319,7 +320,8 @@ impl Pipeline {
                     Fate::Replace(_) => run.failed,
                     Fate::Forward => {
                         let is_empty = run.statements.is_empty();
-                        run.failed || (run.ended == run.statements.len() && run.was_empty == is_empty)
+                        run.failed
+                            || (run.ended == run.statements.len() && run.was_empty == is_empty)
                     }
                     Fate::Swallow | Fate::Synthesise(_) => false,
                 };
@@ -522,9 +524,7 @@ fn judge_portal(prepared: Option<&Prepared>) -> Result<(), Breach> {
     match prepared.map(Prepared::rows) {
         Some(Rows::Good) => Ok(()),
         Some(Rows::Bad(breach)) => Err(breach),
-        Some(Rows::Unknown | Rows::None) | None => {
-            Err(Breach { position: 0, table: 0, column: 0 })
-        }
+        Some(Rows::Unknown | Rows::None) | None => Err(Breach { position: 0, table: 0, column: 0 }),
     }
 }
 
@@ -550,12 +550,7 @@ fn skip(reply: &Reply, code: &str, out: &mut Out) {
 }
 
 /// Completes the statement under way with what it gave, and those behind it with nothing.
-fn complete_rest(
-    rest: Option<&[SentStatement]>,
-    progress: &Progress,
-    code: &str,
-    out: &mut Out,
-) {
+fn complete_rest(rest: Option<&[SentStatement]>, progress: &Progress, code: &str, out: &mut Out) {
     for (place, statement) in rest.unwrap_or_default().iter().enumerate() {
         let (rows, bytes) = if place == 0 { (progress.rows, progress.bytes) } else { (0, 0) };
         let error = Some(code.to_owned());

@@ -9,8 +9,7 @@ use super::super::statements::Prepared;
 use super::expected::{Execution, Fate, Progress, QueryRun, Reply, SentStatement};
 use super::lookup::Known;
 use super::{
-    Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, Pipeline, Step,
-    Txn,
+    Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, Pipeline, Step, Txn,
 };
 use crate::wire::reader::{self, Bind, BindHead, Named};
 use crate::wire::writer::{self, Unwritable};

@@ -1,0 +1,182 @@
+//! What every session at work has: two sockets, a journal, a place in the registry, and an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::closing::{self, Farewell};
+use super::journal::Journal;
+use super::link::{Link, Moved};
+use super::pipeline::Out;
+use super::registry::Presence;
+use crate::upstream::{self, Endpoint};
+use crate::wire::writer;
+
+/// How long what a client has asked for before its goodbye may take.
+pub const GOODBYE_MAX: Duration = Duration::from_secs(5);
+/// How long the server may take to hear our goodbye.
+const SERVER_GOODBYE: Duration = Duration::from_secs(1);
+
+/// How far the proxy's own end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Serving.
+    Open,
+    /// No new clients; sessions end when they are idle.
+    Draining,
+    /// Sessions end now.
+    Ending,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The client has gone without a word.
+    ClientGone,
+    /// The client has said goodbye.
+    Terminated,
+    /// The server has gone without a word.
+    ServerGone,
+    /// The server has said goodbye, and the client has been told.
+    Told,
+    /// The client is sent away.
+    Away(Farewell),
+}
+
+impl Ending {
+    /// SQLSTATE for the audit of statements that end with the session.
+    pub fn code(&self) -> &str {
+        match self {
+            Ending::ClientGone | Ending::Terminated => "57014",
+            Ending::ServerGone | Ending::Told => "08006",
+            Ending::Away(farewell) => &farewell.code,
+        }
+    }
+}
+
+/// A session at work.
+pub struct Attached {
+    /// Both sockets.
+    pub link: Link,
+    /// What waits to be written and told.
+    pub out: Out,
+    /// The audit.
+    pub journal: Journal,
+    presence: Presence,
+    session: u64,
+    endpoint: Arc<Endpoint>,
+    backend_key: (i32, Vec<u8>),
+    stage: watch::Receiver<Stage>,
+}
+
+impl Attached {
+    /// Puts a session together; `out` holds the welcome.
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, named once")]
+    pub fn new(
+        link: Link,
+        out: Out,
+        journal: Journal,
+        presence: Presence,
+        session: u64,
+        endpoint: Arc<Endpoint>,
+        backend_key: (i32, Vec<u8>),
+        stage: watch::Receiver<Stage>,
+    ) -> Attached {
+        Attached { link, out, journal, presence, session, endpoint, backend_key, stage }
+    }
+
+    /// The session's number.
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Tells the audit what has happened.
+    pub async fn tell(&mut self) {
+        if !self.out.events.is_empty() {
+            self.journal.tell(&mut self.out.events).await;
+        }
+    }
+
+    /// The end that the proxy's own brings.
+    pub fn must_end(&self, is_idle: bool) -> Option<Ending> {
+        match *self.stage.borrow() {
+            Stage::Open => None,
+            Stage::Draining if !is_idle => None,
+            Stage::Draining | Stage::Ending => Some(Ending::Away(Farewell::shutdown())),
+        }
+    }
+
+    /// Moves bytes. `None`: the time is up, or the proxy's stage has changed.
+    pub async fn exchange(
+        &mut self,
+        client: bool,
+        server: bool,
+        until: Option<Instant>,
+    ) -> Option<Moved> {
+        let time_is_up = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            moved = self.link.exchange(&mut self.out, client, server) => Some(moved),
+            changed = self.stage.changed() => {
+                // The proxy is gone, which only happens to tests that drop it.
+                if changed.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                None
+            }
+            () = time_is_up => None,
+        }
+    }
+
+    /// Ends the session: what still runs is cancelled, the client hears why if a message can be put in, the server
+    /// hears goodbye.
+    pub async fn end(self, ending: Ending, is_busy: bool, may_speak: bool) {
+        let Attached { mut link, mut out, mut journal, presence, endpoint, backend_key, .. } = self;
+        // From here on no cancel of the client reaches the server connection.
+        drop(presence);
+        tracing::debug!(session = self.session, ?ending, is_busy, "a session ends");
+        journal.tell(&mut out.events).await;
+        let is_served = matches!(ending, Ending::ClientGone | Ending::Terminated | Ending::Away(_));
+        if is_busy && is_served {
+            // It may have ended meanwhile, or the database may be gone: then there is nothing to cancel.
+            let _ = upstream::cancel(&endpoint, &backend_key).await;
+        }
+        if is_served && !is_busy {
+            out.to_server.clear();
+            writer::terminate(&mut out.to_server);
+            let last_words = std::mem::take(&mut out.to_client);
+            let saying = async {
+                while !out.to_server.is_empty() {
+                    if link.exchange(&mut out, false, false).await != Moved::Bytes {
+                        break;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(SERVER_GOODBYE, saying).await;
+            out.to_client = last_words;
+        }
+        if may_speak {
+            match &ending {
+                Ending::Away(farewell) => out.to_client.extend_from_slice(&farewell.frame()),
+                Ending::ServerGone => out.to_client.extend_from_slice(
+                    &Farewell::new("08006", "scrim: the connection to the database was lost")
+                        .frame(),
+                ),
+                Ending::ClientGone | Ending::Terminated | Ending::Told => {}
+            }
+        }
+        journal.logout().await;
+        match ending {
+            Ending::ClientGone => {}
+            Ending::Terminated | Ending::ServerGone | Ending::Told | Ending::Away(_) => {
+                closing::close(link.into_client(), &out.to_client).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The login: SCRAM-SHA-256 with the verifiers of the rules.
+//!
+//! Whoever is unknown goes the same way to the same error as whoever has the wrong password.
+//! <https://www.postgresql.org/docs/current/sasl-authentication.html>
+
+use bytes::BytesMut;
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::closing::Farewell;
+use super::greeting::Greeted;
+use crate::rules::{RuleSet, User};
+use crate::wire::sasl::{self, ProcessSecret, SaslFault, Scram};
+use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
+
+const READ_BYTES: usize = 1024;
+
+/// Why nobody is logged in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotIn {
+    /// The client has gone; psql does so to ask for a password.
+    Gone,
+    /// The client is sent away.
+    Away(Farewell),
+}
+
+impl From<Farewell> for NotIn {
+    fn from(farewell: Farewell) -> NotIn {
+        NotIn::Away(farewell)
+    }
+}
+
+/// Makes sure that the client is who it says.
+pub async fn authenticate<'a>(
+    greeted: &mut Greeted,
+    rules: &'a RuleSet,
+    secret: &ProcessSecret,
+) -> Result<&'a User, NotIn> {
+    let name = greeted.startup.user().map(str::to_owned);
+    let name = name.ok_or_else(|| {
+        Farewell::new("28000", "no PostgreSQL user name specified in startup packet")
+    })?;
+    let user = rules.users.get(&name);
+    let verifier = user.and_then(|user| user.verifier.as_ref());
+    let mut scram = Scram::new(verifier.map(ExposeSecret::expose_secret), &name, secret);
+    let mut out = BytesMut::new();
+    if let Some(negotiation) = greeted.startup.negotiation() {
+        let options = &negotiation.unknown_options;
+        writer::negotiate_protocol_version(&mut out, negotiation.version, options);
+    }
+    writer::authentication_sasl(&mut out, sasl::mechanisms());
+    let mut pieces = Pieces::new(Limits::login());
+    let refused = |fault: SaslFault| match fault {
+        SaslFault::Password => Farewell::new(
+            fault.code(),
+            format!("password authentication failed for user \"{name}\""),
+        ),
+        SaslFault::Mechanism
+        | SaslFault::Malformed
+        | SaslFault::ChannelBinding
+        | SaslFault::TooLong(_)
+        | SaslFault::OutOfTurn => Farewell::new(fault.code(), fault.to_string()),
+    };
+    let frame = ask(greeted, &mut pieces, &mut out).await?;
+    let initial = reader::sasl_initial(frame.body()).map_err(Farewell::from)?;
+    let data = initial.data.unwrap_or_default();
+    let said = scram.first(initial.mechanism, data).map_err(refused)?;
+    writer::authentication_sasl_continue(&mut out, said.as_bytes());
+    let frame = ask(greeted, &mut pieces, &mut out).await?;
+    let said = scram.last(frame.body()).map_err(refused)?;
+    writer::authentication_sasl_final(&mut out, said.as_bytes());
+    send(greeted, &mut out).await?;
+    // A made-up verifier lets nobody in; without a user there is nobody to let in either way.
+    user.ok_or_else(|| refused(SaslFault::Password).into())
+}
+
+/// Sends what there is to say and waits for the answer.
+async fn ask(
+    greeted: &mut Greeted,
+    pieces: &mut Pieces,
+    out: &mut BytesMut,
+) -> Result<Frame, NotIn> {
+    send(greeted, out).await?;
+    loop {
+        match pieces.next(&mut greeted.buffer).map_err(Farewell::from)? {
+            Some(Piece::Whole(frame)) => return Ok(frame),
+            Some(Piece::Start { .. } | Piece::More { .. }) => {
+                return Err(Farewell::new("08P01", "message out of turn").into());
+            }
+            None => {}
+        }
+        greeted.buffer.reserve(READ_BYTES);
+        if !matches!(greeted.stream.read_buf(&mut greeted.buffer).await, Ok(1..)) {
+            return Err(NotIn::Gone);
+        }
+    }
+}
+
+async fn send(greeted: &mut Greeted, out: &mut BytesMut) -> Result<(), NotIn> {
+    greeted.stream.write_all(out).await.map_err(|_| NotIn::Gone)?;
+    greeted.stream.flush().await.map_err(|_| NotIn::Gone)?;
+    out.clear();
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The first packets: TLS or not, a cancel or a session.
+//!
+//! Each upgrade can be asked for once. Bytes that come before a TLS handshake is through were not protected by it
+//! and end the connection. A first byte of 0x16 is a TLS handshake without SSLRequest; then ALPN must say
+//! `postgresql`, as PostgreSQL 17 has it, so that no other protocol's client can be turned against us.
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::closing::Farewell;
+use super::stream::ClientStream;
+use crate::config::ClientTls;
+use crate::wire::startup::{self, FirstPacket, Startup, StartupFault};
+
+/// First byte of a TLS handshake record.
+const TLS_HANDSHAKE: u8 = 0x16;
+const ALPN: &[u8] = b"postgresql";
+const READ_BYTES: usize = 1024;
+
+/// A client that wants a session.
+pub struct Greeted {
+    /// Its socket.
+    pub stream: ClientStream,
+    /// What it has sent beyond its first packet.
+    pub buffer: BytesMut,
+    /// Its StartupMessage.
+    pub startup: Startup,
+}
+
+/// What a new socket turns out to be.
+pub enum Greeting {
+    /// A session.
+    Session(Box<Greeted>),
+    /// A cancel request, which gets no answer.
+    Cancel {
+        /// As told to the session.
+        process_id: i32,
+        /// As told to the session.
+        key: Vec<u8>,
+    },
+    /// Somebody to be sent away.
+    Away(ClientStream, Farewell),
+    /// Nobody any more, or no PostgreSQL client at all: closed without a word.
+    Nobody,
+}
+
+/// Reads up to the startup message.
+pub async fn greet(socket: TcpStream, tls: &ClientTls) -> Greeting {
+    let config = match tls {
+        ClientTls::Disable => None,
+        ClientTls::Allow(config) | ClientTls::Require(config) => Some(config),
+    };
+    let mut first = [0];
+    if !matches!(socket.peek(&mut first).await, Ok(1)) {
+        return Greeting::Nobody;
+    }
+    let stream = match config {
+        Some(config) if first == [TLS_HANDSHAKE] => match shake_hands(socket, config, true).await {
+            Some(stream) => stream,
+            None => return Greeting::Nobody,
+        },
+        _ => ClientStream::Plain(socket),
+    };
+    read_packets(stream, tls, config).await
+}
+
+async fn read_packets(
+    mut stream: ClientStream,
+    tls: &ClientTls,
+    config: Option<&Arc<ServerConfig>>,
+) -> Greeting {
+    let (mut has_asked_tls, mut has_asked_gss) = (false, false);
+    let mut buffer = BytesMut::new();
+    loop {
+        let packet = match read_packet(&mut stream, &mut buffer).await {
+            Ok(Some(packet)) => packet,
+            Ok(None) | Err(StartupFault::Length) => return Greeting::Nobody,
+            Err(fault) => {
+                return Greeting::Away(stream, Farewell::new(fault.code(), fault.to_string()));
+            }
+        };
+        match packet {
+            FirstPacket::Cancel { process_id, key } => return Greeting::Cancel { process_id, key },
+            FirstPacket::Startup(startup) => {
+                let is_plain = matches!(stream, ClientStream::Plain(_));
+                if is_plain && matches!(tls, ClientTls::Require(_)) {
+                    let farewell = Farewell::new("28000", "scrim: this server requires TLS")
+                        .hint("connect with sslmode=require");
+                    return Greeting::Away(stream, farewell);
+                }
+                return Greeting::Session(Box::new(Greeted { stream, buffer, startup }));
+            }
+            FirstPacket::GssEncRequest => {
+                let is_plain = matches!(stream, ClientStream::Plain(_));
+                if has_asked_gss || !is_plain || !say(&mut stream, b'N').await {
+                    return Greeting::Nobody;
+                }
+                has_asked_gss = true;
+            }
+            FirstPacket::SslRequest => {
+                if has_asked_tls {
+                    return Greeting::Nobody;
+                }
+                has_asked_tls = true;
+                let (config, socket) = match (config, stream) {
+                    (None, ClientStream::Plain(socket)) => {
+                        stream = ClientStream::Plain(socket);
+                        if !say(&mut stream, b'N').await {
+                            return Greeting::Nobody;
+                        }
+                        continue;
+                    }
+                    (_, ClientStream::Tls(_)) => return Greeting::Nobody,
+                    (Some(config), ClientStream::Plain(socket)) => (config, socket),
+                };
+                if !buffer.is_empty() {
+                    let farewell =
+                        Farewell::new("08P01", "received unencrypted data after SSL request");
+                    return Greeting::Away(ClientStream::Plain(socket), farewell);
+                }
+                let mut plain = ClientStream::Plain(socket);
+                if !say(&mut plain, b'S').await {
+                    return Greeting::Nobody;
+                }
+                let ClientStream::Plain(socket) = plain else { return Greeting::Nobody };
+                match shake_hands(socket, config, false).await {
+                    Some(shaken) => stream = shaken,
+                    None => return Greeting::Nobody,
+                }
+            }
+        }
+    }
+}
+
+async fn read_packet(
+    stream: &mut ClientStream,
+    buffer: &mut BytesMut,
+) -> Result<Option<FirstPacket>, StartupFault> {
+    loop {
+        if let Some(packet) = startup::read(buffer)? {
+            return Ok(Some(packet));
+        }
+        buffer.reserve(READ_BYTES);
+        if !matches!(stream.read_buf(buffer).await, Ok(1..)) {
+            return Ok(None);
+        }
+    }
+}
+
+async fn say(stream: &mut ClientStream, byte: u8) -> bool {
+    stream.write_all(&[byte]).await.is_ok() && stream.flush().await.is_ok()
+}
+
+async fn shake_hands(
+    socket: TcpStream,
+    config: &Arc<ServerConfig>,
+    needs_alpn: bool,
+) -> Option<ClientStream> {
+    let stream = TlsAcceptor::from(Arc::clone(config)).accept(socket).await.ok()?;
+    let (_, connection) = stream.get_ref();
+    if needs_alpn && connection.alpn_protocol() != Some(ALPN) {
+        return None;
+    }
+    Some(ClientStream::Tls(Box::new(stream)))
+}

@@ -1,0 +1,134 @@
+//! What a session tells the audit: a record before each statement, one after it.
+//!
+//! Numbers its statements and remembers when each began. Texts come in as shapes, never with literals.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::pipeline::Event;
+use super::settings::Values;
+use super::statements::StatementFacts;
+use crate::audit::{Audit, NotAccepted, Outcome, Record, SessionFacts, StatementRecord, Verdict};
+use crate::sql::{Reason, Refusal};
+
+/// A session's side of the audit trail.
+pub struct Journal {
+    audit: Audit,
+    facts: Arc<SessionFacts>,
+    statements: u64,
+    began: HashMap<u64, Instant>,
+}
+
+impl Journal {
+    /// For a session that begins.
+    pub fn new(audit: Audit, facts: Arc<SessionFacts>) -> Journal {
+        Journal { audit, facts, statements: 0, began: HashMap::new() }
+    }
+
+    /// The login was good.
+    pub async fn login(&self) -> Result<(), NotAccepted> {
+        let facts = Arc::clone(&self.facts);
+        self.audit.accept(Record::Login { facts, refused: None }).await
+    }
+
+    /// A statement is about to be sent: gives its number, or it must not be.
+    pub async fn accept(
+        &mut self,
+        statement: &StatementFacts,
+        values: &Values,
+    ) -> Result<u64, NotAccepted> {
+        let verdict = if statement.rewritten { Verdict::Rewrite } else { Verdict::Forward };
+        let record = StatementRecord {
+            relations: statement.relations.clone(),
+            ..self.record(statement.shape.clone(), values, verdict)
+        };
+        let number = record.statement;
+        self.audit.accept(Record::Statement(Box::new(record))).await?;
+        self.began.insert(number, Instant::now());
+        Ok(number)
+    }
+
+    /// A statement has been refused. It is not sent, whether the record is accepted or not.
+    pub async fn refuse(&mut self, shape: String, values: &Values, refusal: &Refusal) {
+        let record = StatementRecord {
+            reason: Some(refusal.reason.word()),
+            rule: refusal.rule.as_ref().map(ToString::to_string),
+            ..self.record(shape, values, Verdict::Refuse)
+        };
+        let accepted = self.audit.accept(Record::Statement(Box::new(record))).await;
+        self.note(accepted);
+    }
+
+    fn record(&mut self, sql: String, values: &Values, verdict: Verdict) -> StatementRecord {
+        self.statements = self.statements.saturating_add(1);
+        StatementRecord {
+            facts: Arc::clone(&self.facts),
+            statement: self.statements,
+            end_user: values.end_user.clone(),
+            purpose: values.purpose.clone(),
+            sql,
+            fingerprint: None,
+            verdict,
+            reason: None,
+            rule: None,
+            relations: Vec::new(),
+        }
+    }
+
+    /// What the pipeline has seen.
+    pub async fn tell(&mut self, events: &mut Vec<Event>) {
+        for event in events.drain(..) {
+            let record = match event {
+                Event::Completed { statement, rows, bytes, error } => {
+                    let began = self.began.remove(&statement);
+                    let took = began.map(|began| began.elapsed().as_micros()).unwrap_or_default();
+                    let duration_us = u64::try_from(took).unwrap_or(u64::MAX);
+                    let session = self.facts.session;
+                    let outcome = Outcome { session, statement, rows, bytes, duration_us, error };
+                    Record::Completed(outcome)
+                }
+                Event::Breach { statement, breach } => {
+                    tracing::error!(
+                        session = self.facts.session,
+                        statement,
+                        table = breach.table,
+                        column = breach.column,
+                        "ALARM: the guard stopped a result"
+                    );
+                    let (table, column) = (breach.table, breach.column);
+                    Record::Breach { facts: Arc::clone(&self.facts), statement, table, column }
+                }
+            };
+            let accepted = self.audit.accept(record).await;
+            self.note(accepted);
+        }
+    }
+
+    /// The session is over.
+    pub async fn logout(&self) {
+        let facts = Arc::clone(&self.facts);
+        let accepted = self.audit.accept(Record::Logout { facts }).await;
+        self.note(accepted);
+    }
+
+    /// What has happened cannot be undone for want of a record; the log says that one is missing.
+    fn note(&self, accepted: Result<(), NotAccepted>) {
+        if let Err(error) = accepted {
+            let session = self.facts.session;
+            tracing::error!(session, %error, "a record is missing in the audit trail");
+        }
+    }
+}
+
+/// The audit trail cannot take a statement's record, so the statement is not sent.
+pub fn not_accepted(error: &NotAccepted) -> Refusal {
+    Refusal {
+        code: "53400",
+        message: "scrim: the audit trail cannot take the record of this statement".to_owned(),
+        hint: Some(format!("{error}; statements are refused until it is well again")),
+        position: None,
+        reason: Reason::Protocol,
+        rule: None,
+    }
+}

@@ -1,0 +1,244 @@
+//! What a client asks for at startup, judged. Pure.
+//!
+//! A masked role gets the settings of the allow-list and what is pinned; everything else is refused by name, since
+//! a setting that is silently left out is found out too late. An untouched role gets what it asks for.
+
+use super::closing::Farewell;
+use crate::catalog::SearchPath;
+use crate::sql::{SettingVerdict, is_sound_search_path, judge_setting};
+use crate::wire::startup::Startup;
+
+/// Names of the client in audit records are cut to this.
+const NAME_CHARACTERS_MAX: usize = 128;
+
+/// The client's wishes that are Scrim's business.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `scrim.role`
+    pub role: Option<String>,
+    /// `scrim.purpose`
+    pub purpose: Option<String>,
+    /// `scrim.end_user`
+    pub end_user: Option<String>,
+    /// `application_name`, for the audit.
+    pub application: String,
+    /// Everything else, by lower-case name, each once.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Sorts what a startup message asks for; a parameter of its own wins over one in `options`, as in PostgreSQL.
+pub fn wishes(startup: &Startup) -> Result<Wishes, Farewell> {
+    let mut wishes = Wishes::default();
+    for (name, value) in startup.options.iter().chain(&startup.parameters) {
+        let name = name.to_ascii_lowercase();
+        let value = value.clone();
+        match name.as_str() {
+            "user" | "database" => {}
+            "replication" => refuse_replication(&value)?,
+            "scrim.role" => wishes.role = Some(value),
+            "scrim.purpose" => wishes.purpose = Some(value),
+            "scrim.end_user" => wishes.end_user = Some(value),
+            name if name.starts_with("scrim.") => {
+                let message = format!("unrecognized configuration parameter \"{name}\"");
+                return Err(Farewell::new("42704", message));
+            }
+            _ => {
+                if name == "application_name" {
+                    wishes.application = cut(&value);
+                }
+                match wishes.parameters.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, known)) => *known = value,
+                    None => wishes.parameters.push((name, value)),
+                }
+            }
+        }
+    }
+    Ok(wishes)
+}
+
+/// A name of the client, as long as the audit keeps it.
+pub fn cut(name: &str) -> String {
+    name.chars().take(NAME_CHARACTERS_MAX).collect()
+}
+
+fn refuse_replication(value: &str) -> Result<(), Farewell> {
+    match value.to_ascii_lowercase().as_str() {
+        "false" | "off" | "no" | "0" => Ok(()),
+        _ => Err(Farewell::new("0A000", "scrim: the replication protocol is not available")
+            .hint("connect to the database itself")),
+    }
+}
+
+/// The settings with which a masked role's server connection starts, or which one is refused.
+pub fn masked_parameters(
+    wishes: &Wishes,
+    statement_seconds: Option<u64>,
+) -> Result<Vec<(String, String)>, Farewell> {
+    let mut parameters = Vec::new();
+    for (name, value) in &wishes.parameters {
+        match judge_setting(name) {
+            SettingVerdict::Allowed => {}
+            SettingVerdict::Only(only) if is_same(only, value) => continue,
+            SettingVerdict::Only(only) => {
+                let message = format!("scrim: setting `{name}` is pinned to `{only}`");
+                return Err(Farewell::new("42501", message));
+            }
+            SettingVerdict::Refused => {
+                let message = format!("scrim: setting `{name}` may not be changed by this role");
+                return Err(Farewell::new("42501", message)
+                    .hint("leave it out of the connection's options"));
+            }
+        }
+        if name == "search_path" {
+            judge_search_path(value)?;
+        }
+        parameters.push((name.clone(), value.clone()));
+    }
+    if let Some(seconds) = statement_seconds {
+        parameters.retain(|(name, _)| name != "statement_timeout");
+        parameters.push(("statement_timeout".into(), format!("{seconds}s")));
+    }
+    for (name, value) in [
+        ("client_encoding", "UTF8"),
+        ("standard_conforming_strings", "on"),
+        ("backslash_quote", "safe_encoding"),
+    ] {
+        parameters.push((name.into(), value.into()));
+    }
+    own(wishes, &mut parameters);
+    Ok(parameters)
+}
+
+/// The settings with which an untouched role's server connection starts.
+pub fn untouched_parameters(wishes: &Wishes) -> Vec<(String, String)> {
+    let mut parameters = wishes.parameters.clone();
+    own(wishes, &mut parameters);
+    parameters
+}
+
+/// Placeholders that PostgreSQL keeps for the session, so that SHOW answers.
+fn own(wishes: &Wishes, parameters: &mut Vec<(String, String)>) {
+    for (name, value) in [("scrim.purpose", &wishes.purpose), ("scrim.end_user", &wishes.end_user)]
+    {
+        parameters.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+}
+
+/// Reads a search_path with which a masked session may start.
+pub fn judge_search_path(value: &str) -> Result<SearchPath, Farewell> {
+    match SearchPath::parse(value) {
+        Some(path) if is_sound_search_path(&path) => Ok(path),
+        Some(_) => Err(Farewell::new(
+            "42501",
+            "scrim: setting `search_path` may name pg_catalog only in the first place, and no \
+             temporary schema",
+        )),
+        None => Err(Farewell::new("22023", "invalid value for parameter \"search_path\"")),
+    }
+}
+
+/// True when a value means the pinned one: `'utf-8'` is `UTF8`, `true` is `on`.
+fn is_same(pinned: &str, given: &str) -> bool {
+    let fold = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let (pinned, given) = (fold(pinned), fold(given));
+    match pinned.as_str() {
+        "on" => matches!(given.as_str(), "on" | "true" | "yes" | "1" | "t" | "y"),
+        "utf8" => matches!(given.as_str(), "utf8" | "unicode"),
+        _ => pinned == given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Wishes, judge_search_path, masked_parameters, wishes};
+    use crate::wire::startup::Startup;
+
+    fn startup(parameters: &[(&str, &str)], options: &[(&str, &str)]) -> Startup {
+        let own = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        };
+        Startup {
+            major: 3,
+            minor: 0,
+            parameters: own(parameters),
+            options: own(options),
+            unknown_options: Vec::new(),
+        }
+    }
+
+    fn masked(name: &str, value: &str) -> Result<Vec<(String, String)>, String> {
+        let wishes = wishes(&startup(&[("user", "alice"), (name, value)], &[])).unwrap();
+        masked_parameters(&wishes, None).map_err(|farewell| farewell.code)
+    }
+
+    #[test]
+    fn a_parameter_wins_over_options_and_names_are_folded() {
+        let startup = startup(
+            &[("user", "a"), ("TimeZone", "UTC"), ("application_name", "psql")],
+            &[("timezone", "Asia/Seoul"), ("scrim.role", "support")],
+        );
+        let wishes = wishes(&startup).unwrap();
+        assert_eq!(wishes.role.as_deref(), Some("support"));
+        assert_eq!(wishes.application, "psql");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [pair("timezone", "UTC"), pair("application_name", "psql")];
+        assert_eq!(wishes.parameters, expected);
+    }
+
+    #[test]
+    fn utf8_in_all_its_spellings_and_no_other() {
+        for spelling in ["UTF8", "utf-8", "'utf-8'", "Unicode", "UTF_8"] {
+            let parameters = masked("client_encoding", spelling).unwrap();
+            let encodings: Vec<_> =
+                parameters.iter().filter(|(name, _)| name == "client_encoding").collect();
+            assert_eq!(encodings, [&("client_encoding".to_owned(), "UTF8".to_owned())]);
+        }
+        for other in ["LATIN1", "SQL_ASCII", "", "utf16"] {
+            assert_eq!(masked("client_encoding", other), Err("42501".into()), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_refused_by_name() {
+        assert!(masked("DateStyle", "ISO").is_ok());
+        for (name, value) in [
+            ("session_preload_libraries", "x"),
+            ("role", "dba"),
+            ("standard_conforming_strings", "off"),
+            ("my.setting", "1"),
+            ("search_path", "trap, pg_catalog"),
+            ("search_path", "pg_temp_3"),
+        ] {
+            assert_eq!(masked(name, value), Err("42501".into()), "{name}");
+        }
+    }
+
+    #[test]
+    fn replication_is_for_nobody() {
+        let ask = |value| wishes(&startup(&[("user", "a"), ("replication", value)], &[]));
+        for value in ["true", "database", "1", ""] {
+            assert_eq!(ask(value).unwrap_err().code, "0A000", "{value}");
+        }
+        assert!(ask("false").is_ok());
+    }
+
+    #[test]
+    fn a_role_with_a_time_limit_keeps_it() {
+        let wishes = Wishes {
+            parameters: vec![("statement_timeout".into(), "0".into())],
+            ..Wishes::default()
+        };
+        let parameters = masked_parameters(&wishes, Some(30)).unwrap();
+        let timeouts: Vec<_> =
+            parameters.iter().filter(|(name, _)| name == "statement_timeout").collect();
+        assert_eq!(timeouts, [&("statement_timeout".to_owned(), "30s".to_owned())]);
+    }
+
+    #[test]
+    fn a_malformed_search_path_is_no_search_path() {
+        assert_eq!(judge_search_path("a,,b").unwrap_err().code, "22023");
+        assert!(judge_search_path("\"$user\", public").is_ok());
+    }
+}

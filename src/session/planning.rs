@@ -1,0 +1,249 @@
+//! From a client's text to what is sent: `sql::plan`, and what the session adds to it.
+//!
+//! The session knows what a plan cannot: the purpose, who acts for whom, limits of the role, and that an earlier
+//! statement of the same text will have moved search_path when a later one runs. Pure but for [`plan`], which runs
+//! long texts where they hold up nobody.
+
+use std::sync::Arc;
+
+use super::settings::Settings;
+use super::statements::StatementFacts;
+use crate::audit::RelationRead;
+use crate::grammar::shape;
+use crate::policy::RoleView;
+use crate::sql::{self, Effect, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind};
+
+/// Longer texts are planned on a thread of their own.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Whose session it is.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// The Scrim user.
+    pub user: Arc<str>,
+    /// May state `scrim.end_user`.
+    pub acts_for_others: bool,
+}
+
+/// A text, ready to be sent.
+#[derive(Debug)]
+pub struct Planned {
+    /// What is sent.
+    pub text: String,
+    /// Its statements.
+    pub statements: Vec<PlannedPart>,
+}
+
+/// A statement of it.
+#[derive(Debug)]
+pub struct PlannedPart {
+    /// For the audit.
+    pub facts: StatementFacts,
+    /// Its kind.
+    pub kind: StatementKind,
+    /// What its success means for the session.
+    pub effect: Effect,
+}
+
+/// Plans a text for a session.
+pub async fn plan(
+    text: &str,
+    view: &Arc<RoleView>,
+    settings: &Settings,
+    who: &Who,
+) -> Result<Planned, Refusal> {
+    if text.len() <= INLINE_BYTES_MAX {
+        return plan_now(text, view, settings, who);
+    }
+    let (text, view) = (text.to_owned(), Arc::clone(view));
+    let (settings, who) = (settings.clone(), who.clone());
+    let planning = tokio::task::spawn_blocking(move || plan_now(&text, &view, &settings, &who));
+    planning.await.unwrap_or_else(|_| {
+        // A panic in there is our fault; the statement is not sent.
+        Err(refusal("XX000", Reason::NotUnderstood, "scrim: the statement could not be planned"))
+    })
+}
+
+fn plan_now(
+    text: &str,
+    view: &RoleView,
+    settings: &Settings,
+    who: &Who,
+) -> Result<Planned, Refusal> {
+    let path = &settings.current().search_path;
+    let plan = sql::plan(text, Speaker { view, search_path: path, user: &who.user })?;
+    let several = plan.statements.len() > 1;
+    let mut planned = Planned { text: String::new(), statements: Vec::new() };
+    // What the settings will be when a statement's turn comes.
+    let mut settings = std::borrow::Cow::Borrowed(settings);
+    let mut path = path.clone();
+    for statement in plan.statements {
+        let mut statement = statement;
+        if several && settings.current().search_path != path {
+            path = settings.current().search_path.clone();
+            statement =
+                plan_again(statement, Speaker { view, search_path: &path, user: &who.user })?;
+        }
+        judge(&statement, view, &settings, who)?;
+        if several {
+            let tag = match &statement.effect {
+                Effect::Commit { .. } => "COMMIT",
+                _ => "",
+            };
+            settings.to_mut().apply(&statement.effect, tag);
+            planned.text.push_str(if planned.text.is_empty() { "" } else { "; " });
+        }
+        planned.text.push_str(statement.sql.as_str());
+        planned.statements.push(part(statement));
+    }
+    Ok(planned)
+}
+
+/// A statement behind a SET search_path in the same text means what it means under the new path.
+fn plan_again(
+    statement: PlannedStatement,
+    speaker: Speaker<'_>,
+) -> Result<PlannedStatement, Refusal> {
+    if statement.kind != StatementKind::Select {
+        return Ok(statement);
+    }
+    let plan = sql::plan(&statement.canonical, speaker)
+        // Positions are those of another text.
+        .map_err(|refusal| Refusal { position: None, ..refusal })?;
+    let mut again = plan.statements.into_iter();
+    match (again.next(), again.next()) {
+        (Some(statement), None) => Ok(statement),
+        _ => {
+            let message = "scrim: this text could not be planned";
+            Err(refusal("42501", Reason::NotUnderstood, message))
+        }
+    }
+}
+
+/// What the session, rather than the plan, has against a statement.
+fn judge(
+    statement: &PlannedStatement,
+    view: &RoleView,
+    settings: &Settings,
+    who: &Who,
+) -> Result<(), Refusal> {
+    let role = view.role();
+    if statement.kind == StatementKind::Select {
+        judge_purpose(view, settings)?;
+    }
+    if let Effect::EndUser(Some(_)) = &statement.effect
+        && !who.acts_for_others
+    {
+        let message = "scrim: setting `scrim.end_user` may not be changed by this user";
+        return Err(Refusal {
+            hint: Some("the user needs `acts_for_others: true` in the rules".into()),
+            ..refusal("42501", Reason::Setting, message)
+        });
+    }
+    if role.limits.statement_seconds.is_some() {
+        let text = statement.canonical.to_ascii_lowercase();
+        let sets = statement.kind == StatementKind::Set || text.contains("set_config");
+        if sets && text.contains("statement_timeout") {
+            let message = "scrim: setting `statement_timeout` may not be changed by this role";
+            return Err(Refusal {
+                hint: Some(format!("role `{}` has a limit of its own", role.name)),
+                ..refusal("42501", Reason::Setting, message)
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A role with purposes reads nothing until the session has stated one.
+pub fn judge_purpose(view: &RoleView, settings: &Settings) -> Result<(), Refusal> {
+    let role = view.role();
+    if role.purposes.is_empty() || settings.current().purpose.is_some() {
+        return Ok(());
+    }
+    let message = format!("scrim: role `{}` must state a purpose before it reads", role.name);
+    Err(Refusal {
+        hint: Some(format!("SET scrim.purpose to one of: {}", role.purposes.join(", "))),
+        ..refusal("42501", Reason::Purpose, &message)
+    })
+}
+
+/// A text that is longer than any statement may be.
+pub fn too_large() -> Refusal {
+    let message =
+        format!("scrim: the statement is longer than {} bytes", crate::grammar::LENGTH_BYTES_MAX);
+    refusal("54000", Reason::TooLarge, &message)
+}
+
+/// The FunctionCall message.
+pub fn no_function_calls() -> Refusal {
+    Refusal {
+        hint: Some("call the function in a SELECT".into()),
+        ..refusal(
+            "42501",
+            Reason::Protocol,
+            "scrim: the function-call message is not allowed for this role",
+        )
+    }
+}
+
+/// More than one statement in a Parse, in PostgreSQL's own words.
+pub fn several_in_parse() -> Refusal {
+    let message = "cannot insert multiple commands into a prepared statement";
+    refusal("42601", Reason::Syntax, message)
+}
+
+/// More names than a session may hold.
+pub fn too_many_names() -> Refusal {
+    let message = format!(
+        "scrim: the session has {} prepared statements or portals, which is the limit",
+        super::statements::NAMES_MAX
+    );
+    Refusal {
+        hint: Some("close those that are not needed".into()),
+        ..refusal("54000", Reason::TooLarge, &message)
+    }
+}
+
+/// A planned text that cannot be written as a message.
+pub fn unwritable() -> Refusal {
+    refusal("54000", Reason::TooLarge, "scrim: the statement cannot be sent")
+}
+
+/// The error that stands for the rows beyond a role's limit.
+pub fn too_many_rows(role: &str, rows_max: u64) -> Refusal {
+    let message =
+        format!("scrim: the result has more than {rows_max} rows, the limit of role `{role}`");
+    Refusal {
+        hint: Some("add a LIMIT, or ask for less".into()),
+        ..refusal("54000", Reason::TooLarge, &message)
+    }
+}
+
+fn refusal(code: &'static str, reason: Reason, message: &str) -> Refusal {
+    Refusal { code, message: message.to_owned(), hint: None, position: None, reason, rule: None }
+}
+
+fn part(statement: PlannedStatement) -> PlannedPart {
+    let rewritten = statement.reads.iter().any(|read| !read.open);
+    PlannedPart {
+        facts: StatementFacts {
+            shape: shape(&statement.canonical),
+            rewritten,
+            relations: statement.reads.into_iter().map(relation).collect(),
+        },
+        kind: statement.kind,
+        effect: statement.effect,
+    }
+}
+
+fn relation(read: Read) -> RelationRead {
+    RelationRead {
+        relation: format!("{}.{}", read.schema, read.relation),
+        clear: read.clear.into_iter().collect(),
+        masked: read
+            .masked
+            .into_iter()
+            .map(|(column, mask)| (column, serde_json::Value::String(mask)))
+            .collect(),
+    }
+}

@@ -1,0 +1,110 @@
+//! Who is here: sessions by the cancel key that their client was told.
+//!
+//! The keys are Scrim's own; the server's never reach a client. A cancel is passed on only while the session that
+//! was told the key is here, and its server connection is its own. (When server connections are shared, a session
+//! must wait for a cancel under way before it gives one back.)
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS>
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::upstream::{self, Endpoint};
+
+/// Key lengths: protocol 3.0 has 4 bytes, 3.2 lets a server choose up to 256.
+const SHORT_KEY_BYTES: usize = 4;
+const LONG_KEY_BYTES: usize = 32;
+
+/// All sessions.
+#[derive(Default)]
+pub struct Registry {
+    sessions: DashMap<i32, Present>,
+}
+
+struct Present {
+    key: Vec<u8>,
+    endpoint: Arc<Endpoint>,
+    backend_key: (i32, Vec<u8>),
+}
+
+/// A session's entry, taken out when dropped.
+pub struct Presence {
+    process_id: i32,
+    key: Vec<u8>,
+    registry: Arc<Registry>,
+}
+
+impl Registry {
+    /// Enters a session under a new key; `None` when there is no randomness.
+    pub fn enter(
+        self: &Arc<Self>,
+        endpoint: Arc<Endpoint>,
+        backend_key: (i32, Vec<u8>),
+        has_long_keys: bool,
+    ) -> Option<Presence> {
+        let mut key = vec![0; if has_long_keys { LONG_KEY_BYTES } else { SHORT_KEY_BYTES }];
+        loop {
+            let mut id = [0; 4];
+            let random = SystemRandom::new();
+            random.fill(&mut key).ok()?;
+            random.fill(&mut id).ok()?;
+            let process_id = i32::from_be_bytes(id) & i32::MAX;
+            if let Entry::Vacant(place) = self.sessions.entry(process_id) {
+                place.insert(Present { key: key.clone(), endpoint, backend_key });
+                return Some(Presence { process_id, key, registry: Arc::clone(self) });
+            }
+        }
+    }
+
+    /// Passes a cancel on to the session that was told this key, if it is here. There is never an answer.
+    pub async fn cancel(&self, process_id: i32, key: &[u8]) {
+        let found = self.sessions.get(&process_id).and_then(|present| {
+            is_equal(&present.key, key)
+                .then(|| (Arc::clone(&present.endpoint), present.backend_key.clone()))
+        });
+        if let Some((endpoint, backend_key)) = found
+            && let Err(error) = upstream::cancel(&endpoint, &backend_key).await
+        {
+            tracing::warn!(%error, "a cancel could not be passed on");
+        }
+    }
+}
+
+impl Presence {
+    /// What the client is told.
+    pub fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
+    /// What the client is told.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.registry.sessions.remove(&self.process_id);
+    }
+}
+
+/// Takes as long for any two keys of a length.
+fn is_equal(left: &[u8], right: &[u8]) -> bool {
+    let differing = left.iter().zip(right).fold(0, |all, (a, b)| all | (a ^ b));
+    left.len() == right.len() && differing == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_equal;
+
+    #[test]
+    fn keys_are_equal_or_not() {
+        assert!(is_equal(b"abcd", b"abcd"));
+        assert!(!is_equal(b"abcd", b"abce"));
+        assert!(!is_equal(b"abcd", b"abcdabcd"));
+        assert!(!is_equal(b"abcd", b""));
+    }
+}

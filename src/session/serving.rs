@@ -1,0 +1,321 @@
+//! A masked session at work: the shell around the pipeline, which moves bytes, plans and audits.
+//!
+//! One task owns both sockets. What the server has said is heard first, since it may release a message of the
+//! client that waits. Nothing is sent before the audit has taken its record.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Proxy;
+use super::attached::{Attached, Ending, GOODBYE_MAX};
+use super::catalogs::{GuardJudge, Lease};
+use super::closing::{Farewell, error_frame};
+use super::link::{Moved, WAITING_BYTES_MAX};
+use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step};
+use super::planning::{self, Planned, Who};
+use super::settings::{Settings, Values};
+use super::statements::{Prepared, StatementFacts};
+use super::welcoming::Masked;
+use crate::grammar::shape;
+use crate::policy::RoleView;
+use crate::sql::{Effect, Reason, Refusal, StatementKind};
+use crate::wire::{Limits, Piece, Pieces};
+
+/// Texts planned in a row before other sessions get their turn.
+const PLANS_IN_A_ROW: u32 = 8;
+
+/// A masked session.
+pub struct Serving {
+    proxy: Arc<Proxy>,
+    attached: Attached,
+    who: Who,
+    role: String,
+    lease: Lease,
+    view: Arc<RoleView>,
+    pipeline: Pipeline,
+    from_client: Pieces,
+    from_server: Pieces,
+    /// A message of the client that waits for a reply.
+    held: Option<Piece>,
+    /// The client has said goodbye; what it has asked for is still finished, up to then.
+    leaving: Option<Instant>,
+    plans: u32,
+}
+
+impl Serving {
+    /// From the welcome on.
+    pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
+        let role = masked.view.role();
+        let rows_max = role
+            .limits
+            .rows
+            .map(|rows| (rows, error_frame(&planning::too_many_rows(&role.name, rows))));
+        let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
+        let pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        Serving {
+            role: role.name.clone(),
+            proxy,
+            attached,
+            who: masked.who,
+            lease: masked.lease,
+            view: masked.view,
+            pipeline,
+            from_client: Pieces::new(Limits::frontend()),
+            from_server: Pieces::new(Limits::backend()),
+            held: None,
+            leaving: None,
+            plans: 0,
+        }
+    }
+
+    /// Serves to the end.
+    pub async fn serve(mut self) {
+        let ending = self.run().await;
+        let is_busy = !self.pipeline.is_quiet();
+        self.pipeline.abandon(ending.code(), &mut self.attached.out);
+        let may_speak = self.pipeline.is_between_messages();
+        self.attached.end(ending, is_busy, may_speak).await;
+    }
+
+    async fn run(&mut self) -> Ending {
+        loop {
+            if let Err(ending) = self.hear().await {
+                return ending;
+            }
+            if self.leaving.is_some() && self.pipeline.is_quiet() {
+                return Ending::Terminated;
+            }
+            let is_idle = self.pipeline.is_idle() && self.held.is_none();
+            if let Some(ending) = self.attached.must_end(is_idle) {
+                return ending;
+            }
+            let out = &self.attached.out;
+            let client = self.held.is_none()
+                && self.leaving.is_none()
+                && out.to_server.len() < WAITING_BYTES_MAX;
+            let server = out.to_client.len() < WAITING_BYTES_MAX;
+            match self.attached.exchange(client, server, self.leaving).await {
+                Some(Moved::Bytes) => {}
+                Some(Moved::ClientGone) => return Ending::ClientGone,
+                Some(Moved::ServerGone) => return Ending::ServerGone,
+                None if self.leaving.is_some_and(|until| until <= Instant::now()) => {
+                    return Ending::Terminated;
+                }
+                None => {}
+            }
+        }
+    }
+
+    async fn hear(&mut self) -> Result<(), Ending> {
+        self.hear_server().await?;
+        while self.attached.out.to_server.len() < WAITING_BYTES_MAX && self.leaving.is_none() {
+            let piece = match self.held.take() {
+                Some(piece) => piece,
+                None => {
+                    let next = self.from_client.next(self.attached.link.from_client());
+                    match next.map_err(|fault| Ending::Away(Farewell::from(fault)))? {
+                        Some(piece) => piece,
+                        None => break,
+                    }
+                }
+            };
+            let step = self.pipeline.take(piece, &mut self.attached.out);
+            match step.map_err(|fault| self.closed_by(&fault))? {
+                Step::Done => {}
+                Step::Wait(piece) => {
+                    self.held = Some(piece);
+                    break;
+                }
+                Step::Plan(ask) => self.plan(ask).await,
+                Step::Execute(execute) => self.execute(execute).await,
+                Step::FunctionCall => {
+                    let refusal = planning::no_function_calls();
+                    self.refuse("<function call>".to_owned(), &refusal).await;
+                    let error = error_frame(&refusal);
+                    self.pipeline.refuse_query(error, &mut self.attached.out);
+                }
+                Step::Terminate => self.leaving = Some(Instant::now() + GOODBYE_MAX),
+            }
+        }
+        self.attached.tell().await;
+        Ok(())
+    }
+
+    async fn hear_server(&mut self) -> Result<(), Ending> {
+        while self.attached.out.to_client.len() < WAITING_BYTES_MAX {
+            let next = self.from_server.next(self.attached.link.from_server());
+            let piece = match next {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(fault) => {
+                    tracing::error!(%fault, "the server does not keep to the protocol");
+                    return Err(Ending::Away(out_of_step()));
+                }
+            };
+            let heard = self.pipeline.reply(piece, &mut self.attached.out);
+            heard.map_err(|fault| self.closed_by(&fault))?;
+        }
+        self.attached.tell().await;
+        Ok(())
+    }
+
+    fn closed_by(&self, fault: &Fault) -> Ending {
+        match fault {
+            Fault::Client(message) => Ending::Away(Farewell::new("08P01", message.clone())),
+            Fault::ServerFatal => Ending::Told,
+            Fault::Misfit { .. } => {
+                let session = self.attached.session();
+                tracing::error!(session, %fault, "ALARM: both connections are closed");
+                Ending::Away(out_of_step())
+            }
+        }
+    }
+
+    /// Plans a text and sends it, or its refusal.
+    async fn plan(&mut self, ask: Ask) {
+        self.plans = self.plans.saturating_add(1);
+        if self.plans >= PLANS_IN_A_ROW {
+            self.plans = 0;
+            tokio::task::yield_now().await;
+        }
+        self.follow_catalog();
+        let planned = match &ask.text {
+            Some(text) => self.planned(text).await,
+            None => Err(planning::too_large()),
+        };
+        let sent = match (planned, &ask.origin) {
+            (Ok(planned), Origin::Query) => self.send_query(planned).await,
+            (Ok(planned), Origin::Parse { name, types }) => self.send_parse(planned, name, types),
+            (Err(refusal), _) => Err(refusal),
+        };
+        if let Err(refusal) = sent {
+            let shape = ask.text.as_deref().map_or_else(|| "<too large>".to_owned(), shape);
+            self.refuse(shape, &refusal).await;
+            let error = error_frame(&refusal);
+            let out = &mut self.attached.out;
+            match &ask.origin {
+                Origin::Query => self.pipeline.refuse_query(error, out),
+                Origin::Parse { name, .. } => self.pipeline.refuse_parse(name, error, out),
+            }
+        }
+    }
+
+    async fn planned(&mut self, text: &str) -> Result<Planned, Refusal> {
+        let planned = planning::plan(text, &self.view, &self.pipeline.settings, &self.who).await;
+        match planned {
+            Err(refusal)
+                if matches!(refusal.reason, Reason::NoSuchRelation | Reason::NoSuchColumn) =>
+            {
+                // It may be newer than the snapshot.
+                if !self.lease.refresh(self.view.snapshot().version).await {
+                    return Err(refusal);
+                }
+                self.follow_catalog();
+                planning::plan(text, &self.view, &self.pipeline.settings, &self.who).await
+            }
+            planned => planned,
+        }
+    }
+
+    /// From now on by the newest snapshot.
+    fn follow_catalog(&mut self) {
+        let version = self.view.snapshot().version;
+        if let Some(view) = self.proxy.catalogs.newer_view(&self.lease, &self.role, version) {
+            self.pipeline.set_judge(Arc::new(GuardJudge(Arc::clone(&view))));
+            self.view = view;
+        }
+    }
+
+    async fn send_query(&mut self, planned: Planned) -> Result<(), Refusal> {
+        let mut sent: Vec<SentStatement> = Vec::new();
+        let mut values = self.pipeline.settings.clone();
+        for part in planned.statements {
+            match self.attached.journal.accept(&part.facts, values.current()).await {
+                Ok(number) => {
+                    values.apply(&part.effect, "");
+                    sent.push(SentStatement { number, effect: part.effect });
+                }
+                Err(error) => {
+                    let refusal = planning_refused(&mut self.attached, &sent, &error);
+                    return Err(refusal);
+                }
+            }
+        }
+        self.pipeline
+            .query(&planned.text, sent, &mut self.attached.out)
+            .map_err(|_| planning::unwritable())
+    }
+
+    fn send_parse(&mut self, planned: Planned, name: &str, types: &[u32]) -> Result<(), Refusal> {
+        if self.pipeline.statements.is_full() {
+            return Err(planning::too_many_names());
+        }
+        let mut parts = planned.statements.into_iter();
+        let (facts, kind, effect) = match (parts.next(), parts.next()) {
+            (Some(part), None) => (part.facts, Some(part.kind), part.effect),
+            (None, _) => (empty_facts(), None, Effect::None),
+            (Some(_), Some(_)) => return Err(planning::several_in_parse()),
+        };
+        let version = self.view.snapshot().version;
+        let prepared = Arc::new(Prepared::new(facts, kind, effect, version));
+        self.pipeline
+            .parse(name, &planned.text, types, prepared, &mut self.attached.out)
+            .map_err(|_| planning::unwritable())
+    }
+
+    async fn execute(&mut self, execute: Execute) {
+        let number = match &execute.prepared {
+            None => Ok(None),
+            Some(prepared) => self.accept_execution(prepared).await.map(Some),
+        };
+        let shape = execute.prepared.as_ref().map(|prepared| prepared.facts.shape.clone());
+        let sent = number.and_then(|number| {
+            let out = &mut self.attached.out;
+            self.pipeline.execute(execute, number, out).map_err(|_| planning::unwritable())
+        });
+        if let Err(refusal) = sent {
+            self.refuse(shape.unwrap_or_default(), &refusal).await;
+            self.pipeline.refuse_execute(error_frame(&refusal), &mut self.attached.out);
+        }
+    }
+
+    async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
+        if prepared.kind == Some(StatementKind::Select) {
+            planning::judge_purpose(&self.view, &self.pipeline.settings)?;
+        }
+        let values = self.pipeline.settings.current();
+        let accepted = self.attached.journal.accept(&prepared.facts, values).await;
+        accepted.map_err(|error| super::journal::not_accepted(&error))
+    }
+
+    async fn refuse(&mut self, shape: String, refusal: &Refusal) {
+        let values: &Values = self.pipeline.settings.current();
+        self.attached.journal.refuse(shape, values, refusal).await;
+    }
+}
+
+/// Statements of a text whose records were taken before one was not: none of them is sent.
+fn planning_refused(
+    attached: &mut Attached,
+    sent: &[SentStatement],
+    error: &crate::audit::NotAccepted,
+) -> Refusal {
+    let refusal = super::journal::not_accepted(error);
+    attached.out.events.extend(sent.iter().map(|statement| Event::Completed {
+        statement: statement.number,
+        rows: 0,
+        bytes: 0,
+        error: Some(refusal.code.to_owned()),
+    }));
+    refusal
+}
+
+fn empty_facts() -> StatementFacts {
+    StatementFacts { shape: String::new(), rewritten: false, relations: Vec::new() }
+}
+
+fn out_of_step() -> Farewell {
+    Farewell::new("08P01", "scrim: the database's answer did not fit what was asked")
+        .hint("an alarm has been logged")
+}

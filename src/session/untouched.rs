@@ -1,0 +1,289 @@
+//! A session of an untouched role: bytes pass both ways as they came.
+//!
+//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, and to keep each
+//! side's messages whole. Nothing is planned, judged or rewritten.
+
+use std::collections::VecDeque;
+
+use super::attached::{Attached, Ending};
+use super::closing::{Farewell, error_frame};
+use super::journal::not_accepted;
+use super::link::{Moved, WAITING_BYTES_MAX};
+use super::pipeline::{Event, Txn};
+use super::settings::Values;
+use super::statements::StatementFacts;
+use crate::catalog::SearchPath;
+use crate::grammar::shape;
+use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
+
+/// ReadyForQuery messages that may be due.
+const GROUPS_MAX: usize = 1024;
+/// Statements that are followed up to one ReadyForQuery.
+const GROUP_STATEMENTS_MAX: usize = 1024;
+
+/// An untouched session.
+pub struct Untouched {
+    attached: Attached,
+    values: Values,
+    from_client: Pieces,
+    from_server: Pieces,
+    /// Statements up to each ReadyForQuery that is due.
+    due: VecDeque<Vec<u64>>,
+    /// Statements since the last Query, FunctionCall or Sync.
+    open: Vec<u64>,
+    /// Which ReadyForQuery belongs to which statement can no longer be told (a Query inside an open unit, a Sync
+    /// during COPY): outcomes are not recorded any more.
+    is_muddled: bool,
+    in_unit: bool,
+    txn: Txn,
+    rows: u64,
+    bytes: u64,
+    error: Option<String>,
+    /// A message of the server is under way to the client.
+    is_mid_message: bool,
+    /// The server has said goodbye.
+    is_told: bool,
+}
+
+impl Untouched {
+    /// From the welcome on.
+    pub fn new(attached: Attached, purpose: Option<String>, end_user: Option<String>) -> Untouched {
+        Untouched {
+            attached,
+            values: Values { search_path: SearchPath::default(), purpose, end_user },
+            from_client: Pieces::new(Limits::frontend()),
+            from_server: Pieces::new(Limits::backend()),
+            due: VecDeque::new(),
+            open: Vec::new(),
+            is_muddled: false,
+            in_unit: false,
+            txn: Txn::Idle,
+            rows: 0,
+            bytes: 0,
+            error: None,
+            is_mid_message: false,
+            is_told: false,
+        }
+    }
+
+    /// Serves to the end.
+    pub async fn serve(mut self) {
+        let ending = self.run().await;
+        let is_busy = !self.due.is_empty() || self.in_unit;
+        let left: Vec<u64> = self.due.drain(..).flatten().chain(self.open.drain(..)).collect();
+        let error = Some(ending.code().to_owned());
+        for statement in left {
+            let completed = Event::Completed { statement, rows: 0, bytes: 0, error: error.clone() };
+            self.attached.out.events.push(completed);
+        }
+        let is_busy = is_busy && ending != Ending::Terminated;
+        self.attached.end(ending, is_busy, !self.is_mid_message).await;
+    }
+
+    async fn run(&mut self) -> Ending {
+        loop {
+            if let Err(ending) = self.hear().await {
+                return ending;
+            }
+            let is_idle = self.is_idle() && !self.in_unit;
+            if let Some(ending) = self.attached.must_end(is_idle) {
+                return ending;
+            }
+            let out = &self.attached.out;
+            let client = out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX;
+            let server = out.to_client.len() < WAITING_BYTES_MAX;
+            match self.attached.exchange(client, server, None).await {
+                Some(Moved::Bytes) | None => {}
+                Some(Moved::ClientGone) => return Ending::ClientGone,
+                Some(Moved::ServerGone) if self.is_told => return Ending::Told,
+                Some(Moved::ServerGone) => return Ending::ServerGone,
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.due.is_empty() && self.txn == Txn::Idle
+    }
+
+    async fn hear(&mut self) -> Result<(), Ending> {
+        while self.attached.out.to_client.len() < WAITING_BYTES_MAX {
+            match self.from_server.next(self.attached.link.from_server()) {
+                Ok(Some(piece)) => self.pass_to_client(piece),
+                Ok(None) => break,
+                Err(fault) => {
+                    tracing::error!(%fault, "the server does not keep to the protocol");
+                    let message = "scrim: the database does not keep to the protocol";
+                    return Err(Ending::Away(Farewell::new("08P01", message)));
+                }
+            }
+        }
+        while self.attached.out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX {
+            let next = self.from_client.next(self.attached.link.from_client());
+            match next.map_err(|fault| Ending::Away(Farewell::from(fault)))? {
+                Some(piece) => self.pass_to_server(piece).await?,
+                None => break,
+            }
+        }
+        self.attached.tell().await;
+        Ok(())
+    }
+
+    async fn pass_to_server(&mut self, piece: Piece) -> Result<(), Ending> {
+        let bytes = match piece {
+            Piece::Whole(frame) => {
+                let tag = frame.tag();
+                if tag == b'X' {
+                    self.attached.out.to_server.extend_from_slice(&frame.into_bytes());
+                    return Err(self.goodbye().await);
+                }
+                let text = text_of(&frame);
+                if !self.note(tag, text).await? {
+                    return Ok(());
+                }
+                frame.into_bytes()
+            }
+            Piece::Start { tag, bytes } => {
+                let text = matches!(tag, b'Q' | b'P').then(|| "<too large>".to_owned());
+                if !self.note(tag, text).await? {
+                    // The rest of it would have nowhere to go.
+                    let message = not_accepted(&crate::audit::NotAccepted::Failed).message;
+                    return Err(Ending::Away(Farewell::new("53400", message)));
+                }
+                bytes
+            }
+            Piece::More { bytes, .. } => bytes,
+        };
+        self.attached.out.to_server.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// The server finishes what it was asked and closes; the client hears it if it still listens.
+    async fn goodbye(&mut self) -> Ending {
+        let until = tokio::time::Instant::now() + super::attached::GOODBYE_MAX;
+        while tokio::time::Instant::now() < until {
+            match self.attached.exchange(false, true, Some(until)).await {
+                Some(Moved::Bytes) => {
+                    while let Ok(Some(piece)) =
+                        self.from_server.next(self.attached.link.from_server())
+                    {
+                        self.pass_to_client(piece);
+                    }
+                }
+                Some(Moved::ClientGone | Moved::ServerGone) | None => break,
+            }
+        }
+        Ending::Terminated
+    }
+
+    /// Audits a text and keeps the books. False: the text is not to be sent, and the client has been told.
+    async fn note(&mut self, tag: u8, text: Option<String>) -> Result<bool, Ending> {
+        if let Some(shape) = text {
+            let facts = StatementFacts { shape, rewritten: false, relations: Vec::new() };
+            match self.attached.journal.accept(&facts, &self.values).await {
+                Ok(number) if self.open.len() < GROUP_STATEMENTS_MAX => self.open.push(number),
+                Ok(_) => self.is_muddled = true,
+                Err(error) => {
+                    let refusal = not_accepted(&error);
+                    if tag != b'Q' || !self.is_idle() || self.in_unit {
+                        return Err(Ending::Away(Farewell::new(refusal.code, refusal.message)));
+                    }
+                    let out = &mut self.attached.out.to_client;
+                    out.extend_from_slice(&error_frame(&refusal));
+                    writer::ready_for_query(out, b'I');
+                    return Ok(false);
+                }
+            }
+        }
+        match tag {
+            b'Q' | b'F' => {
+                self.is_muddled |= self.in_unit;
+                self.end_group();
+            }
+            b'S' => self.end_group(),
+            b'P' | b'B' | b'D' | b'E' | b'C' => self.in_unit = true,
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn end_group(&mut self) {
+        self.in_unit = false;
+        let group = std::mem::take(&mut self.open);
+        self.due.push_back(group);
+    }
+
+    fn pass_to_client(&mut self, piece: Piece) {
+        let bytes = match piece {
+            Piece::Whole(frame) => {
+                match frame.tag() {
+                    b'D' | b'd' => self.count(frame.len()),
+                    b'E' => self.note_error(&frame),
+                    b'Z' => self.ready(&frame),
+                    // Syncs that were sent before it are read as part of the copy and never answered.
+                    b'G' => self.is_muddled |= self.due.len() > 1,
+                    _ => {}
+                }
+                frame.into_bytes()
+            }
+            Piece::Start { bytes, .. } => {
+                self.count(bytes.len());
+                self.is_mid_message = true;
+                bytes
+            }
+            Piece::More { bytes, last } => {
+                self.is_mid_message = !last;
+                self.bytes = self.bytes.saturating_add(size(bytes.len()));
+                bytes
+            }
+        };
+        self.attached.out.to_client.extend_from_slice(&bytes);
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.rows = self.rows.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(size(bytes));
+    }
+
+    fn note_error(&mut self, frame: &Frame) {
+        let Ok(fields) = reader::error_fields(frame.body()) else { return };
+        if matches!(fields.field(b'V'), Some("FATAL" | "PANIC")) {
+            self.is_told = true;
+        }
+        self.error = fields.field(b'C').map(str::to_owned);
+    }
+
+    fn ready(&mut self, frame: &Frame) {
+        self.txn = match reader::ready_status(frame.body()) {
+            Ok(b'I') => Txn::Idle,
+            Ok(b'T') => Txn::InBlock,
+            Ok(_) | Err(_) => Txn::Failed,
+        };
+        let (mut rows, mut bytes) =
+            (std::mem::take(&mut self.rows), std::mem::take(&mut self.bytes));
+        let error = self.error.take();
+        let Some(group) = self.due.pop_front() else { return };
+        if self.is_muddled {
+            return;
+        }
+        // What a group gave counts for its last statement.
+        for statement in group.into_iter().rev() {
+            let completed = Event::Completed { statement, rows, bytes, error: error.clone() };
+            self.attached.out.events.push(completed);
+            (rows, bytes) = (0, 0);
+        }
+    }
+}
+
+/// The shape of a text that is to be audited.
+fn text_of(frame: &Frame) -> Option<String> {
+    let text = match frame.tag() {
+        b'Q' => reader::Query::read(frame.body()).map(|query| shape(query.text)),
+        b'P' => reader::Parse::read(frame.body()).map(|parse| shape(parse.text)),
+        _ => return None,
+    };
+    Some(text.unwrap_or_else(|_| "<unreadable>".to_owned()))
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
