@@ -282,7 +282,8 @@ impl Pipeline {
 
     /// Asks the server for what it has in its buffers, once for each message that waits.
     fn wait(&mut self, piece: Piece, out: &mut Out) -> Step {
-        if self.unit_open && !self.flushed {
+        // Always: a Query inside a unit that has failed is skipped, and then nothing else makes the server speak.
+        if !self.flushed {
             self.flushed = true;
             writer::flush(&mut out.to_server);
         }

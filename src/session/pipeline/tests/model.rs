@@ -1,0 +1,518 @@
+//! A small model of PostgreSQL, as far as the order of replies goes, and a shell that drives a pipeline against it.
+//!
+//! Texts: `ok N` gives N rows, `raw N` too but from a column that must not flow, `late N` gives N rows and fails,
+//! `bad` fails when it is parsed, `set P`, `begin`, `commit`, `rollback`. `refuse` is refused by the shell.
+//! What the shell has planned carries the search_path it was planned under: `v@P ok 3`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::super::super::settings::{Settings, Values};
+use super::super::super::statements::{Prepared, StatementFacts};
+use super::super::{Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step};
+use crate::catalog::SearchPath;
+use crate::guard::Breach;
+use crate::sql::{Effect, StatementKind};
+use crate::wire::reader::{self, Named};
+use crate::wire::writer::{self, ErrorMessage};
+use crate::wire::{Frame, Limits, Piece, Pieces};
+
+pub const RAW_TABLE: i32 = 666;
+/// Stands in every row of `raw`, and in the server's own words for a poisoned text.
+pub const CANARY: &str = "qzx";
+
+pub fn error(code: &str, message: &str) -> Bytes {
+    let mut said = BytesMut::new();
+    writer::error_response(&mut said, &ErrorMessage::new("ERROR", code, message));
+    said.freeze()
+}
+
+pub struct Model {
+    prepared: HashMap<String, String>,
+    /// Text and rows left.
+    portals: HashMap<String, (String, usize)>,
+    txn: u8,
+    skipping: bool,
+    path: String,
+    path_before: String,
+    pub said: BytesMut,
+    pub executed: Vec<String>,
+    /// Takes texts as the client wrote them, and refuses by itself: what a client should see.
+    is_reference: bool,
+}
+
+impl Model {
+    pub fn new(is_reference: bool) -> Model {
+        Model {
+            prepared: HashMap::new(),
+            portals: HashMap::new(),
+            txn: b'I',
+            skipping: false,
+            path: "start".into(),
+            path_before: "start".into(),
+            said: BytesMut::new(),
+            executed: Vec::new(),
+            is_reference,
+        }
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Handles a message; true when what it has said goes out now.
+    pub fn handle(&mut self, frame: &Frame) -> bool {
+        let tag = frame.tag();
+        if self.skipping && tag != b'S' {
+            return false;
+        }
+        let done = match tag {
+            b'S' => {
+                self.skipping = false;
+                self.end_implicit(true);
+                self.ready();
+                return true;
+            }
+            b'H' => return true,
+            b'Q' => {
+                let text = reader::Query::read(frame.body()).unwrap().text.to_owned();
+                self.prepared.remove("");
+                let done = self.query(&text);
+                let is_good = done.is_ok();
+                if let Err(said) = done {
+                    self.fail(said);
+                }
+                self.end_implicit(is_good);
+                self.ready();
+                return true;
+            }
+            b'P' => self.parse(frame),
+            b'B' => self.bind(frame),
+            b'D' => self.describe(frame),
+            b'E' => {
+                let execute = reader::Execute::read(frame.body()).unwrap();
+                self.execute(execute.portal, usize::try_from(execute.rows_max).unwrap())
+            }
+            b'C' => {
+                let close = reader::Close::read(frame.body()).unwrap();
+                match close.kind {
+                    Named::Statement => drop(self.prepared.remove(close.name)),
+                    Named::Portal => drop(self.portals.remove(close.name)),
+                }
+                writer::close_complete(&mut self.said);
+                Ok(())
+            }
+            other => panic!("{}", char::from(other)),
+        };
+        if let Err(said) = done {
+            self.fail(said);
+            self.skipping = true;
+            // PostgreSQL flushes an error at once (`send_message_to_frontend`).
+            return true;
+        }
+        false
+    }
+
+    fn fail(&mut self, said: Bytes) {
+        self.said.extend_from_slice(&said);
+        if self.txn == b'T' {
+            self.txn = b'E';
+        } else if self.txn == b'I' {
+            self.path = self.path_before.clone();
+        }
+    }
+
+    fn ready(&mut self) {
+        writer::ready_for_query(&mut self.said, self.txn);
+    }
+
+    fn end_implicit(&mut self, is_good: bool) {
+        if self.txn == b'I' {
+            if is_good {
+                self.path_before = self.path.clone();
+            }
+            self.portals.clear();
+        }
+    }
+
+    /// PostgreSQL's parser: the text without what the shell adds, or an error.
+    fn read(&self, text: &str) -> Result<String, Bytes> {
+        if text == POISON {
+            return Err(error("42601", CANARY));
+        }
+        if self.is_reference {
+            if text == "refuse" {
+                return Err(error("42501", "scrim: no"));
+            }
+        } else if !text.is_empty() {
+            let (path, rest) = text.strip_prefix("v@").unwrap().split_once(' ').unwrap();
+            assert_eq!(path, self.path, "planned under another search_path: {text}");
+            return self.allowed(rest);
+        }
+        self.allowed(text)
+    }
+
+    fn allowed(&self, text: &str) -> Result<String, Bytes> {
+        let is_end = matches!(text, "commit" | "rollback");
+        if self.txn == b'E' && !is_end && !text.is_empty() {
+            return Err(error("25P02", "aborted"));
+        }
+        if text == "bad" {
+            return Err(error("42P01", "bad"));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn query(&mut self, text: &str) -> Result<(), Bytes> {
+        if text.is_empty() {
+            writer::empty_query(&mut self.said);
+            return Ok(());
+        }
+        // The parser sees all of the text first.
+        if text == POISON || (self.is_reference && text.contains("refuse")) {
+            return Err(self.read(if text == POISON { text } else { "refuse" }).unwrap_err());
+        }
+        for part in text.split("; ") {
+            let part = self.read(part)?;
+            if let Some((_, table)) = rows_of(&part) {
+                self.row_description(table);
+            }
+            let rows = rows_of(&part).map_or(0, |(rows, _)| rows);
+            self.run(&part, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a text to its end: rows, then completion.
+    fn run(&mut self, text: &str, rows: usize) -> Result<(), Bytes> {
+        self.rows(text, rows);
+        if text.starts_with("late") {
+            return Err(error("22012", "late"));
+        }
+        self.executed.push(text.to_owned());
+        let tag = match text.split_once(' ').unwrap_or((text, "")) {
+            ("set", path) => {
+                self.path = path.to_owned();
+                "SET".to_owned()
+            }
+            ("begin", _) => {
+                self.txn = b'T';
+                "BEGIN".to_owned()
+            }
+            ("commit", _) if self.txn == b'E' => self.end("ROLLBACK", false),
+            ("commit", _) => self.end("COMMIT", true),
+            ("rollback", _) => self.end("ROLLBACK", false),
+            _ => format!("SELECT {rows}"),
+        };
+        writer::command_complete(&mut self.said, &tag);
+        Ok(())
+    }
+
+    fn end(&mut self, tag: &str, is_good: bool) -> String {
+        if is_good {
+            self.path_before = self.path.clone();
+        } else {
+            self.path = self.path_before.clone();
+        }
+        self.txn = b'I';
+        tag.to_owned()
+    }
+
+    fn rows(&mut self, text: &str, rows: usize) {
+        let value = if text.starts_with("raw") { CANARY } else { "value" };
+        for _ in 0..rows {
+            data_row(&mut self.said, value);
+        }
+    }
+
+    fn row_description(&mut self, table: i32) {
+        row_description(&mut self.said, table);
+    }
+
+    fn parse(&mut self, frame: &Frame) -> Result<(), Bytes> {
+        let parse = reader::Parse::read(frame.body()).unwrap();
+        if parse.name.is_empty() {
+            self.prepared.remove("");
+        }
+        let text = self.read(parse.text)?;
+        if self.prepared.contains_key(parse.name) {
+            return Err(error("42P05", "exists"));
+        }
+        self.prepared.insert(parse.name.to_owned(), text);
+        writer::parse_complete(&mut self.said);
+        Ok(())
+    }
+
+    fn bind(&mut self, frame: &Frame) -> Result<(), Bytes> {
+        let head = reader::Bind::read(frame.body()).unwrap().head;
+        let text = self.prepared.get(head.statement).cloned();
+        let text = text.ok_or_else(|| error("26000", "no such statement"))?;
+        let text = self.allowed(&text)?;
+        if !head.portal.is_empty() && self.portals.contains_key(head.portal) {
+            return Err(error("42P03", "exists"));
+        }
+        let rows = rows_of(&text).map_or(0, |(rows, _)| rows);
+        self.portals.insert(head.portal.to_owned(), (text, rows));
+        writer::bind_complete(&mut self.said);
+        Ok(())
+    }
+
+    fn describe(&mut self, frame: &Frame) -> Result<(), Bytes> {
+        let describe = reader::Describe::read(frame.body()).unwrap();
+        let text = match describe.kind {
+            Named::Statement => self.prepared.get(describe.name).cloned(),
+            Named::Portal => self.portals.get(describe.name).map(|(text, _)| text.clone()),
+        };
+        let text = text.ok_or_else(|| error("26000", "no such name"))?;
+        if describe.kind == Named::Statement {
+            self.said.extend_from_slice(b"t\0\0\0\x06\0\0");
+        }
+        match rows_of(&text) {
+            Some((_, table)) => self.row_description(table),
+            None => writer::no_data(&mut self.said),
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, name: &str, most: usize) -> Result<(), Bytes> {
+        let portal = self.portals.get(name).cloned();
+        let (text, left) = portal.ok_or_else(|| error("34000", "no such portal"))?;
+        let text = self.allowed(&text)?;
+        if text.is_empty() {
+            writer::empty_query(&mut self.said);
+            return Ok(());
+        }
+        if most > 0 && left >= most {
+            self.rows(&text, most);
+            self.portals.insert(name.to_owned(), (text, left - most));
+            self.said.extend_from_slice(b"s\0\0\0\x04");
+            return Ok(());
+        }
+        self.portals.insert(name.to_owned(), (text.clone(), 0));
+        self.run(&text, left)
+    }
+}
+
+pub fn data_row(out: &mut BytesMut, value: &str) {
+    out.put_u8(b'D');
+    out.put_i32(4 + 2 + 4 + value.len() as i32);
+    out.put_i16(1);
+    out.put_i32(value.len() as i32);
+    out.extend_from_slice(value.as_bytes());
+}
+
+pub fn row_description(out: &mut BytesMut, table: i32) {
+    out.put_u8(b'T');
+    out.put_i32(4 + 2 + 2 + 18);
+    out.put_i16(1);
+    out.extend_from_slice(b"c\0");
+    out.put_i32(table);
+    out.put_i16(1);
+    out.put_i32(25);
+    out.put_i16(-1);
+    out.put_i32(-1);
+    out.put_i16(0);
+}
+
+fn rows_of(text: &str) -> Option<(usize, i32)> {
+    let (kind, rows) = text.split_once(' ')?;
+    match kind {
+        "ok" | "late" => Some((rows.parse().unwrap(), 0)),
+        "raw" => Some((rows.parse().unwrap(), RAW_TABLE)),
+        _ => None,
+    }
+}
+
+struct NoRaw;
+
+impl Judge for NoRaw {
+    fn rows(&self, description: &[u8]) -> Result<(), Breach> {
+        match reader::row_description(description).unwrap().iter().any(|c| c.table != 0) {
+            true => Err(Breach { position: 1, table: 666, column: 1 }),
+            false => Ok(()),
+        }
+    }
+
+    fn clean(&self, fields: &[u8]) -> Option<Vec<u8>> {
+        Some(fields.to_vec())
+    }
+
+    fn version(&self) -> u64 {
+        1
+    }
+}
+
+/// A pipeline between a client and a model.
+pub struct Bench {
+    pub pipeline: Pipeline,
+    pub server: Model,
+    pub out: Out,
+    pub to_client: BytesMut,
+    pub events: Vec<Event>,
+    /// Shape of each statement whose record was taken.
+    pub accepted: HashMap<u64, String>,
+    /// Of the server, on the wire.
+    wire: BytesMut,
+    from_client: Pieces,
+    to_server: Pieces,
+    from_server: Pieces,
+}
+
+impl Bench {
+    pub fn new(rows_max: Option<u64>) -> Bench {
+        let path = SearchPath(vec!["start".into()]);
+        let start = Values { search_path: path, purpose: None, end_user: None };
+        let rows_max = rows_max.map(|rows| (rows, error("54000", "scrim: too many rows")));
+        Bench {
+            pipeline: Pipeline::new(Settings::new(start), Arc::new(NoRaw), rows_max),
+            server: Model::new(false),
+            out: Out::default(),
+            to_client: BytesMut::new(),
+            events: Vec::new(),
+            accepted: HashMap::new(),
+            wire: BytesMut::new(),
+            from_client: Pieces::new(Limits::frontend()),
+            to_server: Pieces::new(Limits::frontend()),
+            from_server: Pieces::new(Limits::backend()),
+        }
+    }
+
+    /// A message of the client; what it waits for is delivered. Panics if it would wait for ever.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let mut bytes = BytesMut::from(bytes);
+        while let Some(mut piece) = self.from_client.next(&mut bytes).unwrap() {
+            loop {
+                match self.pipeline.take(piece, &mut self.out).unwrap() {
+                    Step::Wait(waiting) => {
+                        piece = waiting;
+                        assert!(self.deliver(usize::MAX) > 0, "a message waits for ever");
+                    }
+                    step => break self.act(step),
+                }
+            }
+            self.collect();
+        }
+    }
+
+    fn act(&mut self, step: Step) {
+        let path = self.pipeline.settings.current().search_path.0[0].clone();
+        let refusal = error("42501", "scrim: no");
+        match step {
+            Step::Done => {}
+            Step::Plan(ask) => match (ask.text, ask.origin) {
+                (Some(text), Origin::Query) if !text.contains("refuse") => {
+                    let parts: Vec<&str> =
+                        text.split("; ").filter(|part| !part.is_empty()).collect();
+                    let sent = parts.iter().map(|part| SentStatement {
+                        number: self.accept(part),
+                        effect: effect(part),
+                    });
+                    let sent = sent.collect();
+                    let texts: Vec<String> =
+                        parts.iter().map(|part| format!("v@{path} {part}")).collect();
+                    self.pipeline.query(&texts.join("; "), sent, &mut self.out).unwrap();
+                }
+                (_, Origin::Query) => self.pipeline.refuse_query(refusal, &mut self.out),
+                (Some(text), Origin::Parse { name, types }) if text != "refuse" => {
+                    let has_rows = rows_of(&text).is_some();
+                    let kind =
+                        if has_rows { StatementKind::Select } else { StatementKind::Transaction };
+                    let facts = StatementFacts {
+                        shape: text.clone(),
+                        rewritten: false,
+                        relations: Vec::new(),
+                    };
+                    let kind = (!text.is_empty()).then_some(kind);
+                    let prepared = Arc::new(Prepared::new(facts, kind, effect(&text), 1));
+                    let text = if text.is_empty() { text } else { format!("v@{path} {text}") };
+                    self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
+                }
+                (_, Origin::Parse { name, .. }) => {
+                    self.pipeline.refuse_parse(&name, refusal, &mut self.out);
+                }
+            },
+            Step::Execute(execute) => {
+                let shape = execute.prepared.as_ref().map(|known| known.facts.shape.clone());
+                let number = shape.map(|shape| self.accept(&shape));
+                self.pipeline.execute(execute, number, &mut self.out).unwrap();
+            }
+            Step::FunctionCall => self.pipeline.refuse_query(refusal, &mut self.out),
+            Step::Wait(_) | Step::Terminate => unreachable!(),
+        }
+    }
+
+    fn accept(&mut self, shape: &str) -> u64 {
+        let number = self.accepted.len() as u64 + 1;
+        self.accepted.insert(number, shape.to_owned());
+        number
+    }
+
+    fn collect(&mut self) {
+        self.to_client.extend_from_slice(&self.out.to_client.split());
+        self.events.append(&mut self.out.events);
+    }
+
+    /// Lets the server work and delivers up to so many of its messages; gives how many.
+    pub fn deliver(&mut self, most: usize) -> usize {
+        self.try_deliver(most).unwrap()
+    }
+
+    pub fn try_deliver(&mut self, most: usize) -> Result<usize, Fault> {
+        while let Some(piece) = self.to_server.next(&mut self.out.to_server).unwrap() {
+            let Piece::Whole(frame) = piece else { panic!("a long message") };
+            if self.server.handle(&frame) {
+                self.wire.extend_from_slice(&self.server.said.split());
+            }
+        }
+        let mut count = 0;
+        while count < most
+            && let Some(piece) = self.from_server.next(&mut self.wire).unwrap()
+        {
+            self.pipeline.reply(piece, &mut self.out)?;
+            count += 1;
+        }
+        self.collect();
+        Ok(count)
+    }
+
+    /// Bytes that the server says of its own accord.
+    pub fn server_says(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.wire.extend_from_slice(bytes);
+        self.try_deliver(usize::MAX).map(drop)
+    }
+}
+
+fn effect(text: &str) -> Effect {
+    match text.split_once(' ').unwrap_or((text, "")) {
+        ("set", path) => {
+            Effect::SearchPath { local: false, path: Some(SearchPath(vec![path.to_owned()])) }
+        }
+        ("begin", _) => Effect::Begin,
+        ("commit", _) => Effect::Commit { chain: false },
+        ("rollback", _) => Effect::Rollback { chain: false },
+        _ => Effect::None,
+    }
+}
+
+/// Types of the messages in a stream, an error with its SQLSTATE, ReadyForQuery with its status: `1 2 D C ZI`.
+pub fn summary(bytes: &[u8]) -> String {
+    let mut pieces = Pieces::new(Limits::backend());
+    let mut bytes = BytesMut::from(bytes);
+    let mut words = Vec::new();
+    while let Some(piece) = pieces.next(&mut bytes).unwrap() {
+        let Piece::Whole(frame) = piece else { panic!("a long message") };
+        let tag = char::from(frame.tag());
+        words.push(match tag {
+            'E' => {
+                let fields = reader::error_fields(frame.body()).unwrap();
+                format!("E{}", fields.field(b'C').unwrap())
+            }
+            'Z' => format!("Z{}", char::from(frame.body()[0])),
+            tag => tag.to_string(),
+        });
+    }
+    assert!(bytes.is_empty(), "half a message");
+    words.join(" ")
+}
