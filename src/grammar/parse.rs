@@ -1,11 +1,27 @@
 //! Text ↔ PostgreSQL's raw parse tree.
+//!
+//! libpg_query is PostgreSQL's own scanner, grammar and node printer. What it is given here is bounded first
+//! (length, and the one kind of text on which its scanner is quadratic), what it gives back is bounded by
+//! prost's limit of 100 nested messages: no tree is deeper than about 50 nodes, so whatever walks one may
+//! recurse. Canonical text is only given out when it reads as the same tree again.
+//! It may not judge what a statement does.
+//! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html>
 
 use pg_query::protobuf;
+use pg_query::protobuf::node::Node;
+
+use super::same_tree::is_same_tree;
 
 /// The longest text that is looked at, in bytes.
 pub const LENGTH_BYTES_MAX: usize = 1024 * 1024;
 
-/// PostgreSQL's grammar (or our own limits) would not take the text.
+/// The scanner takes a run of operator characters (`/*/*/*`, `+-+-+-`) in one piece, keeps one character of it
+/// and reads the rest again, so a run costs the square of its length. This bounds the sum of the squares: one
+/// run of 8,000 characters, or any number of rulers (`-- =====`) that people draw.
+const OPERATOR_RUN_WORK_MAX: usize = 64 * 1024 * 1024;
+
+/// PostgreSQL's grammar (or our own limits) would not take the text. The message may quote the client's text: it
+/// is for the client alone, not for logs or the audit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SyntaxError {
@@ -28,13 +44,177 @@ pub enum SyntaxFault {
     TooDeep,
 }
 
+impl SyntaxError {
+    fn new(fault: SyntaxFault, message: impl Into<String>) -> SyntaxError {
+        SyntaxError { message: message.into(), position: None, fault }
+    }
+
+    fn too_deep() -> SyntaxError {
+        let message = "statement is nested or chained too deeply: about 45 levels of one expression, \
+                       or 90 of sub-selects, operators and casts together, can be read";
+        SyntaxError::new(SyntaxFault::TooDeep, message)
+    }
+}
+
 /// The statements of a text, in order; empty for an empty text. A NUL byte is a syntax error.
-pub fn parse(_text: &str) -> Result<Vec<protobuf::RawStmt>, SyntaxError> {
-    todo!()
+///
+/// Locations in the trees are byte offsets in the whole text.
+pub fn parse(text: &str) -> Result<Vec<protobuf::RawStmt>, SyntaxError> {
+    check_size(text)?;
+    match pg_query::parse(text, 0) {
+        Ok(result) => Ok(result.protobuf.stmts),
+        Err(error) => Err(syntax_error(text, &error)),
+    }
 }
 
 /// One statement as canonical text: no comments, PostgreSQL's own quoting, no trailing semicolon.
 /// The text parses to the same tree again (checked here, locations apart), or this is an error.
-pub fn deparse(_statement: &protobuf::RawStmt) -> Result<String, SyntaxError> {
-    todo!()
+/// Kinds of statements that no caller sends on are an error too.
+pub fn deparse(statement: &protobuf::RawStmt) -> Result<String, SyntaxError> {
+    print(statement, pg_query::DeparseOptions::default())
 }
+
+/// The text of one or more statements laid out over lines, for people to read; `None` when it cannot be.
+pub fn pretty(text: &str) -> Option<String> {
+    let options = || pg_query::DeparseOptions { pretty_print: true, ..Default::default() };
+    let statements = parse(text).ok()?;
+    let texts: Result<Vec<_>, _> =
+        statements.iter().map(|statement| print(statement, options())).collect();
+    Some(texts.ok()?.join(";\n"))
+}
+
+fn print(
+    statement: &protobuf::RawStmt,
+    options: pg_query::DeparseOptions,
+) -> Result<String, SyntaxError> {
+    let not_printed = |why: &str| {
+        SyntaxError::new(SyntaxFault::Syntax, format!("statement cannot be printed: {why}"))
+    };
+    if !is_printed(statement) {
+        return Err(not_printed("its kind is not known here"));
+    }
+    let statement =
+        protobuf::RawStmt { stmt: statement.stmt.clone(), stmt_location: 0, stmt_len: 0 };
+    let tree = protobuf::ParseResult { version: 0, stmts: vec![statement] };
+    let text =
+        pg_query::deparse(&tree, options).map_err(|_| not_printed("PostgreSQL's printer fails"))?;
+    let again = parse(&text)?;
+    if !is_same_tree(&tree.stmts, &again) {
+        return Err(not_printed("its canonical text does not read as the same statement"));
+    }
+    Ok(text)
+}
+
+/// Kinds of statements that are printed again. The C printer refuses kinds it does not know by an error, but it
+/// is tried only on those whose output is used.
+fn is_printed(statement: &protobuf::RawStmt) -> bool {
+    let node = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
+    matches!(
+        node,
+        Some(
+            Node::SelectStmt(_)
+                | Node::TransactionStmt(_)
+                | Node::VariableSetStmt(_)
+                | Node::VariableShowStmt(_)
+                | Node::DeallocateStmt(_)
+                | Node::DiscardStmt(_)
+                | Node::ClosePortalStmt(_)
+                | Node::UnlistenStmt(_)
+        )
+    )
+}
+
+/// Bounds what libpg_query is given; its stack it bounds by itself (it measures what is left of the thread's).
+pub(super) fn check_size(text: &str) -> Result<(), SyntaxError> {
+    if text.len() > LENGTH_BYTES_MAX {
+        let message =
+            format!("statement is {} bytes long; at most {LENGTH_BYTES_MAX} are read", text.len());
+        return Err(SyntaxError::new(SyntaxFault::TooLong, message));
+    }
+    if text.contains('\0') {
+        let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+        return Err(SyntaxError::new(SyntaxFault::Syntax, message));
+    }
+    if operator_run_work(text) > OPERATOR_RUN_WORK_MAX {
+        let message = "statement holds too long a run of operator characters";
+        return Err(SyntaxError::new(SyntaxFault::TooLong, message));
+    }
+    Ok(())
+}
+
+/// The sum of the squares of the lengths of all runs of operator characters, strings and comments included:
+/// where those begin is for the scanner to say.
+fn operator_run_work(text: &str) -> usize {
+    let mut work = 0_usize;
+    let mut run = 0_usize;
+    for byte in text.bytes() {
+        if b"~!@#^&|`?+-*/%<>=".contains(&byte) {
+            run += 1;
+            // The square grows by two of the old length and one.
+            work = work.saturating_add(2 * run - 1);
+        } else {
+            run = 0;
+        }
+    }
+    work
+}
+
+fn syntax_error(text: &str, error: &pg_query::Error) -> SyntaxError {
+    let message = match error {
+        pg_query::Error::Parse(message) => message.as_str(),
+        pg_query::Error::Decode(error) if error.to_string().contains("recursion limit") => {
+            return SyntaxError::too_deep();
+        }
+        _ => return SyntaxError::new(SyntaxFault::Syntax, "statement cannot be read"),
+    };
+    let is_too_deep = message == "stack depth limit exceeded"
+        || message == "parse tree is nested too deeply to serialize to protobuf"
+        // The grammar's own stack of 10,000 entries.
+        || message.starts_with("memory exhausted");
+    if is_too_deep {
+        return SyntaxError::too_deep();
+    }
+    SyntaxError {
+        message: message.to_owned(),
+        position: position(text, message),
+        fault: SyntaxFault::Syntax,
+    }
+}
+
+/// Where the error is. pg_query gives PostgreSQL's words without its position, so this is known only where the
+/// words leave no doubt: at the end, or at a text that occurs once.
+fn position(text: &str, message: &str) -> Option<u32> {
+    let offset = match message.split_once(" at or near \"") {
+        Some((prefix, quoted)) if !prefix.contains('"') => {
+            offset_of(text, quoted.strip_suffix('"')?)?
+        }
+        Some(_) => return None,
+        None if message.ends_with(" at end of input") => text.len(),
+        None => return None,
+    };
+    let before = text.get(..offset)?;
+    u32::try_from(before.chars().count()).ok()?.checked_add(1)
+}
+
+fn offset_of(text: &str, quoted: &str) -> Option<usize> {
+    if quoted.is_empty() {
+        return None;
+    }
+    let mut places = text.match_indices(quoted);
+    if let (Some((offset, _)), None) = (places.next(), places.next()) {
+        return Some(offset);
+    }
+    let tokens = pg_query::scan(text).ok()?.tokens;
+    let mut offsets = tokens.iter().filter_map(|token| {
+        let start = usize::try_from(token.start).ok()?;
+        let end = usize::try_from(token.end).ok()?;
+        (text.get(start..end)? == quoted).then_some(start)
+    });
+    match (offsets.next(), offsets.next()) {
+        (Some(offset), None) => Some(offset),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,31 @@
 //! The trusted walker.
+//!
+//! It visits every node of a SELECT's raw tree, asks [`Terms`] about every mention (relation, function, operator,
+//! type, collation, field), and refuses every node it does not know. Structs are taken apart with full patterns:
+//! a field that a later grammar adds breaks the build here.
+//!
+//! INVARIANT: what [`prove`] accepts mentions nothing that [`Terms`] were not asked about, and every relation in
+//! it that is no common table expression in scope stands in [`Proof::relations`]. What PostgreSQL calls without
+//! a name being written (`=` in IN, CASE, USING and DISTINCT FROM, `>=` in BETWEEN) is asked by its name.
+//!
+//! Not asked, since PostgreSQL finds it by type and never by name: the default operator classes behind ORDER BY,
+//! GROUP BY, DISTINCT and set operations, the casts between types, and what subscripts mean. They are the
+//! business of whoever allows types.
+//!
+//! The recursion is as deep as the tree, and no tree out of [`super::parse`] is deeper than 100 protobuf
+//! messages (prost's limit), which are about 50 nodes; trees made otherwise are no concern of this room.
+
+mod ask;
+mod expression;
+mod from;
+mod json;
+mod node_name;
+mod query;
 
 use std::collections::BTreeSet;
 
 use pg_query::protobuf;
+use pg_query::protobuf::node::Node;
 
 /// What a text may mention. The answers decide; [`super::prove`] makes sure that every mention is asked about.
 pub trait Terms {
@@ -16,6 +39,9 @@ pub trait Terms {
     ) -> Result<(), Violation>;
     /// May a function, aggregate or window function be called? The whole call is handed over since some may be
     /// called only with constant arguments.
+    ///
+    /// The SQL/JSON expressions of PostgreSQL 16 and 17 (`json_value(…)`, `json_scalar(…)`) are asked about too,
+    /// as calls without arguments: an older server reads them as calls of a function of that name.
     fn may_call(
         &self,
         schema: Option<&str>,
@@ -73,7 +99,8 @@ pub struct Proof {
     /// Functions that are called, as written: `lower`, `pg_catalog.lower`.
     pub functions: BTreeSet<String>,
     /// Columns that are mentioned, with the qualifier in front if there is one (`None` for a bare name); a
-    /// star is the name `*`.
+    /// star is the name `*`. What means more columns than it names counts as a star: NATURAL JOIN as one without
+    /// qualifier, a relation whose columns get other names (`customers AS c(a, b)`) as one with its alias.
     pub columns: BTreeSet<ColumnUse>,
 }
 
@@ -100,14 +127,59 @@ pub struct ColumnUse {
 }
 
 /// Proves one SELECT (or VALUES) statement.
-pub fn prove(_statement: &protobuf::RawStmt, _terms: &dyn Terms) -> Result<Proof, Violation> {
-    todo!()
+pub fn prove(statement: &protobuf::RawStmt, terms: &dyn Terms) -> Result<Proof, Violation> {
+    let mut walker = Walker::new(terms, Extent::Query);
+    walker.select(select_of(statement)?)?;
+    walker.proof.relations.sort_by_key(|relation| relation.location);
+    Ok(walker.proof)
 }
 
-/// Proves one expression with no sub-select in it: `SELECT <expression>` as parsed, nothing else beside it.
+/// Proves one expression over one row: `SELECT <expression>` as parsed, nothing else beside it. No sub-select,
+/// no star, no parameter, and no function of PostgreSQL's that counts, windows or multiplies rows stands in it.
 pub fn prove_expression(
-    _statement: &protobuf::RawStmt,
-    _terms: &dyn Terms,
+    statement: &protobuf::RawStmt,
+    terms: &dyn Terms,
 ) -> Result<Proof, Violation> {
-    todo!()
+    let mut walker = Walker::new(terms, Extent::Expression);
+    walker.only_expression(select_of(statement)?)?;
+    Ok(walker.proof)
 }
+
+fn select_of(statement: &protobuf::RawStmt) -> Result<&protobuf::SelectStmt, Violation> {
+    let protobuf::RawStmt { stmt, stmt_location: _, stmt_len: _ } = statement;
+    match stmt.as_ref().and_then(|node| node.node.as_ref()) {
+        Some(Node::SelectStmt(select)) => Ok(select),
+        Some(other) => Err(Violation::Node(node_name::node_name(other))),
+        None => Err(Violation::Node("RawStmt")),
+    }
+}
+
+/// What is being proven.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// A whole query.
+    Query,
+    /// One expression over one row.
+    Expression,
+}
+
+type Proven = Result<(), Violation>;
+
+/// `'t` is the tree.
+struct Walker<'t, 'a> {
+    terms: &'a dyn Terms,
+    extent: Extent,
+    proof: Proof,
+    /// Names of the common table expressions in scope, inner ones last. Which of several of the same name is
+    /// meant does not matter here: none of them is a relation.
+    ctes: Vec<&'t str>,
+}
+
+impl<'a> Walker<'_, 'a> {
+    fn new(terms: &'a dyn Terms, extent: Extent) -> Self {
+        Walker { terms, extent, proof: Proof::default(), ctes: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
