@@ -86,6 +86,13 @@ fn one(copy: &Answer, scrim: &Answer, ordered: bool, row_types: &RowTypes) -> Op
     ))
 }
 
+/// A message without what pinning names and replacing tables does to it, which says nothing about data.
+fn plain(message: &str) -> String {
+    message
+        .replace("pg_catalog.", "")
+        .replace("invalid reference to FROM-clause entry", "missing FROM-clause entry")
+}
+
 fn same_field(copy: &Field, scrim: &Field, row_types: &RowTypes) -> bool {
     let row = row_types.rows.contains(&copy.type_oid) && scrim.type_oid == RECORD
         || row_types.arrays.contains(&copy.type_oid) && scrim.type_oid == RECORD_ARRAY;
