@@ -30,7 +30,7 @@ pub fn differences(
 
 fn one(copy: &Answer, scrim: &Answer, ordered: bool, row_types: &RowTypes) -> Option<String> {
     let error =
-        |answer: &Answer| answer.error.as_ref().map(|e| (e.code.clone(), e.message.clone()));
+        |answer: &Answer| answer.error.as_ref().map(|e| (e.code.clone(), plain(&e.message)));
     if error(copy) != error(scrim) {
         return Some(format!("the masked copy: {}; Scrim: {}", summary(copy), summary(scrim)));
     }
