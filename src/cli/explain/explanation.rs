@@ -77,11 +77,7 @@ impl Explanation {
             }
             Err(refusal) => Outcome::Refused { verdict: "refuse", refusal: refused(refusal) },
         };
-        Explanation {
-            role: view.role().name.clone(),
-            statement: text.trim().to_owned(),
-            outcome,
-        }
+        Explanation { role: view.role().name.clone(), statement: text.trim().to_owned(), outcome }
     }
 
     pub(super) fn to_json(&self) -> String {
