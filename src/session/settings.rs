@@ -178,11 +178,15 @@ mod tests {
         ];
         for (effects, expected) in cases {
             let mut settings = Settings::new(SearchPath(vec!["start".into()]), None, None);
+            let mut status = b'I';
             for effect in &effects {
                 settings.apply(effect);
-                if !effects.contains(&Effect::Begin) {
-                    settings.ready(b'I', false);
+                match effect {
+                    Effect::Begin => status = b'T',
+                    Effect::Commit { .. } | Effect::Rollback { .. } => status = b'I',
+                    _ => {}
                 }
+                settings.ready(status, false);
             }
             assert_eq!(settings.search_path().0, [expected], "{effects:?}");
         }
