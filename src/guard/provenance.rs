@@ -1,5 +1,10 @@
 //! Where result columns come from.
+//!
+//! The body of a RowDescription is read here by hand, to its last byte: a field that is misread would be judged
+//! by another column's rules.
+//! <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-ROWDESCRIPTION>
 
+use crate::catalog::RelationOid;
 use crate::policy::RoleView;
 
 /// A result column that must not flow.
@@ -15,6 +20,97 @@ pub struct Breach {
 }
 
 /// Judges the body (after type and length) of a RowDescription. A malformed body is a breach at position 0.
-pub fn judge_row_description(_body: &[u8], _view: &RoleView) -> Result<(), Breach> {
-    todo!()
+pub fn judge_row_description(body: &[u8], view: &RoleView) -> Result<(), Breach> {
+    judge(body, |table, column| view.may_flow_raw(table, column))
+}
+
+fn judge(body: &[u8], may_flow: impl Fn(RelationOid, i16) -> bool) -> Result<(), Breach> {
+    const MALFORMED: Breach = Breach { position: 0, table: 0, column: 0 };
+    let origins = origins(body).ok_or(MALFORMED)?;
+    for (index, (table, column)) in origins.into_iter().enumerate() {
+        let is_computed = table == 0 && column == 0;
+        if !is_computed && !may_flow(RelationOid(table), column) {
+            return Err(Breach { position: index + 1, table, column });
+        }
+    }
+    Ok(())
+}
+
+/// Table and column of each field; zeros: computed. `None` unless the body is exactly as many fields as it says.
+fn origins(body: &[u8]) -> Option<Vec<(u32, i16)>> {
+    let (count, mut rest) = body.split_first_chunk()?;
+    let count = usize::try_from(i16::from_be_bytes(*count)).ok()?;
+    let mut origins = Vec::with_capacity(count.min(rest.len()));
+    for _ in 0..count {
+        let name_end = rest.iter().position(|byte| *byte == 0)?;
+        let after_name = rest.get(name_end..)?.get(1..)?;
+        let (table, after_table) = after_name.split_first_chunk()?;
+        let (column, after_column) = after_table.split_first_chunk()?;
+        // Type (4), its size (2), its modifier (4), the format (2).
+        let (_, after_field) = after_column.split_first_chunk::<12>()?;
+        origins.push((u32::from_be_bytes(*table), i16::from_be_bytes(*column)));
+        rest = after_field;
+    }
+    rest.is_empty().then_some(origins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, table: u32, column: i16) -> Vec<u8> {
+        let mut field = name.as_bytes().to_vec();
+        field.push(0);
+        field.extend(table.to_be_bytes());
+        field.extend(column.to_be_bytes());
+        field.extend(25_u32.to_be_bytes());
+        field.extend((-1_i16).to_be_bytes());
+        field.extend((-1_i32).to_be_bytes());
+        field.extend(0_i16.to_be_bytes());
+        field
+    }
+
+    fn body(fields: &[(&str, u32, i16)]) -> Vec<u8> {
+        let mut body = (fields.len() as i16).to_be_bytes().to_vec();
+        for (name, table, column) in fields {
+            body.extend(field(name, *table, *column));
+        }
+        body
+    }
+
+    /// Table 7 is open; of table 8 only column 1.
+    fn judged(body: &[u8]) -> Result<(), Breach> {
+        judge(body, |table, column| table.0 == 7 || (table.0 == 8 && column == 1))
+    }
+
+    #[test]
+    fn columns_are_judged_by_where_they_come_from() {
+        assert_eq!(judged(&body(&[])), Ok(()));
+        assert_eq!(judged(&body(&[("a", 0, 0), ("", 7, 3), ("email", 8, 1)])), Ok(()));
+        let breach = |position, table, column| Err(Breach { position, table, column });
+        assert_eq!(judged(&body(&[("a", 0, 0), ("id", 8, 2)])), breach(2, 8, 2));
+        assert_eq!(judged(&body(&[("ctid", 8, -1)])), breach(1, 8, -1));
+        assert_eq!(judged(&body(&[("x", 9, 0)])), breach(1, 9, 0));
+        assert_eq!(judged(&body(&[("x", 0, 5)])), breach(1, 0, 5));
+        assert_eq!(judged(&body(&[("x", u32::MAX, i16::MIN)])), breach(1, u32::MAX, i16::MIN));
+    }
+
+    #[test]
+    fn a_malformed_body_is_a_breach() {
+        let malformed = Err(Breach { position: 0, table: 0, column: 0 });
+        let whole = body(&[("a", 7, 1), ("b", 7, 2)]);
+        for end in 0..whole.len() {
+            assert_eq!(judged(&whole[..end]), malformed, "{end}");
+        }
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert_eq!(judged(&longer), malformed);
+        // Says fewer, more, or a negative number of fields.
+        for count in [1_i16, 3, -1, i16::MAX, i16::MIN] {
+            let mut wrong = whole.clone();
+            wrong[..2].copy_from_slice(&count.to_be_bytes());
+            assert_eq!(judged(&wrong), malformed, "{count}");
+        }
+        assert_eq!(judged(b"\0\x01no end of the name"), malformed);
+    }
 }
