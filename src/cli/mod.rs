@@ -1,1 +1,57 @@
 //! The commands, a file each. Arguments in, one call, an exit code out.
+
+pub mod check;
+pub mod demo;
+pub mod explain;
+mod live;
+pub mod password;
+pub mod run;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A role-based data-masking proxy for PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "scrim", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Example:\n  scrim demo        a sample database to try everything on\n  \
+                        scrim check       is everything well with the rules?\n  \
+                        scrim run         the proxy")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Demo(demo::DemoArgs),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Password(password::PasswordArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub async fn run(self) -> ExitCode {
+        match self.command {
+            Command::Run(args) => args.run().await,
+            Command::Demo(args) => args.run().await,
+            Command::Check(args) => args.run().await,
+            Command::Explain(args) => args.run().await,
+            Command::Password(args) => args.run(),
+        }
+    }
+}
+
+/// What was asked for, on standard output. A reader that has gone away (`| head`) is no error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// What went wrong, on standard error.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

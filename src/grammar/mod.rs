@@ -7,11 +7,13 @@
 //! This room knows no roles, no rules and no sqlparser.
 
 pub mod functions;
+mod identifier;
 mod parse;
 mod prove;
 mod same_tree;
 mod shape;
 
+pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
 pub use prove::{ColumnUse, Proof, RelationUse, Terms, Violation, prove, prove_expression};
 pub use shape::{fingerprint, shape};

@@ -91,8 +91,9 @@ fn print(
     statement: &protobuf::RawStmt,
     options: pg_query::DeparseOptions,
 ) -> Result<String, SyntaxError> {
-    let not_printed =
-        |why: &str| SyntaxError::new(SyntaxFault::Syntax, format!("statement cannot be printed: {why}"));
+    let not_printed = |why: &str| {
+        SyntaxError::new(SyntaxFault::Syntax, format!("statement cannot be printed: {why}"))
+    };
     if !is_printed(statement) {
         return Err(not_printed("its kind is not known here"));
     }
@@ -130,10 +131,8 @@ fn is_printed(statement: &protobuf::RawStmt) -> bool {
 /// Bounds what libpg_query is given; its stack it bounds by itself (it measures what is left of the thread's).
 pub(super) fn check_size(text: &str) -> Result<(), SyntaxError> {
     if text.len() > LENGTH_BYTES_MAX {
-        let message = format!(
-            "statement is {} bytes long; at most {LENGTH_BYTES_MAX} are read",
-            text.len()
-        );
+        let message =
+            format!("statement is {} bytes long; at most {LENGTH_BYTES_MAX} are read", text.len());
         return Err(SyntaxError::new(SyntaxFault::TooLong, message));
     }
     if text.contains('\0') {

@@ -6,12 +6,13 @@
 
 use crate::catalog::RelationOid;
 use crate::policy::RoleView;
+use crate::wire::reader;
 
 /// A result column that must not flow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("result column {position} comes straight from column {column} of table {table}")]
 pub struct Breach {
-    /// Position in the result, from 1.
+    /// Position in the result, from 1; 0 when the row description itself is malformed.
     pub position: usize,
     /// `pg_class.oid`
     pub table: u32,

@@ -4,8 +4,16 @@
 //! and keeps NULL as NULL (`constant` and `null` aside). What is too short or malformed is redacted. Functions
 //! and operators in it are pinned to `pg_catalog`, so no search_path and no overload can change what it means.
 //! This room knows no roles, no rules files and no statements.
+//!
+//! Functions are pinned. Operators stand bare, with operands of exactly the types that PostgreSQL's own operators
+//! take: the session's search_path always has `pg_catalog` in front, where an exact match wins.
 
-use crate::catalog::Column;
+mod fixed;
+mod number;
+mod text;
+mod time;
+
+use crate::catalog::{Column, TypeFamily};
 use crate::rules::{MaskSpec, Scalar};
 
 /// What a mask becomes for one column.
@@ -42,13 +50,115 @@ pub trait Conditions {
 }
 
 /// The SQL form of `spec` for `column`; `reference` is how the column is named in the template, quoted and
-/// qualified: `"customers"."email"`.
+/// qualified: `customers.email`.
 pub fn sql_form(
-    _spec: &MaskSpec,
-    _column: &Column,
-    _reference: &str,
-    _conditions: &dyn Conditions,
+    spec: &MaskSpec,
+    column: &Column,
+    reference: &str,
+    conditions: &dyn Conditions,
 ) -> Result<Masked, Misfit> {
-    let _ = Scalar::Null;
-    todo!()
+    match spec {
+        MaskSpec::Clear => Ok(Masked::Clear),
+        MaskSpec::Hide => Ok(Masked::Hidden),
+        MaskSpec::Null
+        | MaskSpec::Redact
+        | MaskSpec::Constant(_)
+        | MaskSpec::Keep { .. }
+        | MaskSpec::Email
+        | MaskSpec::Phone
+        | MaskSpec::Card
+        | MaskSpec::Name
+        | MaskSpec::Round(_)
+        | MaskSpec::Truncate(_)
+        | MaskSpec::When { .. }
+        | MaskSpec::Sql(_) => {
+            expression(spec, column, reference, conditions).map(Masked::Expression)
+        }
+    }
+}
+
+/// The strongest mask, which fits every type: `***`, 0, false, 1970-01-01, …, or NULL.
+pub fn redacted(column: &Column, reference: &str) -> String {
+    match fixed::redaction(column.family) {
+        Some(value) => unless_null(reference, &format!("CAST({value} AS {})", cast_type(column))),
+        None => null(column),
+    }
+}
+
+/// An expression of the column's type, NULL where the column is NULL.
+fn expression(
+    spec: &MaskSpec,
+    column: &Column,
+    reference: &str,
+    conditions: &dyn Conditions,
+) -> Result<String, Misfit> {
+    let misfit = |expected: &str| Misfit {
+        mask: spec.label(),
+        column: column.name.clone(),
+        type_sql: column.type_sql.clone(),
+        expected: expected.to_owned(),
+    };
+    let cast = |value: String| format!("CAST({value} AS {})", cast_type(column));
+    match spec {
+        MaskSpec::Clear => Ok(reference.to_owned()),
+        MaskSpec::Hide => Err(misfit("a column can only be hidden as a whole, not by row")),
+        MaskSpec::Null => Ok(null(column)),
+        MaskSpec::Redact => Ok(redacted(column, reference)),
+        MaskSpec::Constant(Scalar::Null) => Ok(null(column)),
+        MaskSpec::Constant(scalar) => {
+            fixed::constant(scalar, column).map(cast).map_err(|expected| misfit(expected))
+        }
+        MaskSpec::Keep { .. }
+        | MaskSpec::Email
+        | MaskSpec::Phone
+        | MaskSpec::Card
+        | MaskSpec::Name => {
+            if column.family != TypeFamily::Text {
+                return Err(misfit("it masks text"));
+            }
+            let text = text::as_text(column, reference);
+            let value = match spec {
+                MaskSpec::Keep { first, last } => text::keep(&text, *first, *last),
+                MaskSpec::Email => text::email(&text),
+                MaskSpec::Phone => text::digits(&text, text::PHONE_DIGITS_MIN),
+                MaskSpec::Card => text::digits(&text, text::CARD_DIGITS_MIN),
+                _ => text::name(&text),
+            };
+            Ok(unless_null(reference, &cast(value)))
+        }
+        MaskSpec::Round(step) => number::round(column, reference, step)
+            .map(|value| unless_null(reference, &cast(value)))
+            .map_err(|expected| misfit(expected)),
+        MaskSpec::Truncate(unit) => time::truncate(column, reference, *unit)
+            .map(|value| unless_null(reference, &cast(value)))
+            .map_err(|expected| misfit(expected)),
+        MaskSpec::When { condition, then, otherwise, span: _ } => {
+            let condition = conditions
+                .condition(&condition.text)
+                .ok_or_else(|| misfit("its condition cannot be used"))?;
+            let then = expression(then, column, reference, conditions)?;
+            let otherwise = expression(otherwise, column, reference, conditions)?;
+            Ok(format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END"))
+        }
+        MaskSpec::Sql(sql) => {
+            let value = conditions
+                .expression(&sql.text, &column.name)
+                .ok_or_else(|| misfit("its expression cannot be used"))?;
+            Ok(unless_null(reference, &cast(value)))
+        }
+    }
+}
+
+/// A domain is computed and shown in its base type: its CHECK might refuse a mask, and PostgreSQL tells clients
+/// the base type anyway.
+fn cast_type(column: &Column) -> &str {
+    column.domain_over.as_deref().unwrap_or(&column.type_sql)
+}
+
+fn null(column: &Column) -> String {
+    format!("CAST(NULL AS {})", cast_type(column))
+}
+
+fn unless_null(reference: &str, value: &str) -> String {
+    format!("CASE WHEN {reference} IS NOT NULL THEN {value} END")
 }

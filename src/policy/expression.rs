@@ -1,4 +1,18 @@
 //! SQL that stands in the rules: one expression over one row, nothing else.
+//!
+//! The text is parsed by PostgreSQL's grammar; bare names become columns of the relation, qualified so that they
+//! can bind to nothing else, or the conditions they name. What comes out is proven: no sub-select, only these
+//! columns, only allowed functions.
+
+use std::collections::BTreeMap;
+
+use pg_query::NodeRef;
+use pg_query::protobuf;
+use pg_query::protobuf::node::Node;
+
+use crate::catalog::{Relation, Snapshot, UserTypeKind};
+use crate::grammar::{self, Terms, Violation, functions, quote_identifier};
+use crate::rules::Role;
 
 /// The expression cannot stand in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,8 +22,175 @@ pub struct ExpressionError {
     pub message: String,
 }
 
-/// Checks an expression: parses by PostgreSQL's grammar, has no sub-select, names only `columns`, calls only
-/// allowed functions; gives its canonical text.
-pub fn checked_expression(_text: &str, _columns: &[&str]) -> Result<String, ExpressionError> {
-    todo!()
+/// What an expression may speak of.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The relation.
+    pub relation: &'a Relation,
+    /// The catalog.
+    pub snapshot: &'a Snapshot,
+    /// Whose functions may be called.
+    pub role: &'a Role,
+    /// Conditions by name.
+    pub conditions: &'a BTreeMap<&'a str, &'a str>,
+}
+
+/// Checks an expression and gives it with every column qualified, in parentheses.
+pub fn checked_expression(text: &str, row: Row<'_>) -> Result<String, ExpressionError> {
+    expand(text, row, true)
+}
+
+fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, ExpressionError> {
+    let prefix = "SELECT ";
+    let statement = format!("{prefix}{text}");
+    let tree = parse_one(&statement)?;
+    let mut pieces: Vec<(usize, usize, String)> = Vec::new();
+    let scanned = pg_query::scan(&statement).map_err(|_| error("it cannot be scanned"))?;
+    let result = protobuf::ParseResult { version: 0, stmts: vec![tree] };
+    for (node, _, _, _) in result.nodes() {
+        let NodeRef::ColumnRef(column) = node else { continue };
+        let [field] = column.fields.as_slice() else {
+            return Err(error("columns are written without a qualifier here"));
+        };
+        let Some(Node::String(name)) = &field.node else {
+            return Err(error("a star is no value"));
+        };
+        let token = scanned.tokens.iter().find(|token| token.start == column.location);
+        let Some((start, end)) = token.and_then(|token| {
+            Some((usize::try_from(token.start).ok()?, usize::try_from(token.end).ok()?))
+        }) else {
+            return Err(error("a column cannot be placed"));
+        };
+        pieces.push((start, end, replacement(&name.sval, row, with_conditions)?));
+    }
+    pieces.sort();
+    let mut filled = String::from(prefix);
+    let mut rest = prefix.len();
+    for (start, end, piece) in pieces {
+        filled
+            .push_str(statement.get(rest..start).ok_or_else(|| error("a column is twice there"))?);
+        filled.push_str(&piece);
+        rest = end;
+    }
+    filled.push_str(statement.get(rest..).unwrap_or_default());
+    let tree = parse_one(&filled)?;
+    let proof = grammar::prove_expression(&tree, &RowTerms(row))
+        .map_err(|found| error(&format!("{found} is not allowed here")))?;
+    if !proof.parameters.is_empty() {
+        return Err(error("a parameter has no value here"));
+    }
+    let is_own = proof.columns.iter().all(|column| {
+        column.qualifier.as_deref() == Some(row.relation.name.as_str())
+            && row.relation.column(&column.name).is_some()
+    });
+    if !is_own {
+        return Err(error("it speaks of something that is no column of the table"));
+    }
+    let canonical = grammar::deparse(&tree).map_err(|found| error(&found.message))?;
+    let expression =
+        canonical.strip_prefix(prefix).ok_or_else(|| error("it is not one expression"))?;
+    Ok(format!("({expression})"))
+}
+
+fn replacement(name: &str, row: Row<'_>, with_conditions: bool) -> Result<String, ExpressionError> {
+    if row.relation.column(name).is_some() {
+        let table = quote_identifier(&row.relation.name);
+        return Ok(format!("{table}.{}", quote_identifier(name)));
+    }
+    match row.conditions.get(name) {
+        Some(condition) if with_conditions => expand(condition, row, false),
+        Some(_) => Err(error(&format!("condition `{name}` cannot be used by another condition"))),
+        None => Err(error(&format!("there is no column or condition `{name}`"))),
+    }
+}
+
+fn parse_one(text: &str) -> Result<protobuf::RawStmt, ExpressionError> {
+    let mut statements = grammar::parse(text).map_err(|found| error(&found.message))?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        _ => Err(error("it is not one expression")),
+    }
+}
+
+fn error(message: &str) -> ExpressionError {
+    ExpressionError { message: message.to_owned() }
+}
+
+struct RowTerms<'a>(Row<'a>);
+
+impl Terms for RowTerms<'_> {
+    fn may_read(&self, _: Option<&str>, _: Option<&str>, name: &str) -> Result<(), Violation> {
+        Err(Violation::Relation(name.into()))
+    }
+
+    fn may_call(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        _: &protobuf::FuncCall,
+    ) -> Result<(), Violation> {
+        let Row { snapshot, role, .. } = self.0;
+        let allowed = match schema {
+            Some("pg_catalog") => functions::is_allowed(name),
+            None => functions::is_allowed(name) && !snapshot.user_functions.contains_key(name),
+            Some(schema) => {
+                role.functions.iter().any(|(own, _)| own.schema == schema && own.name == name)
+            }
+        };
+        if allowed { Ok(()) } else { Err(Violation::Function(name.into())) }
+    }
+
+    fn may_operate(&self, schema: Option<&str>, operator: &str) -> Result<(), Violation> {
+        match schema {
+            Some("pg_catalog") => Ok(()),
+            None if !self.0.snapshot.user_operators.contains_key(operator) => Ok(()),
+            _ => Err(Violation::Operator(operator.into())),
+        }
+    }
+
+    fn may_cast(&self, schema: Option<&str>, name: &str) -> Result<(), Violation> {
+        let key = |schema: &str| (schema.to_owned(), name.to_owned());
+        match schema {
+            None | Some("pg_catalog") => Ok(()),
+            Some(schema) => match self.0.snapshot.user_types.get(&key(schema)).map(|t| t.kind) {
+                Some(UserTypeKind::Enum | UserTypeKind::Domain | UserTypeKind::Range) => Ok(()),
+                Some(UserTypeKind::Base | UserTypeKind::Composite) | None => {
+                    Err(Violation::Type(name.into()))
+                }
+            },
+        }
+    }
+
+    fn may_select_field(&self, name: &str) -> Result<(), Violation> {
+        Err(Violation::Field(name.into()))
+    }
+
+    fn may_select_column(&self, _: &str) -> Result<(), Violation> {
+        // Judged on the proof: it must be a column of the relation.
+        Ok(())
+    }
+
+    fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+/// `{}` in an own expression, outside quotes, becomes the column.
+pub(super) fn with_column(text: &str, column: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_quotes = false;
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if !in_quotes && let Some(tail) = rest.strip_prefix("{}") {
+            out.push_str(&quote_identifier(column));
+            rest = tail;
+            continue;
+        }
+        if next == '\'' {
+            in_quotes = !in_quotes;
+        }
+        out.push(next);
+        rest = rest.get(next.len_utf8()..).unwrap_or_default();
+    }
+    out
 }

@@ -5,11 +5,14 @@
 //! own masks, row filters) is checked here before it goes into a template.
 
 mod access;
+mod classify;
 mod expression;
+mod problems;
 mod role_view;
 mod template;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision};
-pub use expression::{ExpressionError, checked_expression};
-pub use role_view::{Problem, RoleView};
+pub use expression::{ExpressionError, Row, checked_expression};
+pub use problems::Problem;
+pub use role_view::RoleView;
 pub use template::Template;

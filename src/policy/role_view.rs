@@ -1,31 +1,44 @@
 //! One role's view of one database.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
 
-use super::access::Access;
-use crate::catalog::{RelationOid, Snapshot};
-use crate::rules::{Role, RuleSet};
-use crate::text::Diagnostic;
+use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
+use super::classify::{Classification, generations, mask_rule, name_of};
+use super::expression::{Row, checked_expression, with_column};
+use super::template::Template;
+use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
+use crate::grammar::quote_identifier;
+use crate::mask::{self, Conditions, Masked, Misfit};
+use crate::rules::{MaskSpec, RelationPattern, Role, RuleSet, SqlText, Tag};
+use crate::text::Span;
+
+/// OIDs below belong to PostgreSQL itself (`FirstNormalObjectId` in access/transam.h).
+const FIRST_USER_OID: u32 = 16384;
 
 /// What one role sees of one database, under one version of rules and catalog.
 #[derive(Debug)]
 pub struct RoleView {
-    role: Role,
-    rules: Arc<RuleSet>,
-    snapshot: Arc<Snapshot>,
+    pub(super) role: Role,
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) classification: Classification,
+    compiled: RwLock<HashMap<RelationOid, Access>>,
 }
 
-/// Something in the rules that does not fit the database.
+/// Something in the rules that does not fit a relation: what, and where it was written.
 #[derive(Debug, Clone)]
-pub struct Problem {
-    /// For `check`.
-    pub diagnostic: Diagnostic,
+pub(super) struct Unfit {
+    pub(super) message: String,
+    pub(super) span: Option<Span>,
 }
 
 impl RoleView {
     /// The view of `role` (a name in `rules`); `None` if there is no such role.
-    pub fn new(_role: &str, _rules: Arc<RuleSet>, _snapshot: Arc<Snapshot>) -> Option<RoleView> {
-        todo!()
+    pub fn new(role: &str, rules: Arc<RuleSet>, snapshot: Arc<Snapshot>) -> Option<RoleView> {
+        let role = rules.roles.get(role)?.clone();
+        let classification = Classification::new(&rules, &snapshot.database);
+        Some(RoleView { role, rules, snapshot, classification, compiled: RwLock::default() })
     }
 
     /// The role.
@@ -44,18 +57,275 @@ impl RoleView {
     }
 
     /// What the role sees of a relation of the snapshot. Unknown OIDs are hidden.
-    pub fn access(&self, _oid: RelationOid) -> Access {
-        todo!()
+    pub fn access(&self, oid: RelationOid) -> Access {
+        if let Some(access) = self.compiled.read().ok().and_then(|all| all.get(&oid).cloned()) {
+            return access;
+        }
+        let access = match self.snapshot.relation(oid) {
+            Some(relation) => self.compile(relation, &mut Vec::new()),
+            None => Access::Hidden,
+        };
+        if let Ok(mut all) = self.compiled.write() {
+            all.insert(oid, access.clone());
+        }
+        access
     }
 
     /// True when a result column may come straight from this column: the guard's question.
     /// `table` and `column` are those of a row description; unknown ones are not allowed.
-    pub fn may_flow_raw(&self, _table: RelationOid, _column: i16) -> bool {
-        todo!()
+    pub fn may_flow_raw(&self, table: RelationOid, column: i16) -> bool {
+        let Some(relation) = self.snapshot.relation(table) else {
+            return table.0 < FIRST_USER_OID;
+        };
+        if relation.is_system() {
+            return true;
+        }
+        match self.access(table) {
+            Access::Open => true,
+            Access::Masked(template) => template
+                .columns
+                .iter()
+                .any(|known| known.number == column && known.verdict == ColumnVerdict::Clear),
+            Access::Hidden | Access::Closed { .. } => false,
+        }
     }
 
     /// True when the role's `functions` name this user function.
-    pub fn may_call(&self, _schema: &str, _name: &str) -> bool {
-        todo!()
+    pub fn may_call(&self, schema: &str, name: &str) -> bool {
+        self.role.functions.iter().any(|(own, _)| own.schema == schema && own.name == name)
+    }
+
+    /// Compiles a relation; what does not fit goes into `unfit`, and is redacted or closed meanwhile.
+    pub(super) fn compile(&self, relation: &Relation, unfit: &mut Vec<Unfit>) -> Access {
+        if relation.is_system() {
+            return Access::Open;
+        }
+        match relation.kind {
+            RelationKind::View if self.is_named_open(relation) => return Access::Open,
+            RelationKind::View => {
+                return closed(
+                    "views are not available to masked roles in this version; query the \
+                               tables, or name the view under `open`",
+                );
+            }
+            RelationKind::Sequence => {
+                return closed("a sequence holds no rows for a masked role");
+            }
+            RelationKind::Table
+            | RelationKind::PartitionedTable
+            | RelationKind::MaterializedView
+            | RelationKind::ForeignTable => {}
+        }
+        let (columns, list) = self.columns(relation, unfit);
+        let is_hidden = |column: &ColumnAccess| column.verdict == ColumnVerdict::Hidden;
+        if !columns.is_empty() && columns.iter().all(is_hidden) {
+            return Access::Hidden;
+        }
+        if let Some(reason) = self.stricter_child(relation, &columns) {
+            return Access::Closed { reason };
+        }
+        let filter = match self.filter(relation) {
+            Ok(filter) => filter,
+            Err(found) => {
+                let reason = format!("its row filter cannot be used: {}", found.message);
+                unfit.push(found);
+                return Access::Closed { reason };
+            }
+        };
+        let is_clear = |column: &ColumnAccess| column.verdict == ColumnVerdict::Clear;
+        if filter.is_none() && columns.iter().all(is_clear) {
+            return Access::Open;
+        }
+        Access::Masked(Arc::new(Template {
+            oid: relation.oid,
+            schema: relation.schema.clone(),
+            name: relation.name.clone(),
+            primary_key: clear_key(relation, &columns),
+            columns,
+            filter,
+            select_list: list,
+        }))
+    }
+
+    fn columns(&self, relation: &Relation, unfit: &mut Vec<Unfit>) -> (Vec<ColumnAccess>, String) {
+        let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
+        let row =
+            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let table = quote_identifier(&relation.name);
+        let mut columns = Vec::with_capacity(relation.columns.len());
+        let mut list = Vec::with_capacity(relation.columns.len());
+        for column in &relation.columns {
+            let name = quote_identifier(&column.name);
+            let reference = format!("{table}.{name}");
+            let (spec, decision, span) = self.decide(relation, column);
+            let form = match mask::sql_form(&spec, column, &reference, &RowConditions(row)) {
+                Ok(form) => form,
+                Err(misfit) => {
+                    unfit.push(Unfit { message: self.explain(&misfit, &spec, row), span });
+                    Masked::Expression(mask::redacted(column, &reference))
+                }
+            };
+            let verdict = match &form {
+                Masked::Clear => ColumnVerdict::Clear,
+                Masked::Hidden => ColumnVerdict::Hidden,
+                Masked::Expression(_) => ColumnVerdict::Masked(spec.label()),
+            };
+            match form {
+                Masked::Clear => list.push(reference),
+                Masked::Hidden => {}
+                Masked::Expression(sql) => list.push(format!("{sql} AS {name}")),
+            }
+            columns.push(ColumnAccess {
+                number: column.number,
+                name: column.name.clone(),
+                verdict,
+                decision,
+            });
+        }
+        (columns, list.join(", "))
+    }
+
+    /// Which mask, and why.
+    fn decide(&self, relation: &Relation, column: &Column) -> (MaskSpec, Decision, Option<Span>) {
+        let given = self.classification.tag(&self.rules, &self.snapshot, relation, &column.name);
+        let classified = given.as_ref().map(|(_, span)| self.rules.origin(*span));
+        let tag = given.map(|(tag, _)| tag);
+        let label = match &tag {
+            Some(Tag::Open) => "open".to_owned(),
+            Some(Tag::Named(name)) => name.clone(),
+            None => "unclassified".to_owned(),
+        };
+        if tag == Some(Tag::Open) {
+            let decision = Decision { tag: label, classified, rule: None };
+            return (MaskSpec::Clear, decision, None);
+        }
+        let rule = mask_rule(&self.role, tag.as_ref());
+        let decision = Decision {
+            tag: label,
+            classified,
+            rule: rule.map(|rule| self.rules.origin(rule.span)),
+        };
+        let spec = rule.map_or(MaskSpec::Redact, |rule| rule.mask.clone());
+        (spec, decision, rule.map(|rule| rule.span))
+    }
+
+    /// The role's filters on the relation and its ancestors, all of them.
+    fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
+        let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
+        let row =
+            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let mut filters = Vec::new();
+        for member in generations(&self.snapshot, relation).into_iter().flatten() {
+            if let Some(rule) = self.role.rows.get(&name_of(member)) {
+                let SqlText { text, span } = &rule.filter;
+                let checked = checked_expression(text, row)
+                    .map_err(|error| Unfit { message: error.message, span: Some(*span) })?;
+                filters.push(checked);
+            }
+        }
+        Ok((!filters.is_empty()).then(|| filters.join(" AND ")))
+    }
+
+    /// Reading a parent reads its children: their own rules may not be looser than what the parent's template
+    /// does.
+    fn stricter_child(&self, relation: &Relation, columns: &[ColumnAccess]) -> Option<String> {
+        let descendants = self.snapshot.relations.values().filter(|other| {
+            other.oid != relation.oid
+                && generations(&self.snapshot, other)
+                    .iter()
+                    .flatten()
+                    .any(|member| member.oid == relation.oid)
+        });
+        for child in descendants {
+            if self.role.rows.contains_key(&name_of(child)) {
+                return Some(format!(
+                    "its child `{}.{}` has a row filter of its own; query the children",
+                    child.schema, child.name
+                ));
+            }
+            for own in child.columns.iter() {
+                let is_own = self
+                    .classification
+                    .entries(&self.rules, child)
+                    .any(|entry| entry.columns.contains_key(&own.name));
+                let Some(here) = columns.iter().find(|column| column.name == own.name) else {
+                    continue;
+                };
+                let (spec, ..) = self.decide(child, own);
+                let is_same = match (&here.verdict, &spec) {
+                    (ColumnVerdict::Hidden, _) => true,
+                    (ColumnVerdict::Clear, MaskSpec::Clear) => true,
+                    (ColumnVerdict::Clear, _) => false,
+                    (ColumnVerdict::Masked(label), spec) => *label == spec.label(),
+                };
+                if is_own && !is_same {
+                    return Some(format!(
+                        "its child `{}.{}` has rules of its own for `{}`; query the children",
+                        child.schema, child.name, own.name
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    fn is_named_open(&self, relation: &Relation) -> bool {
+        self.rules.open.iter().any(|rule| {
+            rule.databases
+                .as_ref()
+                .is_none_or(|all| all.iter().any(|name| *name == self.snapshot.database))
+                && matches!(&rule.pattern,
+                    RelationPattern::Relation(name) if *name == name_of(relation))
+        })
+    }
+
+    /// A misfit in full: what is wrong with the SQL in it, where there is some.
+    fn explain(&self, misfit: &Misfit, spec: &MaskSpec, row: Row<'_>) -> String {
+        let inner = match spec {
+            MaskSpec::Sql(sql) => {
+                checked_expression(&with_column(&sql.text, &misfit.column), row).err()
+            }
+            MaskSpec::When { condition, .. } => checked_expression(&condition.text, row).err(),
+            _ => None,
+        };
+        let table = format!("{}.{}", row.relation.schema, row.relation.name);
+        match inner {
+            Some(inner) => format!("{misfit} ({table}): {inner}"),
+            None => format!("{misfit} ({table})"),
+        }
+    }
+}
+
+/// The primary key by name, if every column of it is clear.
+fn clear_key(relation: &Relation, columns: &[ColumnAccess]) -> Vec<String> {
+    let key: Option<Vec<String>> = relation
+        .primary_key
+        .iter()
+        .map(|number| {
+            columns
+                .iter()
+                .find(|column| column.number == *number && column.verdict == ColumnVerdict::Clear)
+                .map(|column| column.name.clone())
+        })
+        .collect();
+    key.unwrap_or_default()
+}
+
+fn closed(reason: &str) -> Access {
+    Access::Closed { reason: reason.to_owned() }
+}
+
+struct RowConditions<'a>(Row<'a>);
+
+impl Conditions for RowConditions<'_> {
+    fn condition(&self, text: &str) -> Option<String> {
+        checked_expression(text, self.0).ok()
+    }
+
+    fn expression(&self, text: &str, column: &str) -> Option<String> {
+        // The column and the row, but no conditions: they are no values.
+        let none = BTreeMap::new();
+        let row = Row { conditions: &none, ..self.0 };
+        checked_expression(&with_column(text, column), row).ok()
     }
 }

@@ -1,7 +1,8 @@
 //! The SQL by which a relation is replaced for a role.
 
-use super::access::ColumnAccess;
+use super::access::{ColumnAccess, ColumnVerdict};
 use crate::catalog::RelationOid;
+use crate::grammar::quote_identifier;
 
 /// A compiled template. Its SQL has been verified: it reads this one relation and calls only what it may.
 #[derive(Debug, Clone)]
@@ -14,8 +15,8 @@ pub struct Template {
     pub name: String,
     /// All columns of the relation, hidden ones too, in order.
     pub columns: Vec<ColumnAccess>,
-    /// Primary key columns by name, if the relation has a primary key and every one of them is clear and the
-    /// key still identifies a row for the role; else empty.
+    /// Primary key columns by name, if the relation has a primary key and every one of them is clear, so that
+    /// the key still identifies a row for the role; else empty.
     pub primary_key: Vec<String>,
     /// The row filter, as checked SQL over the relation's columns; `None`: all rows.
     pub filter: Option<String>,
@@ -25,12 +26,32 @@ pub struct Template {
 impl Template {
     /// The sub-select, in parentheses, without an alias. `only` reads no children; `sample` is a checked
     /// `TABLESAMPLE …` clause.
-    pub fn sql(&self, _only: bool, _sample: Option<&str>) -> String {
-        todo!()
+    ///
+    /// `OFFSET 0` behind a filter keeps the planner from running the statement's own functions over rows that
+    /// the filter drops.
+    pub fn sql(&self, only: bool, sample: Option<&str>) -> String {
+        let mut sql = format!(
+            "(SELECT {} FROM {}{}.{}",
+            self.select_list,
+            if only { "ONLY " } else { "" },
+            quote_identifier(&self.schema),
+            quote_identifier(&self.name)
+        );
+        if let Some(sample) = sample {
+            sql.push(' ');
+            sql.push_str(sample);
+        }
+        if let Some(filter) = &self.filter {
+            sql.push_str(" WHERE ");
+            sql.push_str(filter);
+            sql.push_str(" OFFSET 0");
+        }
+        sql.push(')');
+        sql
     }
 
     /// The columns that exist for the role, in order.
     pub fn visible_columns(&self) -> impl Iterator<Item = &ColumnAccess> {
-        self.columns.iter().filter(|column| column.verdict != super::access::ColumnVerdict::Hidden)
+        self.columns.iter().filter(|column| column.verdict != ColumnVerdict::Hidden)
     }
 }

@@ -16,7 +16,7 @@ mod user;
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, Scalar, TruncateUnit};
 pub use name::{RelationName, RelationPattern};
-pub use role::{DatabaseUser, MaskRule, Permissions, Role, RowRule};
+pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
 pub use tag::{Tag, TagPattern};
 pub use user::User;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::name::{RelationName, RelationPattern};
 use super::tag::Tag;
-use crate::text::Span;
+use crate::text::reader::Reader;
+use crate::text::yaml::Entry;
+use crate::text::{Diagnostic, Span};
 
 /// A line of `open`.
 #[derive(Debug, Clone)]
@@ -48,4 +50,54 @@ pub struct SqlText {
     pub text: String,
     /// Where it was written.
     pub span: Span,
+}
+
+const KEYS: [&str; 2] = ["columns", "conditions"];
+
+/// Reads one entry of `tables`.
+pub(super) fn read_table(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    databases: Option<&Vec<String>>,
+) -> Option<TableRule> {
+    let relation = match super::name::parse_relation(&entry.key) {
+        Ok(relation) => relation,
+        Err(why) => {
+            reader.complain(Diagnostic::error(why, entry.key_span));
+            return None;
+        }
+    };
+    let mut table = TableRule {
+        relation,
+        databases: databases.cloned(),
+        columns: BTreeMap::new(),
+        conditions: BTreeMap::new(),
+        span: entry.key_span,
+    };
+    for part in reader.mapping(&entry.value) {
+        match part.key.as_str() {
+            "columns" => {
+                for column in reader.mapping(&part.value) {
+                    let Some(text) = reader.text(&column.value) else { continue };
+                    match Tag::parse(&text) {
+                        Ok(tag) => {
+                            let rule = ColumnRule { tag, span: column.key_span };
+                            table.columns.insert(column.key.clone(), rule);
+                        }
+                        Err(why) => reader.complain(Diagnostic::error(why, column.value.span)),
+                    }
+                }
+            }
+            "conditions" => {
+                for condition in reader.mapping(&part.value) {
+                    if let Some(text) = reader.text(&condition.value) {
+                        let sql = SqlText { text, span: condition.value.span };
+                        table.conditions.insert(condition.key.clone(), sql);
+                    }
+                }
+            }
+            _ => reader.unknown_key(part, &KEYS),
+        }
+    }
+    Some(table)
 }

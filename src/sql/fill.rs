@@ -1,6 +1,9 @@
-//! Holes become templates.
+//! Holes become templates, at the places that PostgreSQL's own parser gave.
 
-/// SQL that may be sent to PostgreSQL for a masked role. Only this module makes one.
+use super::hole::{HOLE_SCHEMA, Hole};
+use super::refusal::Refusal;
+
+/// SQL that may be sent to PostgreSQL for a masked role. Only this room makes one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedSql {
     text: String,
@@ -11,6 +14,11 @@ impl VerifiedSql {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// A statement that the gate has printed from PostgreSQL's tree and that reads no relation.
+    pub(super) fn of_gate(text: String) -> VerifiedSql {
+        VerifiedSql { text }
+    }
 }
 
 /// The text holds the client's literals: it does not print.
@@ -18,4 +26,35 @@ impl std::fmt::Debug for VerifiedSql {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("VerifiedSql(…)")
     }
+}
+
+/// Fills a verified text. `places`: byte offset and index of each hole, as the verifier found them.
+pub(super) fn fill(
+    text: &str,
+    holes: &[Hole],
+    places: &[(usize, usize)],
+) -> Result<VerifiedSql, Refusal> {
+    let lost = || Refusal::not_understood("a hole is not where PostgreSQL's parser saw it");
+    let mut places = places.to_vec();
+    places.sort_unstable();
+    if places.len() != holes.len() {
+        return Err(lost());
+    }
+    let mut filled =
+        String::with_capacity(text.len().saturating_add(holes.len().saturating_mul(256)));
+    let mut rest = 0;
+    for (offset, index) in places {
+        let name = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
+        let hole = holes.get(index).ok_or_else(lost)?;
+        let before = text.get(rest..offset).ok_or_else(lost)?;
+        let found = text.get(offset..).is_some_and(|tail| tail.starts_with(&name));
+        if !found {
+            return Err(lost());
+        }
+        filled.push_str(before);
+        filled.push_str(&hole.sql());
+        rest = offset.saturating_add(name.len());
+    }
+    filled.push_str(text.get(rest..).ok_or_else(lost)?);
+    Ok(VerifiedSql { text: filled })
 }

@@ -1,6 +1,253 @@
 //! The gate: statement kinds and settings, by allow-list, on PostgreSQL's own tree.
+//!
+//! A query goes on to the rewriter. What holds no query is printed again from PostgreSQL's tree and goes out as
+//! that, with the [`Effect`] it has on the session. Everything else is refused.
 
+use pg_query::protobuf;
+use pg_query::protobuf::node::Node;
+use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
+
+use super::Speaker;
+use super::own;
+use super::refusal::Refusal;
+use super::settings::{SettingVerdict, is_same_value, judge_setting};
 use crate::catalog::SearchPath;
+use crate::grammar::deparse;
+
+/// Where a statement goes from the gate.
+#[derive(Debug)]
+pub(super) enum Gated {
+    /// To the rewriter.
+    Query,
+    /// Out, as this text.
+    Pass {
+        /// What is sent.
+        text: String,
+        kind: StatementKind,
+        effect: Effect,
+    },
+}
+
+/// Judges the kind of one statement.
+pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Result<Gated, Refusal> {
+    let role = speaker.view.role();
+    let node = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
+    let refused = |kind: &str| Err(Refusal::statement_kind(kind, &role.name));
+    let Some(node) = node else {
+        return refused("empty");
+    };
+    if !role.may.read && !role.may.everything && matches!(node, Node::SelectStmt(_)) {
+        return refused("SELECT");
+    }
+    match node {
+        Node::SelectStmt(select) if select.into_clause.is_none() => Ok(Gated::Query),
+        Node::SelectStmt(_) => refused("SELECT INTO"),
+        Node::TransactionStmt(transaction) => {
+            let Some(effect) = transaction_effect(transaction) else {
+                return refused("two-phase commit");
+            };
+            pass(statement, StatementKind::Transaction, effect)
+        }
+        Node::VariableSetStmt(set) => self::set(statement, set, speaker),
+        Node::VariableShowStmt(show) => match own::show(&show.name, speaker)? {
+            Some(text) => Ok(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None }),
+            None => pass(statement, StatementKind::Show, Effect::None),
+        },
+        Node::DeallocateStmt(deallocate) => {
+            let name = (!deallocate.isall).then(|| deallocate.name.clone());
+            pass(statement, StatementKind::Discard, Effect::Deallocate(name))
+        }
+        Node::DiscardStmt(discard) => {
+            let effect = match discard.target() {
+                DiscardMode::DiscardAll => Effect::DiscardAll,
+                DiscardMode::DiscardPlans
+                | DiscardMode::DiscardSequences
+                | DiscardMode::DiscardTemp
+                | DiscardMode::Undefined => Effect::None,
+            };
+            pass(statement, StatementKind::Discard, effect)
+        }
+        Node::ClosePortalStmt(close) => {
+            let name = (!close.portalname.is_empty()).then(|| close.portalname.clone());
+            pass(statement, StatementKind::Discard, Effect::ClosePortal(name))
+        }
+        // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
+        Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
+        other => refused(&kind_name(other)),
+    }
+}
+
+fn pass(
+    statement: &protobuf::RawStmt,
+    kind: StatementKind,
+    effect: Effect,
+) -> Result<Gated, Refusal> {
+    let text = deparse(statement).map_err(|error| Refusal::syntax(&error))?;
+    Ok(Gated::Pass { text, kind, effect })
+}
+
+fn transaction_effect(transaction: &protobuf::TransactionStmt) -> Option<Effect> {
+    let name = || transaction.savepoint_name.clone();
+    let chain = transaction.chain;
+    match transaction.kind() {
+        TransactionStmtKind::TransStmtBegin | TransactionStmtKind::TransStmtStart => {
+            Some(Effect::Begin)
+        }
+        TransactionStmtKind::TransStmtCommit => Some(Effect::Commit { chain }),
+        TransactionStmtKind::TransStmtRollback => Some(Effect::Rollback { chain }),
+        TransactionStmtKind::TransStmtSavepoint => Some(Effect::Savepoint(name())),
+        TransactionStmtKind::TransStmtRelease => Some(Effect::Release(name())),
+        TransactionStmtKind::TransStmtRollbackTo => Some(Effect::RollbackTo(name())),
+        TransactionStmtKind::TransStmtPrepare
+        | TransactionStmtKind::TransStmtCommitPrepared
+        | TransactionStmtKind::TransStmtRollbackPrepared
+        | TransactionStmtKind::Undefined => None,
+    }
+}
+
+fn set(
+    statement: &protobuf::RawStmt,
+    set: &protobuf::VariableSetStmt,
+    speaker: Speaker<'_>,
+) -> Result<Gated, Refusal> {
+    let kind = set.kind();
+    if kind == VariableSetKind::VarResetAll {
+        return pass(statement, StatementKind::Set, Effect::ResetAll);
+    }
+    let name = set.name.to_ascii_lowercase();
+    if kind == VariableSetKind::VarSetMulti {
+        // SET TRANSACTION and SET SESSION CHARACTERISTICS; a snapshot is another transaction's.
+        return match name.as_str() {
+            "transaction" | "session characteristics" => {
+                pass(statement, StatementKind::Set, Effect::None)
+            }
+            _ => Err(Refusal::setting(&set.name, "may not be changed")),
+        };
+    }
+    let values = match kind {
+        VariableSetKind::VarSetValue => Some(
+            values(set).ok_or_else(|| Refusal::setting(&set.name, "takes plain literals only"))?,
+        ),
+        VariableSetKind::VarSetDefault | VariableSetKind::VarReset => None,
+        VariableSetKind::VarSetCurrent
+        | VariableSetKind::VarSetMulti
+        | VariableSetKind::VarResetAll
+        | VariableSetKind::Undefined => {
+            return Err(Refusal::setting(&set.name, "may not be changed this way"));
+        }
+    };
+    let effect = match name.as_str() {
+        "search_path" => {
+            let path = values.map(SearchPath);
+            if path.as_ref().is_some_and(|path| !is_sound_search_path(path)) {
+                return Err(Refusal::setting(
+                    "search_path",
+                    "may name pg_catalog only in the first place, and no temporary schema",
+                ));
+            }
+            Effect::SearchPath { local: set.is_local, path }
+        }
+        "scrim.purpose" => {
+            let purpose = values.map(|values| values.join(", "));
+            own::judge_purpose(purpose.as_deref(), speaker)?;
+            Effect::Purpose(purpose)
+        }
+        "scrim.end_user" => Effect::EndUser(values.map(|values| values.join(", "))),
+        name if name.starts_with("scrim.") => return Err(Refusal::no_such_setting(&set.name)),
+        _ => match judge_setting(&name) {
+            SettingVerdict::Allowed => Effect::None,
+            SettingVerdict::Only(only) => {
+                let same = values
+                    .as_deref()
+                    .is_none_or(|values| matches!(values, [value] if is_same_value(only, value)));
+                if !same {
+                    let why = format!("is pinned to `{only}`");
+                    return Err(Refusal::setting(&set.name, &why));
+                }
+                Effect::None
+            }
+            SettingVerdict::Refused => {
+                return Err(Refusal::setting(&set.name, "may not be changed by this role"));
+            }
+        },
+    };
+    pass(statement, StatementKind::Set, effect)
+}
+
+/// `pg_catalog` first or not at all: a schema in front of it could redefine what `=` and `lower` mean.
+pub fn is_sound_search_path(path: &SearchPath) -> bool {
+    let SearchPath(names) = path;
+    names.iter().skip(1).all(|name| name != "pg_catalog")
+        && names.iter().all(|name| !name.starts_with("pg_temp") && !name.starts_with("pg_toast"))
+}
+
+/// The values of a SET as text.
+fn values(set: &protobuf::VariableSetStmt) -> Option<Vec<String>> {
+    set.args.iter().map(|arg| value(arg.node.as_ref()?)).collect()
+}
+
+fn value(node: &Node) -> Option<String> {
+    match node {
+        Node::AConst(constant) => match constant.val.as_ref()? {
+            protobuf::a_const::Val::Sval(text) => Some(text.sval.clone()),
+            protobuf::a_const::Val::Ival(number) => Some(number.ival.to_string()),
+            protobuf::a_const::Val::Fval(number) => Some(number.fval.clone()),
+            protobuf::a_const::Val::Boolval(truth) => Some(truth.boolval.to_string()),
+            protobuf::a_const::Val::Bsval(_) => None,
+        },
+        // SET TIME ZONE INTERVAL '…'
+        Node::TypeCast(cast) => value(cast.arg.as_ref()?.node.as_ref()?),
+        _ => None,
+    }
+}
+
+/// A statement's kind in the words of SQL, for people.
+fn kind_name(node: &Node) -> String {
+    let known = match node {
+        Node::InsertStmt(_) => "INSERT",
+        Node::UpdateStmt(_) => "UPDATE",
+        Node::DeleteStmt(_) => "DELETE",
+        Node::MergeStmt(_) => "MERGE",
+        Node::CopyStmt(_) => "COPY",
+        Node::DoStmt(_) => "DO",
+        Node::CallStmt(_) => "CALL",
+        Node::ExplainStmt(_) => "EXPLAIN",
+        Node::PrepareStmt(_) => "PREPARE",
+        Node::ExecuteStmt(_) => "EXECUTE",
+        Node::DeclareCursorStmt(_) => "DECLARE",
+        Node::FetchStmt(_) => "FETCH",
+        Node::CreateTableAsStmt(_) => "CREATE TABLE AS",
+        Node::CreateStmt(_) => "CREATE TABLE",
+        Node::ViewStmt(_) => "CREATE VIEW",
+        Node::CreateFunctionStmt(_) => "CREATE FUNCTION",
+        Node::CreateRoleStmt(_) => "CREATE ROLE",
+        Node::AlterRoleStmt(_) | Node::AlterRoleSetStmt(_) => "ALTER ROLE",
+        Node::GrantStmt(_) | Node::GrantRoleStmt(_) => "GRANT",
+        Node::DropStmt(_) => "DROP",
+        Node::TruncateStmt(_) => "TRUNCATE",
+        Node::AlterTableStmt(_) => "ALTER TABLE",
+        Node::IndexStmt(_) => "CREATE INDEX",
+        Node::LockStmt(_) => "LOCK",
+        Node::LoadStmt(_) => "LOAD",
+        Node::ListenStmt(_) => "LISTEN",
+        Node::NotifyStmt(_) => "NOTIFY",
+        Node::VacuumStmt(_) => "VACUUM",
+        Node::ConstraintsSetStmt(_) => "SET CONSTRAINTS",
+        Node::AlterSystemStmt(_) => "ALTER SYSTEM",
+        Node::CheckPointStmt(_) => "CHECKPOINT",
+        Node::CreateExtensionStmt(_) => "CREATE EXTENSION",
+        Node::CreateTrigStmt(_) => "CREATE TRIGGER",
+        Node::CreateSchemaStmt(_) => "CREATE SCHEMA",
+        Node::RuleStmt(_) => "CREATE RULE",
+        Node::CommentStmt(_) => "COMMENT",
+        Node::RefreshMatViewStmt(_) => "REFRESH MATERIALIZED VIEW",
+        Node::ReindexStmt(_) => "REINDEX",
+        Node::ReassignOwnedStmt(_) => "REASSIGN OWNED",
+        Node::SecLabelStmt(_) => "SECURITY LABEL",
+        _ => "of this kind",
+    };
+    known.to_owned()
+}
 
 /// Kinds of statements that pass the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,21 +6,33 @@
 
 mod fill;
 mod gate;
+mod hole;
+mod own;
+mod place;
+mod reads;
 mod refusal;
+mod resolve;
 mod rewrite;
 mod settings;
 mod system;
+mod types;
 mod verify;
 
 pub use fill::VerifiedSql;
-pub use gate::{Effect, StatementKind};
+pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting};
 
 use std::collections::BTreeSet;
 
+use pg_query::protobuf::RawStmt;
+
 use crate::catalog::SearchPath;
+use crate::grammar;
 use crate::policy::RoleView;
+use gate::Gated;
+use resolve::resolve;
+use verify::AsWritten;
 
 /// What planning needs to know of the session.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +85,76 @@ pub struct Read {
 }
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.
-pub fn plan(_text: &str, _speaker: Speaker<'_>) -> Result<Plan, Refusal> {
-    todo!()
+pub fn plan(text: &str, speaker: Speaker<'_>) -> Result<Plan, Refusal> {
+    let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
+    let statements = statements
+        .iter()
+        .map(|statement| plan_statement(text, statement, speaker))
+        .collect::<Result<_, _>>()?;
+    Ok(Plan { statements })
 }
+
+fn plan_statement(
+    text: &str,
+    statement: &RawStmt,
+    speaker: Speaker<'_>,
+) -> Result<PlannedStatement, Refusal> {
+    match gate::judge(statement, speaker)? {
+        Gated::Query => plan_query(text, statement, speaker),
+        Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
+            canonical: text.clone(),
+            sql: VerifiedSql::of_gate(text),
+            kind,
+            effect,
+            reads: Vec::new(),
+        }),
+    }
+}
+
+fn plan_query(
+    text: &str,
+    statement: &RawStmt,
+    speaker: Speaker<'_>,
+) -> Result<PlannedStatement, Refusal> {
+    let role = &speaker.view.role().name;
+    let written = grammar::prove(statement, &AsWritten(speaker))
+        .map_err(|found| Refusal::violation(&found, role))?;
+    let mut reads = Vec::new();
+    for relation in &written.relations {
+        let target = resolve(speaker, relation.schema.as_deref(), &relation.name)
+            .map_err(|refusal| refusal.at(text, relation.location))?;
+        reads::add(&mut reads, &target, relation, &written, speaker);
+    }
+    let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
+    let rewritten = match rewrite::read(&canonical) {
+        Ok(tree) if is_faithful(&tree.to_string(), &canonical) => rewrite::rewrite(tree, speaker)?,
+        Ok(_) | Err(_) => place::place(&canonical, speaker)?,
+    };
+    let places = verify::verify(
+        speaker,
+        &rewritten.text,
+        rewritten.holes.len(),
+        &rewritten.open,
+        &written.parameters,
+    )?;
+    let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
+    Ok(PlannedStatement {
+        canonical,
+        sql,
+        kind: StatementKind::Select,
+        effect: Effect::None,
+        reads,
+    })
+}
+
+/// What sqlparser prints, read by PostgreSQL, must be the canonical text again.
+fn is_faithful(printed: &str, canonical: &str) -> bool {
+    let Ok(statements) = grammar::parse(printed) else { return false };
+    match statements.as_slice() {
+        [statement] => grammar::deparse(statement).is_ok_and(|text| text == canonical),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What Scrim says no to, and how.
 
+use crate::grammar::{SyntaxError, SyntaxFault, Violation};
 use crate::text::Origin;
 
 /// A statement that is not sent. Drawn once, at the edge: as an ErrorResponse, in the audit, by `explain`.
@@ -18,6 +19,117 @@ pub struct Refusal {
     pub reason: Reason,
     /// The rule that decided, if one did.
     pub rule: Option<Origin>,
+}
+
+impl Refusal {
+    fn new(code: &'static str, reason: Reason, message: String, hint: Option<String>) -> Refusal {
+        Refusal { code, message, hint, position: None, reason, rule: None }
+    }
+
+    /// PostgreSQL's grammar, or our limits, would not take the text.
+    pub(super) fn syntax(error: &SyntaxError) -> Refusal {
+        let (code, reason, message) = match error.fault {
+            SyntaxFault::Syntax => ("42601", Reason::Syntax, error.message.clone()),
+            SyntaxFault::TooLong => {
+                ("54000", Reason::TooLarge, format!("scrim: {}", error.message))
+            }
+            SyntaxFault::TooDeep => {
+                ("54001", Reason::TooLarge, format!("scrim: {}", error.message))
+            }
+        };
+        Refusal { position: error.position, ..Refusal::new(code, reason, message, None) }
+    }
+
+    /// PostgreSQL's own words for a relation that does not exist.
+    pub(super) fn no_such_relation(name: &str) -> Refusal {
+        let message = format!("relation \"{name}\" does not exist");
+        Refusal::new("42P01", Reason::NoSuchRelation, message, None)
+    }
+
+    /// A relation of another database, in PostgreSQL's own words.
+    pub(super) fn cross_database(name: &str) -> Refusal {
+        let message = format!("cross-database references are not implemented: \"{name}\"");
+        Refusal::new("0A000", Reason::NoSuchRelation, message, None)
+    }
+
+    /// A relation that exists and must not be read.
+    pub(super) fn closed_relation(name: &str, why: &str) -> Refusal {
+        let message = format!("scrim: relation `{name}` is closed to this role");
+        Refusal::new("42501", Reason::ClosedRelation, message, Some(why.to_owned()))
+    }
+
+    /// A kind of statement.
+    pub(super) fn statement_kind(kind: &str, role: &str) -> Refusal {
+        let message = format!("scrim: statement kind `{kind}` is not allowed for role `{role}`");
+        let hint = "this role may read: SELECT, VALUES, TABLE, transaction control, SET and SHOW";
+        Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
+    /// A setting, or a value of it.
+    pub(super) fn setting(name: &str, why: &str) -> Refusal {
+        let message = format!("scrim: setting `{name}` {why}");
+        Refusal::new("42501", Reason::Setting, message, None)
+    }
+
+    /// `SHOW scrim.something`.
+    pub(super) fn no_such_setting(name: &str) -> Refusal {
+        let message = format!("unrecognized configuration parameter \"{name}\"");
+        Refusal::new("42704", Reason::Setting, message, None)
+    }
+
+    /// sqlparser and PostgreSQL do not read the same.
+    pub(super) fn not_understood(what: &str) -> Refusal {
+        let message = "scrim: this form of statement is not understood well enough to be masked";
+        Refusal::new("42501", Reason::NotUnderstood, message.to_owned(), Some(what.to_owned()))
+    }
+
+    /// What the gate or the verifier found.
+    pub(super) fn violation(violation: &Violation, role: &str) -> Refusal {
+        let (reason, what) = match violation {
+            Violation::Node(_) => (Reason::NotProven, violation.to_string()),
+            Violation::Relation(_) => (Reason::NotProven, violation.to_string()),
+            Violation::Function(_) | Violation::Arguments(..) => {
+                (Reason::Function, violation.to_string())
+            }
+            Violation::Operator(_) => (Reason::Operator, violation.to_string()),
+            Violation::Type(_) | Violation::Collation(_) => (Reason::Type, violation.to_string()),
+            Violation::Field(_) => (Reason::Function, violation.to_string()),
+        };
+        let (message, hint) = match violation {
+            Violation::Node(node) => (
+                format!("scrim: `{node}` is not allowed for role `{role}`"),
+                "only what can be proven to show masked values is sent".to_owned(),
+            ),
+            Violation::Arguments(..) => {
+                (format!("scrim: {what}"), "write the arguments as plain literals".to_owned())
+            }
+            Violation::Function(_) => (
+                format!("scrim: {what} is not allowed for role `{role}`"),
+                "built-in functions that only compute are allowed; a function of your own needs a \
+                 line under `functions` of the role"
+                    .to_owned(),
+            ),
+            Violation::Field(name) => (
+                format!("scrim: {what} is also a function, which role `{role}` may not call"),
+                format!("if `{name}` is a column, select it without a qualifier"),
+            ),
+            Violation::Relation(_)
+            | Violation::Operator(_)
+            | Violation::Type(_)
+            | Violation::Collation(_) => (
+                format!("scrim: {what} is not allowed for role `{role}`"),
+                "only PostgreSQL's own, and what the rules allow".to_owned(),
+            ),
+        };
+        Refusal::new("42501", reason, message, Some(hint))
+    }
+
+    /// Points into the client's text: a byte offset, turned into characters from 1.
+    pub(super) fn at(self, text: &str, byte: usize) -> Refusal {
+        let before = text.get(..byte).map(|before| before.chars().count());
+        let position = before.and_then(|count| u32::try_from(count.saturating_add(1)).ok());
+        Refusal { position, ..self }
+    }
 }
 
 /// Why, as one word for audit and statistics.

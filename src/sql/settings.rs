@@ -79,3 +79,16 @@ pub fn judge_setting(name: &str) -> SettingVerdict {
         _ => SettingVerdict::Refused,
     }
 }
+
+/// True when `given` means a pinned value: `'utf-8'` is `UTF8`, `true` is `on`.
+pub(super) fn is_same_value(pinned: &str, given: &str) -> bool {
+    let fold = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+    };
+    let (pinned, given) = (fold(pinned), fold(given));
+    match pinned.as_str() {
+        "on" => matches!(given.as_str(), "on" | "true" | "yes" | "1" | "t" | "y"),
+        "utf8" => matches!(given.as_str(), "utf8" | "unicode"),
+        _ => pinned == given,
+    }
+}

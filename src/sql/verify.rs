@@ -1,1 +1,260 @@
-//! (being written)
+//! What a statement may mention, as [`Terms`] for PostgreSQL's trusted walker: once for the client's own text
+//! (the gate's question, for good errors), once for the text with holes (the proof).
+//!
+//! The proof knows neither the rewriter nor sqlparser: a text passes when every relation is a hole, an open
+//! relation with its schema, or a CTE in scope, and everything it calls is allowed for the role.
+
+use std::collections::BTreeSet;
+
+use pg_query::protobuf;
+use pg_query::protobuf::node::Node;
+
+use super::hole::HOLE_SCHEMA;
+use super::settings::{SettingVerdict, judge_setting};
+use super::types;
+use super::{Refusal, Speaker};
+use crate::grammar::{Proof, Terms, Violation, functions, parse, prove};
+
+/// The gate's terms: relations are judged elsewhere, everything else as in the proof, but unqualified names may
+/// still be overloaded: the rewriter pins them.
+pub(super) struct AsWritten<'a>(pub(super) Speaker<'a>);
+
+/// The proof's terms.
+struct WithHoles<'a> {
+    speaker: Speaker<'a>,
+    holes: usize,
+    open: &'a [(String, String)],
+}
+
+/// Proves a text with holes: gives each hole's place and index. `parameters` must be those of the client's text.
+pub(super) fn verify(
+    speaker: Speaker<'_>,
+    text: &str,
+    holes: usize,
+    open: &[(String, String)],
+    parameters: &BTreeSet<i32>,
+) -> Result<Vec<(usize, usize)>, Refusal> {
+    let mut statements = parse(text).map_err(|_| lost("its own text does not parse"))?;
+    let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
+        return Err(lost("its own text is not one statement"));
+    };
+    let terms = WithHoles { speaker, holes, open };
+    let role = &speaker.view.role().name;
+    let proof = prove(&statement, &terms).map_err(|found| Refusal::violation(&found, role))?;
+    if proof.parameters != *parameters {
+        return Err(lost("the parameters changed"));
+    }
+    places(&proof)
+}
+
+fn places(proof: &Proof) -> Result<Vec<(usize, usize)>, Refusal> {
+    proof
+        .relations
+        .iter()
+        .filter(|relation| relation.schema.as_deref() == Some(HOLE_SCHEMA))
+        .map(|relation| {
+            let index = relation.name.parse().map_err(|_| lost("a hole without a number"))?;
+            Ok((relation.location, index))
+        })
+        .collect()
+}
+
+fn lost(what: &str) -> Refusal {
+    Refusal::not_understood(what)
+}
+
+impl Terms for AsWritten<'_> {
+    fn may_read(&self, _: Option<&str>, _: Option<&str>, _: &str) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    fn may_call(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        call: &protobuf::FuncCall,
+    ) -> Result<(), Violation> {
+        let snapshot = self.0.view.snapshot();
+        let is_overloaded = snapshot.user_functions.contains_key(name);
+        match schema {
+            // The rewriter finds the schema that PostgreSQL would find; the proof judges it again.
+            None if is_overloaded && !snapshot.builtin_functions.contains(name) => {
+                let path = self.0.search_path.schemas(snapshot);
+                let found = path.iter().find(|schema| {
+                    snapshot.user_functions.get(name).is_some_and(|all| all.contains(**schema))
+                });
+                let schema = found.ok_or_else(|| Violation::Function(name.into()))?;
+                judge_call(self.0, Some(schema), name, call)
+            }
+            None => judge_call(self.0, Some("pg_catalog"), name, call),
+            Some(schema) => judge_call(self.0, Some(schema), name, call),
+        }
+    }
+
+    fn may_operate(&self, schema: Option<&str>, operator: &str) -> Result<(), Violation> {
+        match schema {
+            None | Some("pg_catalog") => Ok(()),
+            Some(schema) => Err(Violation::Operator(format!("{schema}.{operator}"))),
+        }
+    }
+
+    fn may_cast(&self, schema: Option<&str>, name: &str) -> Result<(), Violation> {
+        types::judge(self.0, schema, name)
+    }
+
+    fn may_select_field(&self, name: &str) -> Result<(), Violation> {
+        judge_field(self.0, name)
+    }
+
+    fn may_select_column(&self, name: &str) -> Result<(), Violation> {
+        judge_field(self.0, name)
+    }
+
+    fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
+        // A collation orders what the role sees anyway.
+        Ok(())
+    }
+}
+
+impl Terms for WithHoles<'_> {
+    fn may_read(
+        &self,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<(), Violation> {
+        let allowed = match (catalog, schema) {
+            (None, Some(HOLE_SCHEMA)) => {
+                name.parse::<usize>().is_ok_and(|index| index < self.holes)
+            }
+            (None, Some(schema)) => self.open.iter().any(|(s, n)| s == schema && n == name),
+            (Some(_), _) | (None, None) => false,
+        };
+        if allowed { Ok(()) } else { Err(Violation::Relation(name.into())) }
+    }
+
+    fn may_call(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        call: &protobuf::FuncCall,
+    ) -> Result<(), Violation> {
+        if schema.is_none() && self.speaker.view.snapshot().user_functions.contains_key(name) {
+            return Err(Violation::Function(name.into()));
+        }
+        judge_call(self.speaker, schema.or(Some("pg_catalog")), name, call)
+    }
+
+    fn may_operate(&self, schema: Option<&str>, operator: &str) -> Result<(), Violation> {
+        let overloaded = self.speaker.view.snapshot().user_operators.contains_key(operator);
+        match schema {
+            Some("pg_catalog") => Ok(()),
+            None if !overloaded => Ok(()),
+            None => Err(Violation::Operator(operator.into())),
+            Some(schema) => Err(Violation::Operator(format!("{schema}.{operator}"))),
+        }
+    }
+
+    fn may_cast(&self, schema: Option<&str>, name: &str) -> Result<(), Violation> {
+        types::judge(self.speaker, schema, name)
+    }
+
+    fn may_select_field(&self, name: &str) -> Result<(), Violation> {
+        judge_field(self.speaker, name)
+    }
+
+    fn may_select_column(&self, name: &str) -> Result<(), Violation> {
+        judge_field(self.speaker, name)
+    }
+
+    fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+/// A function whose schema is known.
+fn judge_call(
+    speaker: Speaker<'_>,
+    schema: Option<&str>,
+    name: &str,
+    call: &protobuf::FuncCall,
+) -> Result<(), Violation> {
+    match schema {
+        None | Some("pg_catalog") => {
+            if !functions::is_allowed(name) {
+                return Err(Violation::Function(name.into()));
+            }
+            match name {
+                "set_config" => judge_set_config(call),
+                "current_setting" => judge_current_setting(call),
+                _ => Ok(()),
+            }
+        }
+        Some(schema) if speaker.view.may_call(schema, name) => Ok(()),
+        Some(schema) => Err(Violation::Function(format!("{schema}.{name}"))),
+    }
+}
+
+/// `(x).name` and `alias.name` call a function where there is no such column.
+fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
+    let snapshot = speaker.view.snapshot();
+    let builtin = snapshot.builtin_functions.contains(name) && !functions::is_allowed(name);
+    let user = snapshot
+        .user_functions
+        .get(name)
+        .is_some_and(|schemas| schemas.iter().any(|schema| !speaker.view.may_call(schema, name)));
+    let column_of_all =
+        || snapshot.relations.values().any(|r| !r.is_system() && r.column(name).is_some());
+    if (builtin && !(is_reviewed_column(name) && column_of_all())) || user {
+        return Err(Violation::Field(name.into()));
+    }
+    Ok(())
+}
+
+/// Names of built-in functions that are not on the allow-list, are common as column names, and do nothing but
+/// compute when they are called on a row.
+fn is_reviewed_column(name: &str) -> bool {
+    matches!(name, "like" | "notlike" | "timenow" | "areasel" | "positionsel")
+}
+
+/// `set_config` is SET: a constant name of the settings' allow-list. search_path is only set by SET, where its
+/// effect can be followed.
+fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
+    let refused = |why| Err(Violation::Arguments("set_config".into(), why));
+    let Some(name) = call.args.first().and_then(constant) else {
+        return refused("needs a setting's name as a plain literal");
+    };
+    if name.eq_ignore_ascii_case("search_path") {
+        return refused("cannot set search_path here: use SET search_path");
+    }
+    match judge_setting(&name) {
+        SettingVerdict::Allowed => Ok(()),
+        SettingVerdict::Only(value) => match call.args.get(1).and_then(constant) {
+            Some(given) if super::settings::is_same_value(value, &given) => Ok(()),
+            _ => refused("cannot change a setting that is pinned"),
+        },
+        SettingVerdict::Refused => refused("cannot change this setting"),
+    }
+}
+
+fn judge_current_setting(call: &protobuf::FuncCall) -> Result<(), Violation> {
+    match call.args.first().and_then(constant) {
+        Some(_) => Ok(()),
+        None => Err(Violation::Arguments(
+            "current_setting".into(),
+            "needs a setting's name as a plain literal",
+        )),
+    }
+}
+
+/// The text of a string literal, under casts to a type of text.
+fn constant(node: &protobuf::Node) -> Option<String> {
+    match node.node.as_ref()? {
+        Node::AConst(value) => match value.val.as_ref()? {
+            protobuf::a_const::Val::Sval(text) => Some(text.sval.clone()),
+            _ => None,
+        },
+        Node::TypeCast(cast) => constant(cast.arg.as_deref()?),
+        _ => None,
+    }
+}

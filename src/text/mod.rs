@@ -6,6 +6,7 @@
 
 mod diagnostic;
 mod nearest;
+pub mod reader;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity, render};

@@ -1,7 +1,9 @@
 //! Fetches what `catalog` needs.
+//!
+//! No transaction of its own: whoever needs one picture of the catalog opens a transaction before.
 
 use super::connect::ServerConnection;
-use crate::catalog::Snapshot;
+use crate::catalog::{QUERIES, Snapshot, read_snapshot};
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +17,10 @@ pub enum LoadError {
 }
 
 /// Runs `catalog::QUERIES` and reads the answers.
-pub async fn load_snapshot(_connection: &mut ServerConnection) -> Result<Snapshot, LoadError> {
-    todo!()
+pub async fn load_snapshot(connection: &mut ServerConnection) -> Result<Snapshot, LoadError> {
+    let mut answers = Vec::new();
+    for sql in QUERIES {
+        answers.push(connection.query(sql).await?);
+    }
+    Ok(read_snapshot(&answers)?)
 }

@@ -1,9 +1,27 @@
 //! From an address to a connection that is ready for a query.
+//!
+//! The invariants: nothing is written in the clear where TLS is required (the SSLRequest excepted), nothing the
+//! server sends before the handshake is read as if it had come after it, and there is no way back from TLS to
+//! plain. Unix sockets are never TLS, whatever the mode says, as in libpq.
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::pki_types::ServerName;
 use secrecy::SecretString;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::login;
+use super::stream::ServerStream;
+use crate::wire::{tls, writer};
+
+/// How long a cancel may take in all.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `tls:` of `database`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +79,7 @@ pub enum UpstreamError {
         message: String,
     },
     /// The peer is no PostgreSQL, or broke off.
-    #[error("the database broke off during login: {0}")]
+    #[error("login at the database failed: {0}")]
     Broken(String),
 }
 
@@ -71,40 +89,132 @@ pub struct ServerConnection {
     pub stream: ServerStream,
     /// Bytes read and not yet cut into pieces.
     pub buffer: BytesMut,
-    /// ParameterStatus as reported at login, in order.
+    /// ParameterStatus as reported at login, in order; a name once, with its last value.
     pub parameters: Vec<(String, String)>,
     /// For cancel: process id and key.
     pub backend_key: (i32, Vec<u8>),
 }
 
-/// A stream of bytes to the server.
-pub enum ServerStream {
-    /// TCP.
-    Tcp(tokio::net::TcpStream),
-    /// Unix socket.
-    Unix(tokio::net::UnixStream),
-    /// TLS over TCP.
-    Tls(Box<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>),
-}
-
 impl ServerConnection {
-    /// Connects and logs in to `database` with startup parameters beside user and database.
-    /// Gives up after `timeout`.
+    /// Connects and logs in to `database` with startup parameters beside user and database (naming those, or
+    /// `replication`, is an error). Gives up after `timeout`.
     pub async fn open(
-        _endpoint: &Endpoint,
-        _database: &str,
-        _parameters: &[(String, String)],
-        _timeout: std::time::Duration,
+        endpoint: &Endpoint,
+        database: &str,
+        parameters: &[(String, String)],
+        timeout: Duration,
     ) -> Result<ServerConnection, UpstreamError> {
-        todo!()
+        let opening = async {
+            let stream = connect(endpoint).await?;
+            login::log_in(stream, endpoint, database, parameters).await
+        };
+        within(endpoint, timeout, opening).await
     }
 }
 
 /// Asks the server to cancel what `backend_key` is doing; returns when the server has closed the connection, so
-/// that the key's connection may be given to somebody else only after.
+/// that the key's connection may be given to somebody else only after. Gives up after 5 seconds.
 pub async fn cancel(
-    _endpoint: &Endpoint,
-    _backend_key: &(i32, Vec<u8>),
+    endpoint: &Endpoint,
+    backend_key: &(i32, Vec<u8>),
 ) -> Result<(), UpstreamError> {
-    todo!()
+    let (process_id, key) = backend_key;
+    let mut request = BytesMut::new();
+    writer::cancel_request(&mut request, *process_id, key)
+        .map_err(|fault| UpstreamError::Broken(fault.to_string()))?;
+    let asking = async {
+        let mut stream = connect(endpoint).await?;
+        send(&mut stream, &request).await?;
+        let mut ignored = [0; 64];
+        // A reset is as good an end as any: PostgreSQL answers nothing either way.
+        while let Ok(1..) = stream.read(&mut ignored).await {}
+        Ok(())
+    };
+    within(endpoint, CANCEL_TIMEOUT, asking).await
 }
+
+async fn within<T>(
+    endpoint: &Endpoint,
+    timeout: Duration,
+    doing: impl Future<Output = Result<T, UpstreamError>>,
+) -> Result<T, UpstreamError> {
+    match tokio::time::timeout(timeout, doing).await {
+        Ok(done) => done,
+        Err(_) => Err(unreachable_because(endpoint, io::Error::from(io::ErrorKind::TimedOut))),
+    }
+}
+
+fn unreachable_because(endpoint: &Endpoint, source: io::Error) -> UpstreamError {
+    UpstreamError::Connect { host: endpoint.host.clone(), port: endpoint.port, source }
+}
+
+pub(super) async fn send(stream: &mut ServerStream, bytes: &[u8]) -> Result<(), UpstreamError> {
+    let broken = |error: io::Error| UpstreamError::Broken(error.to_string());
+    stream.write_all(bytes).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)
+}
+
+/// To the socket, and through TLS as the mode says.
+async fn connect(endpoint: &Endpoint) -> Result<ServerStream, UpstreamError> {
+    let fault = |source| unreachable_because(endpoint, source);
+    if endpoint.host.starts_with('/') {
+        let path = format!("{}/.s.PGSQL.{}", endpoint.host, endpoint.port);
+        let socket = UnixStream::connect(path).await.map_err(fault)?;
+        return Ok(ServerStream::Unix(socket));
+    }
+    let address = (endpoint.host.as_str(), endpoint.port);
+    let mut socket = TcpStream::connect(address).await.map_err(fault)?;
+    socket.set_nodelay(true).map_err(fault)?;
+    let required = match endpoint.tls {
+        TlsMode::Disable => return Ok(ServerStream::Tcp(socket)),
+        TlsMode::Prefer => false,
+        TlsMode::Require | TlsMode::VerifyFull => true,
+    };
+    match ask_for_tls(&mut socket).await.map_err(fault)? {
+        b'S' => shake_hands(endpoint, socket).await,
+        b'N' if required => Err(UpstreamError::Tls("the server does not support it".to_owned())),
+        b'N' => Ok(ServerStream::Tcp(socket)),
+        other => Err(UpstreamError::Tls(format!(
+            "the server answered {:?} to the request, expected `S` or `N`",
+            char::from(other)
+        ))),
+    }
+}
+
+/// Exactly one byte is read: what follows belongs to the handshake.
+async fn ask_for_tls(socket: &mut TcpStream) -> io::Result<u8> {
+    let mut request = BytesMut::new();
+    writer::ssl_request(&mut request);
+    socket.write_all(&request).await?;
+    socket.read_u8().await
+}
+
+async fn shake_hands(
+    endpoint: &Endpoint,
+    socket: TcpStream,
+) -> Result<ServerStream, UpstreamError> {
+    let fault = |error: &dyn std::error::Error| UpstreamError::Tls(error.to_string());
+    let name = ServerName::try_from(endpoint.host.clone());
+    let (config, name) = match endpoint.tls {
+        TlsMode::VerifyFull => {
+            let roots = endpoint.ca.as_ref().ok_or_else(|| {
+                UpstreamError::Tls("`verify-full` needs the certificates it trusts".to_owned())
+            })?;
+            let config = tls::client_config_verify_full(Arc::clone(roots));
+            (config, name.map_err(|error| fault(&error))?)
+        }
+        TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => {
+            // The name is not checked; one that is no DNS name is simply not told to the server.
+            let nobody = ServerName::from(std::net::Ipv4Addr::UNSPECIFIED);
+            let config = tls::client_config_dangerous_no_verify();
+            (config, name.unwrap_or(nobody))
+        }
+    };
+    let connector = TlsConnector::from(config.map_err(|error| fault(&error))?);
+    let stream = connector.connect(name, socket).await;
+    let stream = stream.map_err(|error| fault(&error))?;
+    Ok(ServerStream::Tls(Box::new(stream)))
+}
+
+#[cfg(test)]
+mod tests;

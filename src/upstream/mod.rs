@@ -7,7 +7,9 @@ mod catalog_loader;
 mod connect;
 mod login;
 mod query;
+mod stream;
 
-pub use catalog_loader::load_snapshot;
+pub use catalog_loader::{LoadError, load_snapshot};
 pub use connect::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
 pub use query::QueryError;
+pub use stream::ServerStream;

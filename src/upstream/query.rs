@@ -1,6 +1,17 @@
 //! Queries of our own, over the simple protocol: the catalog, probes.
+//!
+//! Only between a session's exchanges: everything up to ReadyForQuery is read here, so whoever calls finds the
+//! connection as it was.
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::ServerConnection;
+use crate::wire::reader::{self, Malformed};
+use crate::wire::{Frame, Limits, Piece, Pieces, writer};
+
+/// Bytes to make room for before a read.
+const READ_BYTES: usize = 8 * 1024;
 
 /// A query of our own failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +29,93 @@ pub enum QueryError {
     Broken(String),
 }
 
-impl ServerConnection {
-    /// Runs one statement and gives its rows in text form.
-    pub async fn query(&mut self, _sql: &str) -> Result<Vec<Vec<Option<String>>>, QueryError> {
-        todo!()
+impl From<Malformed> for QueryError {
+    fn from(fault: Malformed) -> QueryError {
+        QueryError::Broken(fault.to_string())
     }
+}
+
+impl ServerConnection {
+    /// Runs one statement and gives its rows in text form. After [`QueryError::Server`] the connection is ready
+    /// again; after [`QueryError::Broken`] it must be dropped. No time limit: the caller sets one.
+    pub async fn query(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, QueryError> {
+        let broken = |error: std::io::Error| QueryError::Broken(error.to_string());
+        let mut out = BytesMut::new();
+        writer::query(&mut out, sql).map_err(|fault| QueryError::Broken(fault.to_string()))?;
+        self.stream.write_all(&out).await.map_err(broken)?;
+        self.stream.flush().await.map_err(broken)?;
+        let mut rows = Vec::new();
+        let mut refused = None;
+        loop {
+            let frame = self.receive().await.map_err(QueryError::Broken)?;
+            match frame.tag() {
+                b'D' => rows.push(texts(&frame)?),
+                b'S' => self.note_parameter(&frame)?,
+                b'E' => refused = Some(server_error(&frame)?),
+                b'T' | b'C' | b'I' | b'N' | b'A' => {}
+                b'Z' => {
+                    reader::ready_status(frame.body())?;
+                    return refused.map_or(Ok(rows), Err);
+                }
+                other => {
+                    let other = char::from(other);
+                    let why = format!("message of type {other:?}, expected the answer to a query");
+                    return Err(QueryError::Broken(why));
+                }
+            }
+        }
+    }
+
+    /// The next message, whole; rows too, up to 16 MiB.
+    pub(super) async fn receive(&mut self) -> Result<Frame, String> {
+        let limits = Limits::backend();
+        let mut pieces = Pieces::new(Limits { piece_bytes: limits.small_bytes_max, ..limits });
+        loop {
+            let piece = pieces.next(&mut self.buffer);
+            match piece.map_err(|fault| fault.to_string())? {
+                Some(Piece::Whole(frame)) => return Ok(frame),
+                Some(Piece::Start { .. } | Piece::More { .. }) => {
+                    return Err("a row of more than 16 MiB".to_owned());
+                }
+                None => {}
+            }
+            self.buffer.reserve(READ_BYTES);
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) => return Err("the server closed the connection".to_owned()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Keeps what a ParameterStatus says.
+    pub(super) fn note_parameter(&mut self, frame: &Frame) -> Result<(), Malformed> {
+        let (name, value) = reader::parameter_status(frame.body())?;
+        let known = self.parameters.iter_mut().find(|(each, _)| each == name);
+        match known {
+            Some((_, old)) => value.clone_into(old),
+            None => self.parameters.push((name.to_owned(), value.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// The values of a DataRow as text.
+fn texts(frame: &Frame) -> Result<Vec<Option<String>>, QueryError> {
+    let values = reader::data_row(frame.body())?;
+    let text = |value: Option<&[u8]>| {
+        value
+            .map(|bytes| String::from_utf8(bytes.to_vec()))
+            .transpose()
+            .map_err(|_| QueryError::Broken("a value that is not UTF-8".to_owned()))
+    };
+    values.into_iter().map(text).collect()
+}
+
+fn server_error(frame: &Frame) -> Result<QueryError, QueryError> {
+    let fields = reader::error_fields(frame.body())?;
+    Ok(QueryError::Server {
+        code: fields.field(b'C').unwrap_or("XX000").to_owned(),
+        message: fields.field(b'M').unwrap_or_default().to_owned(),
+    })
 }

@@ -6,6 +6,7 @@
 //! itself says and does the SCRAM arithmetic; its decoders never see bytes first.
 //! This room knows no SQL, no roles and no sessions.
 
+pub mod certificates;
 pub mod frame;
 pub mod reader;
 pub mod sasl;

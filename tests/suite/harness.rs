@@ -1,1 +1,121 @@
-//! (being written)
+//! What the tests stand on: one PostgreSQL for the whole binary, the sample database, and the real `scrim run` in
+//! front of it, as a process of its own.
+
+pub mod client;
+pub mod core;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use scrim::demo::{Desk, PostgresOptions, PrivatePostgres, RunningScrim, sample_password};
+use serde_json::Value;
+
+use client::Client;
+
+/// Scrim, running.
+pub struct Scrim {
+    pub address: SocketAddr,
+    /// The authority behind its certificate.
+    pub authority: PathBuf,
+    pub audit_file: PathBuf,
+    process: RunningScrim,
+}
+
+/// Users of the sample by the role they start with.
+const USERS: &[(&str, &str)] =
+    &[("support", "alice"), ("analyst", "ana"), ("auditor", "otto"), ("admin", "dba")];
+
+/// An audit record is written at most 100 ms after the statement; a busy machine gets more.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn desk() -> &'static Desk {
+    static DESK: OnceLock<Desk> = OnceLock::new();
+    DESK.get_or_init(|| Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The server that all tests share, with the sample database `desk`; what changes it needs one of its own.
+pub fn postgres() -> &'static PrivatePostgres {
+    desk().server()
+}
+
+/// A server of one's own with the sample database, for what changes it.
+pub fn start_desk() -> PrivatePostgres {
+    let server = PrivatePostgres::start(&PostgresOptions::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    scrim::demo::load_desk(&server).unwrap_or_else(|error| panic!("{error}"));
+    server
+}
+
+/// The Scrim that all tests share.
+pub fn scrim() -> &'static Scrim {
+    static SCRIM: OnceLock<Scrim> = OnceLock::new();
+    let scrim = SCRIM.get_or_init(|| {
+        let process = RunningScrim::start(Path::new(env!("CARGO_BIN_EXE_scrim")), desk())
+            .unwrap_or_else(|error| panic!("{error}"));
+        Scrim {
+            address: process.address(),
+            authority: desk().authority(),
+            audit_file: desk().audit_file(),
+            process,
+        }
+    });
+    assert!(!scrim.process.has_ended(), "Scrim has ended: {}", scrim.process.said());
+    scrim
+}
+
+/// A connection through Scrim as the user who starts with the role. `options` are startup parameters.
+pub fn connect(role: &str, options: &[(&str, &str)]) -> Client {
+    let users: BTreeMap<&str, &str> = USERS.iter().copied().collect();
+    let user = users.get(role).unwrap_or_else(|| panic!("nobody has the role `{role}`"));
+    Client::connect(scrim().address, user, &sample_password(user), "desk", options)
+        .unwrap_or_else(|error| panic!("login of {user}: {} {}", error.code, error.message))
+}
+
+/// A connection to the sample database itself, past Scrim.
+pub fn connect_direct(login: &str) -> Client {
+    Client::connect_unix(postgres().socket_folder(), postgres().port(), login, "desk")
+}
+
+/// What is wrong with the audit records of the session with that application name: some statement's record should
+/// have all that `expected` has.
+pub fn audit_differs(application: &str, expected: &Value) -> Vec<String> {
+    let began = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(&scrim().audit_file).unwrap_or_default();
+        let records: Vec<Value> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|record| {
+                record["application"] == application && record.get("verdict").is_some()
+            })
+            .collect();
+        if records.iter().any(|record| is_part_of(expected, record)) {
+            return Vec::new();
+        }
+        if began.elapsed() > AUDIT_TIMEOUT {
+            let records: Vec<String> = records.iter().map(Value::to_string).collect();
+            return vec![format!(
+                "no audit record has {expected}; there are\n{}",
+                records.join("\n")
+            )];
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Objects may have more keys than expected; everything else is equal.
+fn is_part_of(expected: &Value, record: &Value) -> bool {
+    match (expected, record) {
+        (Value::Object(expected), Value::Object(record)) => expected
+            .iter()
+            .all(|(name, value)| record.get(name).is_some_and(|found| is_part_of(value, found))),
+        (Value::Array(expected), Value::Array(record)) => {
+            expected.len() == record.len()
+                && expected.iter().zip(record).all(|(expected, found)| is_part_of(expected, found))
+        }
+        _ => expected == record,
+    }
+}

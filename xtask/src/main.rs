@@ -1,1 +1,75 @@
-fn main() {}
+//! The chores of this repository: `cargo xtask help` lists them.
+//!
+//! Uses nothing but the standard library, so that it builds before anything that it installs is there.
+
+mod bench_load;
+mod cases;
+mod ci;
+mod needs;
+mod readme;
+mod run;
+mod tests;
+
+use std::process::ExitCode;
+
+/// A chore failed; the text says why and what to do.
+pub type Outcome = Result<(), String>;
+
+/// The chores, with what `help` says about them.
+pub const CHORES: &[(&str, &str)] = &[
+    ("demo", "a private PostgreSQL with the sample database, Scrim in front, three users to try"),
+    ("test", "all tests; arguments go to cargo: `cargo xtask test cases::`"),
+    ("cases", "the statement cases; --update writes the tables that the pages should show"),
+    ("ci", "all that must hold: format, lints, licences, tests, documentation, README"),
+    ("bench-load", "pgbench direct and through Scrim, in one run, with the ratios"),
+    ("certs", "certificates for the demo and the tests, into certs/"),
+    ("help", "this list"),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let chore = arguments.next().unwrap_or_else(|| "help".into());
+    let arguments: Vec<String> = arguments.collect();
+    let outcome = match chore.as_str() {
+        "demo" => demo(&arguments),
+        "test" => tests::run_all(&arguments),
+        "cases" => cases::run(&arguments),
+        "ci" => ci::run(),
+        "bench-load" => bench_load::run(&arguments),
+        "certs" => certs(&arguments),
+        "help" | "--help" | "-h" => {
+            help();
+            Ok(())
+        }
+        other => Err(format!("unknown chore `{other}`; `cargo xtask help` lists them")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() {
+    run::print("cargo xtask CHORE [ARGUMENTS]\n");
+    for (name, what) in CHORES {
+        run::print(&format!("  {name:<11} {what}"));
+    }
+    run::print("\nExample: cargo xtask demo");
+}
+
+fn demo(arguments: &[String]) -> Outcome {
+    needs::compiler()?;
+    needs::postgres()?;
+    let mut cargo = run::cargo(&["run", "--quiet", "--bin", "scrim", "--", "demo"]);
+    cargo.args(arguments);
+    run::succeed(&mut cargo)
+}
+
+fn certs(arguments: &[String]) -> Outcome {
+    needs::compiler()?;
+    let folder = arguments.first().map_or("certs", String::as_str);
+    run::succeed(&mut run::cargo(&["run", "--quiet", "--example", "certificates", "--", folder]))
+}

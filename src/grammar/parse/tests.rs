@@ -138,7 +138,10 @@ fn canonical_text() {
     let cases = [
         ("select  1 -- x", "SELECT 1"),
         ("SELECT $$it's$$, E'a\\'b', U&'\\0041', 'a' \n 'b'", "SELECT 'it''s', 'a''b', 'A', 'ab'"),
-        ("select \"a\", \"A\", U&\"d\\0061\" from \"select\"", "SELECT a, \"A\", da FROM \"select\""),
+        (
+            "select \"a\", \"A\", U&\"d\\0061\" from \"select\"",
+            "SELECT a, \"A\", da FROM \"select\"",
+        ),
         ("table c", "SELECT * FROM c"),
         ("begin isolation level serializable", "BEGIN ISOLATION LEVEL SERIALIZABLE"),
         ("set search_path to a, \"B\"", "SET search_path TO a, \"B\""),
@@ -177,8 +180,16 @@ fn what_is_printed_wrongly_is_refused() {
 #[test]
 fn only_known_kinds_are_printed() {
     for text in [
-        "DROP TABLE a", "COPY a TO STDOUT", "DO $$ $$", "CREATE TABLE a ()", "LISTEN a", "CALL a()",
-        "INSERT INTO a VALUES (1)", "VACUUM", "LOAD 'a'", "CREATE FUNCTION a() RETURNS int RETURN 1",
+        "DROP TABLE a",
+        "COPY a TO STDOUT",
+        "DO $$ $$",
+        "CREATE TABLE a ()",
+        "LISTEN a",
+        "CALL a()",
+        "INSERT INTO a VALUES (1)",
+        "VACUUM",
+        "LOAD 'a'",
+        "CREATE FUNCTION a() RETURNS int RETURN 1",
     ] {
         let statements = parse(text).unwrap();
         assert!(deparse(&statements[0]).is_err(), "{text}");

@@ -324,8 +324,9 @@ impl<'t> Walker<'t, '_> {
                 self.ask_operator(oper_name)?;
                 self.needed(testexpr, "SubLink")?;
             }
-            Ok(SubLinkType::ExistsSublink | SubLinkType::ExprSublink | SubLinkType::ArraySublink)
-                if testexpr.is_none() && oper_name.is_empty() => {}
+            Ok(
+                SubLinkType::ExistsSublink | SubLinkType::ExprSublink | SubLinkType::ArraySublink,
+            ) if testexpr.is_none() && oper_name.is_empty() => {}
             _ => return Err(Violation::Node("SubLink")),
         }
         self.subselect(subselect)
@@ -383,7 +384,9 @@ impl<'t> Walker<'t, '_> {
                 | Op::SvfopCurrentCatalog
                 | Op::SvfopCurrentSchema,
             ) => Ok(()),
-            Ok(Op::SqlvalueFunctionOpUndefined) | Err(_) => Err(Violation::Node("SQLValueFunction")),
+            Ok(Op::SqlvalueFunctionOpUndefined) | Err(_) => {
+                Err(Violation::Node("SQLValueFunction"))
+            }
         }
     }
 

@@ -88,10 +88,7 @@ impl<'t> Walker<'t, '_> {
         use protobuf::JoinType;
         match JoinType::try_from(*jointype) {
             Ok(
-                JoinType::JoinInner
-                | JoinType::JoinLeft
-                | JoinType::JoinFull
-                | JoinType::JoinRight,
+                JoinType::JoinInner | JoinType::JoinLeft | JoinType::JoinFull | JoinType::JoinRight,
             ) => {}
             _ => return Err(Violation::Node("JoinExpr")),
         }
@@ -197,7 +194,8 @@ impl<'t> Walker<'t, '_> {
     /// The two methods of PostgreSQL's own; a method is a function of the extension that brings it.
     fn sample(&mut self, sample: &'t protobuf::RangeTableSample) -> Proven {
         let protobuf::RangeTableSample { relation, method, args, repeatable, location: _ } = sample;
-        let Some(Node::RangeVar(relation)) = relation.as_deref().and_then(|node| node.node.as_ref())
+        let Some(Node::RangeVar(relation)) =
+            relation.as_deref().and_then(|node| node.node.as_ref())
         else {
             return Err(Violation::Node("RangeTableSample"));
         };

@@ -82,7 +82,8 @@ impl<'t> Walker<'t, '_> {
                 self.needed(expr, "JsonIsPredicate")
             }
             Node::JsonParseExpr(parse) => {
-                let protobuf::JsonParseExpr { expr, output, unique_keys: _, location: _ } = &**parse;
+                let protobuf::JsonParseExpr { expr, output, unique_keys: _, location: _ } =
+                    &**parse;
                 self.ask_json("json")?;
                 self.json_value(expr.as_deref())?;
                 self.json_output(output.as_ref())

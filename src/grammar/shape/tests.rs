@@ -47,9 +47,18 @@ fn no_byte_of_a_literal_or_a_comment_survives() {
 #[test]
 fn numbers_are_literals_too() {
     for text in [
-        "SELECT 90417", "SELECT 90417.5", "SELECT .90417", "SELECT 1e90417", "SELECT 0x90417",
-        "SELECT 90_417", "SELECT -90417", "SELECT 1 WHERE id IN (90417, 90417)", "SELECT a[90417]",
-        "SELECT 0b1 + 90417::int8", "SELECT x.90417", "LIMIT 90417",
+        "SELECT 90417",
+        "SELECT 90417.5",
+        "SELECT .90417",
+        "SELECT 1e90417",
+        "SELECT 0x90417",
+        "SELECT 90_417",
+        "SELECT -90417",
+        "SELECT 1 WHERE id IN (90417, 90417)",
+        "SELECT a[90417]",
+        "SELECT 0b1 + 90417::int8",
+        "SELECT x.90417",
+        "LIMIT 90417",
     ] {
         let shape = shape(text);
         assert!(!shape.contains("90417") && !shape.contains("90_417"), "{text} → {shape}");

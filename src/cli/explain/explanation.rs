@@ -1,0 +1,247 @@
+//! An explanation: what a security person reads to trust the thing.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::grammar;
+use crate::policy::{Access, ColumnAccess, ColumnVerdict, RoleView};
+use crate::sql::{Plan, PlannedStatement, Read, Refusal, StatementKind};
+
+/// What would happen to a text.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    role: String,
+    statement: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Sent { verdict: &'static str, statements: Vec<Sent> },
+    Refused { verdict: &'static str, refusal: Refused },
+}
+
+#[derive(Debug, Serialize)]
+struct Sent {
+    verdict: &'static str,
+    relations: Vec<Relation>,
+    sql: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    sqlstate: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Relation {
+    relation: String,
+    seen: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<String>,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Serialize)]
+struct Column {
+    column: String,
+    seen: &'static str,
+    mask: Option<String>,
+    tag: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classified_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_at: Option<String>,
+}
+
+impl Explanation {
+    pub(super) fn new(text: &str, view: &RoleView, planned: &Result<Plan, Refusal>) -> Self {
+        let outcome = match planned {
+            Ok(plan) => {
+                let statements: Vec<Sent> =
+                    plan.statements.iter().map(|statement| sent(statement, view)).collect();
+                let rewritten = statements.iter().any(|statement| statement.verdict == "rewrite");
+                let verdict = if rewritten { "rewrite" } else { "forward" };
+                Outcome::Sent { verdict, statements }
+            }
+            Err(refusal) => Outcome::Refused { verdict: "refuse", refusal: refused(refusal) },
+        };
+        Explanation { role: view.role().name.clone(), statement: text.trim().to_owned(), outcome }
+    }
+
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("error: {error}"))
+    }
+}
+
+fn sent(statement: &PlannedStatement, view: &RoleView) -> Sent {
+    let masked = statement.reads.iter().any(|read| !read.open);
+    let verdict = match statement.kind {
+        StatementKind::Select if masked => "rewrite",
+        StatementKind::Select
+        | StatementKind::Transaction
+        | StatementKind::Set
+        | StatementKind::Show
+        | StatementKind::Discard => "forward",
+    };
+    Sent {
+        verdict,
+        relations: statement.reads.iter().map(|read| relation(read, view)).collect(),
+        sql: statement.sql.as_str().to_owned(),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Refused {
+    Refused {
+        sqlstate: refusal.code,
+        message: refusal.message.clone(),
+        hint: refusal.hint.clone(),
+        position: refusal.position,
+        reason: refusal.reason.word(),
+        rule: refusal.rule.as_ref().map(ToString::to_string),
+    }
+}
+
+fn relation(read: &Read, view: &RoleView) -> Relation {
+    let full = format!("{}.{}", read.schema, read.relation);
+    let access = view
+        .snapshot()
+        .relation_named(&read.schema, &read.relation)
+        .map(|relation| view.access(relation.oid));
+    let mut columns = Vec::new();
+    let mut rows = None;
+    if let Some(Access::Masked(template)) = access {
+        rows = template.filter.clone();
+        let is_read = |access: &&ColumnAccess| {
+            read.clear.contains(&access.name)
+                || read.masked.iter().any(|(name, _)| *name == access.name)
+        };
+        columns = template.columns.iter().filter(is_read).map(column).collect();
+    }
+    let seen = match (read.open, rows.is_some(), columns.iter().any(|c| c.mask.is_some())) {
+        (true, _, _) => "open to this role",
+        (false, _, true) => "masked",
+        (false, true, false) => "clear columns, some rows",
+        (false, false, false) => "clear columns only",
+    };
+    Relation { relation: full, seen, rows, columns }
+}
+
+fn column(access: &ColumnAccess) -> Column {
+    let (seen, mask) = match &access.verdict {
+        ColumnVerdict::Clear => ("clear", None),
+        ColumnVerdict::Hidden => ("hidden", None),
+        ColumnVerdict::Masked(mask) => ("masked", Some(mask.clone())),
+    };
+    Column {
+        column: access.name.clone(),
+        seen,
+        mask,
+        tag: access.decision.tag.clone(),
+        classified_at: access.decision.classified.as_ref().map(ToString::to_string),
+        decided_at: access.decision.rule.as_ref().map(ToString::to_string),
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "role       {}", self.role)?;
+        writeln!(f, "statement  {}", indented(&self.statement, 11))?;
+        match &self.outcome {
+            Outcome::Refused { refusal, .. } => refusal.fmt(f),
+            Outcome::Sent { statements, .. } => {
+                if statements.is_empty() {
+                    writeln!(f, "verdict    forward: there is nothing in it")?;
+                }
+                statements.iter().try_for_each(|statement| statement.fmt(f))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "verdict    REFUSE: nothing is sent, the session goes on")?;
+        writeln!(f)?;
+        writeln!(f, "  ERROR {}: {}", self.sqlstate, self.message)?;
+        if let Some(hint) = &self.hint {
+            writeln!(f, "  HINT: {hint}")?;
+        }
+        if let Some(position) = self.position {
+            writeln!(f, "  at character {position}")?;
+        }
+        if let Some(rule) = &self.rule {
+            writeln!(f, "  decided by {rule}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.verdict {
+            "rewrite" => "REWRITE: each relation is replaced by what the role sees of it",
+            _ => "FORWARD: there is nothing in it to mask",
+        };
+        writeln!(f, "verdict    {why}")?;
+        for relation in &self.relations {
+            writeln!(f)?;
+            writeln!(f, "  {}  ({})", relation.relation, relation.seen)?;
+            if let Some(rows) = &relation.rows {
+                writeln!(f, "    only rows where {rows}")?;
+            }
+            let widest = |part: fn(&Column) -> usize| {
+                relation.columns.iter().map(part).max().unwrap_or_default()
+            };
+            let name_width = widest(|column| column.column.chars().count());
+            let mask_width = widest(|column| column.shown().chars().count());
+            for column in &relation.columns {
+                writeln!(
+                    f,
+                    "    {:name_width$}  {:mask_width$}  {}",
+                    column.column,
+                    column.shown(),
+                    column.why()
+                )?;
+            }
+        }
+        writeln!(f)?;
+        writeln!(f, "sent to PostgreSQL")?;
+        let sql = grammar::pretty(&self.sql).unwrap_or_else(|| self.sql.clone());
+        writeln!(f, "  {}", indented(&sql, 2))
+    }
+}
+
+impl Column {
+    fn shown(&self) -> &str {
+        self.mask.as_deref().unwrap_or(self.seen)
+    }
+
+    fn why(&self) -> String {
+        let tag = match &self.classified_at {
+            Some(place) => format!("{} ({place})", self.tag),
+            None => self.tag.clone(),
+        };
+        match (&self.decided_at, self.tag.as_str()) {
+            (Some(rule), _) => format!("{tag}, by {rule}"),
+            (None, "open") => tag,
+            (None, _) => format!("{tag}, no line of the role matches"),
+        }
+    }
+}
+
+/// The lines after the first start under the first.
+fn indented(text: &str, by: usize) -> String {
+    text.replace('\n', &format!("\n{}", " ".repeat(by)))
+}

@@ -1,0 +1,183 @@
+//! What in the rules does not fit the database: for `check`.
+
+use std::collections::BTreeSet;
+
+use super::classify::mask_rule;
+use super::role_view::RoleView;
+use crate::catalog::{Relation, RelationKind};
+use crate::rules::{RelationName, RelationPattern, Tag, TagPattern};
+use crate::text::{Diagnostic, Label, Severity, Span, nearest};
+
+/// Something in the rules that does not fit the database.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// For `check`.
+    pub diagnostic: Diagnostic,
+}
+
+impl RoleView {
+    /// Everything in the rules that does not fit the database, as far as this role is concerned. Problems that
+    /// do not depend on the role come up for every role in the same words.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        self.unknown_names(&mut found);
+        self.unmatched_masks(&mut found);
+        self.unclassified(&mut found);
+        let mut relations: Vec<&Relation> = self.user_relations().collect();
+        relations.sort_by_key(|relation| (&relation.schema, &relation.name));
+        for relation in relations {
+            let mut unfit = Vec::new();
+            self.compile(relation, &mut unfit);
+            for problem in unfit {
+                found.push(error(problem.message, problem.span, None));
+            }
+        }
+        found
+    }
+
+    fn user_relations(&self) -> impl Iterator<Item = &Relation> {
+        self.snapshot().relations.values().filter(|relation| !relation.is_system())
+    }
+
+    fn unknown_names(&self, found: &mut Vec<Problem>) {
+        let snapshot = self.snapshot();
+        let names: Vec<String> =
+            self.user_relations().map(|r| format!("{}.{}", r.schema, r.name)).collect();
+        let counts = |databases: &Option<Vec<String>>| {
+            databases.as_ref().is_none_or(|all| all.contains(&snapshot.database))
+        };
+        let unknown = |name: &RelationName, span: Span| {
+            let name = format!("{}.{}", name.schema, name.name);
+            let help = nearest(&name, names.iter().map(String::as_str))
+                .map(|near| format!("did you mean `{near}`?"));
+            error(format!("there is no relation `{name}` in this database"), Some(span), help)
+        };
+        for rule in self.rules().open.iter().filter(|rule| counts(&rule.databases)) {
+            match &rule.pattern {
+                RelationPattern::Relation(name) => {
+                    if snapshot.relation_named(&name.schema, &name.name).is_none() {
+                        found.push(unknown(name, rule.span));
+                    }
+                }
+                RelationPattern::Schema(schema) => {
+                    if !snapshot.schemas.contains(schema) {
+                        let message = format!("there is no schema `{schema}` in this database");
+                        found.push(error(message, Some(rule.span), None));
+                    }
+                }
+            }
+        }
+        for table in self.rules().tables.iter().filter(|table| counts(&table.databases)) {
+            let Some(relation) =
+                snapshot.relation_named(&table.relation.schema, &table.relation.name)
+            else {
+                found.push(unknown(&table.relation, table.span));
+                continue;
+            };
+            for (column, rule) in &table.columns {
+                if relation.column(column).is_none() {
+                    let columns = relation.columns.iter().map(|column| column.name.as_str());
+                    let help =
+                        nearest(column, columns).map(|near| format!("did you mean `{near}`?"));
+                    let message = format!(
+                        "there is no column `{column}` in `{}.{}`",
+                        relation.schema, relation.name
+                    );
+                    found.push(error(message, Some(rule.span), help));
+                }
+            }
+        }
+        for (name, rule) in &self.role().rows {
+            if snapshot.relation_named(&name.schema, &name.name).is_none() {
+                found.push(unknown(name, rule.span));
+            }
+        }
+    }
+
+    /// Lines of the role that no column's tag comes to.
+    fn unmatched_masks(&self, found: &mut Vec<Problem>) {
+        let tags: BTreeSet<&Tag> = self
+            .rules()
+            .tables
+            .iter()
+            .flat_map(|table| table.columns.values().map(|rule| &rule.tag))
+            .collect();
+        let used: BTreeSet<Span> = tags
+            .iter()
+            .filter_map(|tag| mask_rule(self.role(), Some(tag)).map(|rule| rule.span))
+            .collect();
+        for rule in &self.role().masks {
+            if let TagPattern::Prefix(prefix) = &rule.pattern
+                && !used.contains(&rule.span)
+            {
+                let names = tags.iter().filter_map(|tag| match tag {
+                    Tag::Named(name) => Some(name.as_str()),
+                    Tag::Open => None,
+                });
+                let help = nearest(prefix, names).map(|near| format!("did you mean `{near}`?"));
+                let message =
+                    format!("no column has the tag `{prefix}`, so this mask never applies");
+                found.push(warning(message, Some(rule.span), help));
+            }
+        }
+    }
+
+    fn unclassified(&self, found: &mut Vec<Problem>) {
+        let mut unnamed = Vec::new();
+        let mut relations: Vec<&Relation> = self.user_relations().collect();
+        relations.sort_by_key(|relation| (&relation.schema, &relation.name));
+        for relation in relations {
+            if matches!(relation.kind, RelationKind::View | RelationKind::Sequence) {
+                continue;
+            }
+            let missing: Vec<&str> = relation
+                .columns
+                .iter()
+                .filter(|column| {
+                    let tag = self.classification.tag(
+                        self.rules(),
+                        self.snapshot(),
+                        relation,
+                        &column.name,
+                    );
+                    tag.is_none()
+                })
+                .map(|column| column.name.as_str())
+                .collect();
+            let name = format!("{}.{}", relation.schema, relation.name);
+            if missing.len() == relation.columns.len() && !missing.is_empty() {
+                unnamed.push(name);
+            } else if !missing.is_empty() {
+                let span = self.classification.entries(self.rules(), relation).next();
+                let message =
+                    format!("columns of `{name}` that nobody classified: {}", missing.join(", "));
+                let help = "they are masked as the rest (`\"*\"`) until somebody judges them";
+                found.push(warning(message, span.map(|entry| entry.span), Some(help.into())));
+            }
+        }
+        if !unnamed.is_empty() {
+            let message = format!("relations that no rule names: {}", unnamed.join(", "));
+            let help =
+                "all their columns are masked as the rest (`\"*\"`) until somebody judges them";
+            found.push(warning(message, None, Some(help.into())));
+        }
+    }
+}
+
+fn error(message: String, span: Option<Span>, help: Option<String>) -> Problem {
+    problem(Severity::Error, message, span, help)
+}
+
+fn warning(message: String, span: Option<Span>, help: Option<String>) -> Problem {
+    problem(Severity::Warning, message, span, help)
+}
+
+fn problem(
+    severity: Severity,
+    message: String,
+    span: Option<Span>,
+    help: Option<String>,
+) -> Problem {
+    let primary = span.map(|span| Label { span, text: String::new() });
+    Problem { diagnostic: Diagnostic { severity, message, primary, secondary: Vec::new(), help } }
+}

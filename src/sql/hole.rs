@@ -1,0 +1,69 @@
+//! Holes: places in a query where a template goes.
+
+use std::sync::Arc;
+
+use crate::policy::Template;
+
+/// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
+/// a client that writes it is told that no such relation exists.
+pub(super) const HOLE_SCHEMA: &str = "scrim$";
+
+/// One hole.
+#[derive(Debug, Clone)]
+pub(super) struct Hole {
+    /// What goes in.
+    pub(super) content: Content,
+    /// ONLY stood before the name.
+    pub(super) only: bool,
+    /// `TABLESAMPLE …`, made by the rewriter of constants.
+    pub(super) sample: Option<String>,
+}
+
+/// What goes into a hole.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// A relation under the role's rules.
+    Masked(Arc<Template>),
+    /// A system relation of which some rows or columns are closed.
+    System {
+        /// Its name; the schema is `pg_catalog` or `information_schema`.
+        schema: &'static str,
+        /// Its name.
+        name: &'static str,
+        /// The sub-select, in parentheses.
+        sql: String,
+    },
+}
+
+impl Content {
+    pub(super) fn schema(&self) -> &str {
+        match self {
+            Content::Masked(template) => &template.schema,
+            Content::System { schema, .. } => schema,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Content::Masked(template) => &template.name,
+            Content::System { name, .. } => name,
+        }
+    }
+
+    pub(super) fn template(&self) -> Option<Arc<Template>> {
+        match self {
+            Content::Masked(template) => Some(template.clone()),
+            Content::System { .. } => None,
+        }
+    }
+}
+
+impl Hole {
+    /// The sub-select, in parentheses. A system relation has no children and is not sampled.
+    pub(super) fn sql(&self) -> String {
+        match &self.content {
+            Content::Masked(template) => template.sql(self.only, self.sample.as_deref()),
+            Content::System { sql, .. } => sql.clone(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! From a relation's name in a statement to what stands there for the role.
+
+use super::Speaker;
+use super::hole::Content;
+use super::refusal::Refusal;
+use super::system;
+use crate::policy::Access;
+
+/// What a name means for a role.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Stays a relation, named in full.
+    Open {
+        /// Its schema.
+        schema: String,
+        /// Its name.
+        name: String,
+    },
+    /// Becomes a hole.
+    Hole(Content),
+}
+
+/// Finds a relation as PostgreSQL would, and what the role may see of it.
+pub(super) fn resolve(
+    speaker: Speaker<'_>,
+    schema: Option<&str>,
+    name: &str,
+) -> Result<Target, Refusal> {
+    let snapshot = speaker.view.snapshot();
+    let missing = || match schema {
+        Some(schema) => Refusal::no_such_relation(&format!("{schema}.{name}")),
+        None => Refusal::no_such_relation(name),
+    };
+    let relation = match schema {
+        Some(schema) => snapshot.relation_named(schema, name),
+        None => snapshot.resolve(speaker.search_path, name),
+    }
+    .ok_or_else(missing)?;
+    if relation.is_system() {
+        return system::judge(speaker, relation);
+    }
+    match speaker.view.access(relation.oid) {
+        Access::Open => {
+            Ok(Target::Open { schema: relation.schema.clone(), name: relation.name.clone() })
+        }
+        Access::Masked(template) => Ok(Target::Hole(Content::Masked(template))),
+        Access::Hidden => Err(missing()),
+        Access::Closed { reason } => Err(Refusal::closed_relation(
+            &format!("{}.{}", relation.schema, relation.name),
+            &reason,
+        )),
+    }
+}

@@ -1,0 +1,256 @@
+//! What is sent, and what is refused, over a small catalog made by hand. The cases against a real PostgreSQL
+//! stand in `tests/`; these pin the room's own decisions.
+
+use std::sync::Arc;
+
+use crate::catalog::{
+    Column, Relation, RelationKind, RelationOid, SearchPath, Snapshot, TypeFamily,
+};
+use crate::policy::RoleView;
+use crate::rules;
+use crate::sql::{Plan, Refusal, Speaker, plan};
+use crate::text::Sources;
+
+struct NoEnvironment;
+
+impl rules::Environment for NoEnvironment {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+const RULES: &str = "
+open: [public.products]
+tables:
+  public.customers:
+    columns: {id: open, email: contact.email, name: person.name, ssn: identity.ssn}
+roles:
+  support:
+    masks: {'*': redact, contact.email: 'null', identity: hide}
+";
+
+fn relation(oid: u32, schema: &str, name: &str, columns: &[&str]) -> Relation {
+    let columns = columns
+        .iter()
+        .zip(1..)
+        .map(|(name, number)| Column {
+            number,
+            name: (*name).into(),
+            type_sql: if *name == "id" { "integer".into() } else { "text".into() },
+            type_oid: if *name == "id" { 23 } else { 25 },
+            type_modifier: -1,
+            family: if *name == "id" { TypeFamily::Integer } else { TypeFamily::Text },
+            domain_over: None,
+            groupable: true,
+        })
+        .collect();
+    Relation {
+        oid: RelationOid(oid),
+        schema: schema.into(),
+        name: name.into(),
+        kind: RelationKind::Table,
+        columns,
+        primary_key: vec![1],
+        parents: Vec::new(),
+    }
+}
+
+fn view() -> RoleView {
+    let mut snapshot = Snapshot { database: "desk".into(), ..Snapshot::default() };
+    for relation in [
+        relation(20001, "public", "customers", &["id", "email", "name", "ssn"]),
+        relation(20002, "public", "products", &["id", "title"]),
+        relation(1259, "pg_catalog", "pg_class", &["oid", "relname"]),
+        relation(2619, "pg_catalog", "pg_statistic", &["starelid", "stavalues1"]),
+    ] {
+        snapshot.schemas.insert(relation.schema.clone());
+        snapshot.by_name.insert((relation.schema.clone(), relation.name.clone()), relation.oid);
+        snapshot.relations.insert(relation.oid, relation);
+    }
+    snapshot.user_functions.insert("lower".into(), ["trap".to_owned()].into());
+    snapshot.user_functions.insert("reveal".into(), ["public".to_owned()].into());
+    snapshot.user_operators.insert("=".into(), ["trap".to_owned()].into());
+    for name in ["lower", "upper", "count", "pg_read_file", "concat", "max"] {
+        snapshot.builtin_functions.insert(name.into());
+    }
+    let mut sources = Sources::default();
+    sources.add("rules.yaml", RULES);
+    let (rules, _) = rules::load(sources, &NoEnvironment).unwrap_or_else(|(sources, found)| {
+        panic!("{}", crate::text::render(&sources, &found, false))
+    });
+    RoleView::new("support", Arc::new(rules), Arc::new(snapshot)).expect("the role exists")
+}
+
+fn planned(sql: &str) -> Result<Plan, Refusal> {
+    let view = view();
+    let search_path = SearchPath::default();
+    plan(sql, Speaker { view: &view, search_path: &search_path, user: "alice" })
+}
+
+fn sent(sql: &str) -> String {
+    let plan = planned(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal} {refusal:?}"));
+    let texts: Vec<String> =
+        plan.statements.iter().map(|statement| statement.sql.as_str().to_owned()).collect();
+    texts.join("; ")
+}
+
+/// The template of customers, shortened, so that the tables below can be read.
+fn short(sql: &str) -> String {
+    let text = sent(sql);
+    let mut rest = text.as_str();
+    let mut out = String::new();
+    while let Some(start) = rest.find("(SELECT customers.id") {
+        let tail = &rest[start..];
+        let mut depth = 0;
+        let mut end = tail.len();
+        for (index, byte) in tail.bytes().enumerate() {
+            match byte {
+                b'(' => depth += 1,
+                b')' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        end = index + 1;
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        out.push_str(&rest[..start]);
+        out.push_str("(…)");
+        rest = &tail[end..];
+    }
+    out + rest
+}
+
+#[test]
+fn relations_become_templates() {
+    let cases = [
+        ("SELECT * FROM customers", r#"SELECT * FROM (…) AS "customers""#),
+        ("TABLE customers", r#"SELECT * FROM (…) AS "customers""#),
+        ("SELECT c.email FROM public.customers c", "SELECT c.email FROM (…) c"),
+        (
+            "SELECT public.customers.email FROM public.customers",
+            r#"SELECT customers.email FROM (…) AS "customers""#,
+        ),
+        (
+            "SELECT desk.public.customers.* FROM desk.public.customers",
+            r#"SELECT customers.* FROM (…) AS "customers""#,
+        ),
+        ("SELECT * FROM products", r#"SELECT * FROM "public"."products""#),
+        (
+            "WITH customers AS (SELECT 1 AS id) SELECT * FROM customers",
+            "WITH customers AS (SELECT 1 AS id) SELECT * FROM customers",
+        ),
+        (
+            "WITH customers AS (SELECT * FROM customers) SELECT * FROM customers",
+            r#"WITH customers AS (SELECT * FROM (…) AS "customers") SELECT * FROM customers"#,
+        ),
+        (
+            "SELECT 1 FROM products WHERE EXISTS (SELECT 1 FROM customers)",
+            r#"SELECT 1 FROM "public"."products" WHERE EXISTS (SELECT 1 FROM (…) AS "customers")"#,
+        ),
+        (
+            "SELECT lower('A'), 1 = 1",
+            "SELECT \"pg_catalog\".\"lower\"('A'), ((1) OPERATOR(pg_catalog.=) (1))",
+        ),
+        (
+            "SELECT id, name, count(*) FROM customers GROUP BY id",
+            r#"SELECT id, name, count(*) FROM (…) AS "customers" GROUP BY id, "customers"."name""#,
+        ),
+        ("SELECT (c).* FROM customers c", r#"SELECT (c).* FROM (…) c"#),
+    ];
+    for (sql, expected) in cases {
+        let got = short(sql).replace("FROM (…) AS c", "FROM (…) c");
+        assert_eq!(got, expected, "{sql}");
+    }
+}
+
+#[test]
+fn literals_are_never_filled() {
+    let sql = r#"SELECT '"scrim$"."0"' AS a, customers.id FROM customers"#;
+    assert_eq!(short(sql), r#"SELECT '"scrim$"."0"' AS a, customers.id FROM (…) AS "customers""#);
+}
+
+#[test]
+fn what_is_refused() {
+    let cases = [
+        ("SELEC 1", "42601", "syntax error"),
+        ("SELECT * FROM nowhere", "42P01", "relation \"nowhere\" does not exist"),
+        ("SELECT * FROM \"scrim$\".\"0\"", "42P01", "does not exist"),
+        ("SELECT * FROM customers, \"scrim$\".\"0\"", "42P01", "does not exist"),
+        ("SELECT * FROM pg_statistic", "42501", "pg_statistic"),
+        ("SELECT pg_read_file('/etc/passwd')", "42501", "pg_read_file"),
+        ("SELECT pg_catalog.pg_read_file('/etc/passwd')", "42501", "pg_read_file"),
+        ("SELECT ('/etc/passwd'::text).pg_read_file", "42501", "pg_read_file"),
+        ("SELECT x.pg_read_file FROM concat('/etc/passwd') AS x", "42501", "pg_read_file"),
+        ("SELECT reveal(1)", "42501", "reveal"),
+        ("SELECT public.reveal(1)", "42501", "reveal"),
+        ("SELECT c.reveal FROM customers c", "42501", "reveal"),
+        ("SELECT trap.lower('x')", "42501", "lower"),
+        ("SELECT 1 OPERATOR(trap.=) 1", "42501", "trap.="),
+        ("COPY customers TO STDOUT", "42501", "COPY"),
+        ("EXPLAIN SELECT 1", "42501", "EXPLAIN"),
+        ("DO 'BEGIN END'", "42501", "DO"),
+        ("SELECT 1 INTO t", "42501", "SELECT INTO"),
+        ("WITH x AS (DELETE FROM customers RETURNING *) SELECT * FROM x", "42501", "DeleteStmt"),
+        ("SET ROLE dba", "42501", "role"),
+        ("SET SESSION AUTHORIZATION dba", "42501", "session_authorization"),
+        ("SET client_encoding = 'SJIS'", "42501", "client_encoding"),
+        ("SET standard_conforming_strings = off", "42501", "standard_conforming_strings"),
+        ("SET search_path = trap, pg_catalog", "42501", "search_path"),
+        ("SELECT set_config('search_path', 'trap', false)", "42501", "set_config"),
+        ("SELECT set_config('ro' || 'le', 'dba', false)", "42501", "set_config"),
+        ("SELECT * FROM other.public.customers", "0A000", "cross-database"),
+        ("SHOW scrim.nothing", "42704", "scrim.nothing"),
+    ];
+    for (sql, code, fragment) in cases {
+        let refusal = match planned(sql) {
+            Err(refusal) => refusal,
+            Ok(plan) => panic!("{sql} was planned: {:?}", plan.statements[0].sql.as_str()),
+        };
+        assert_eq!(refusal.code, code, "{sql}: {refusal}");
+        assert!(refusal.message.contains(fragment), "{sql}: {}", refusal.message);
+        assert!(
+            code != "42501" || refusal.message.starts_with("scrim: "),
+            "{sql}: {}",
+            refusal.message
+        );
+    }
+}
+
+#[test]
+fn what_passes_the_gate() {
+    for sql in [
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVEPOINT a",
+        "ROLLBACK TO SAVEPOINT a",
+        "RELEASE a",
+        "SET application_name = 'x'",
+        "SET TIME ZONE 'UTC'",
+        "SET search_path = public",
+        "SET client_encoding = 'utf-8'",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SHOW server_version",
+        "SHOW scrim.role",
+        "SHOW scrim.masks",
+        "RESET ALL",
+        "DISCARD ALL",
+        "DEALLOCATE ALL",
+        "CLOSE ALL",
+        "UNLISTEN *",
+        "SELECT set_config('bytea_output', 'hex', false)",
+        "",
+        "-- nothing",
+    ] {
+        planned(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+}
+
+#[test]
+fn a_missing_relation_is_pointed_at_in_the_clients_text() {
+    let refusal = planned("SELECT 'é', * FROM nowhere").expect_err("there is none");
+    assert_eq!(refusal.position, Some(20));
+}

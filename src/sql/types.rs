@@ -1,0 +1,161 @@
+//! Types that a masked role may name: a cast runs the type's input function, and CHECKs of a domain.
+
+use super::Speaker;
+use crate::catalog::UserTypeKind;
+use crate::grammar::Violation;
+
+/// PostgreSQL's own types, under the names of `pg_type`.
+const BUILTIN: &[&str] = &[
+    "aclitem",
+    "any",
+    "anyarray",
+    "anyelement",
+    "bit",
+    "bool",
+    "box",
+    "bpchar",
+    "bytea",
+    "char",
+    "cid",
+    "cidr",
+    "circle",
+    "cstring",
+    "date",
+    "datemultirange",
+    "daterange",
+    "float4",
+    "float8",
+    "inet",
+    "int2",
+    "int2vector",
+    "int4",
+    "int4multirange",
+    "int4range",
+    "int8",
+    "int8multirange",
+    "int8range",
+    "interval",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "numeric",
+    "nummultirange",
+    "numrange",
+    "oid",
+    "oidvector",
+    "path",
+    "pg_lsn",
+    "point",
+    "polygon",
+    "record",
+    "refcursor",
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+    "text",
+    "tid",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "timetz",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
+    "txid_snapshot",
+    "unknown",
+    "uuid",
+    "varbit",
+    "varchar",
+    "void",
+    "xid",
+    "xid8",
+    "xml",
+];
+
+/// Domains of `information_schema`.
+const INFORMATION_SCHEMA: &[&str] =
+    &["cardinal_number", "character_data", "sql_identifier", "time_stamp", "yes_or_no"];
+
+/// Base types of well-known extensions; their code computes and reads no table.
+const EXTENSIONS: &[&str] = &[
+    "box2d",
+    "box3d",
+    "citext",
+    "cube",
+    "ean13",
+    "geography",
+    "geometry",
+    "halfvec",
+    "hstore",
+    "isbn",
+    "isbn13",
+    "ismn",
+    "issn",
+    "lquery",
+    "ltree",
+    "ltxtquery",
+    "query_int",
+    "seg",
+    "sparsevec",
+    "upc",
+    "vector",
+];
+
+/// Judges a type name as PostgreSQL's grammar gives it.
+pub(super) fn judge(
+    speaker: Speaker<'_>,
+    schema: Option<&str>,
+    name: &str,
+) -> Result<(), Violation> {
+    let snapshot = speaker.view.snapshot();
+    let element = name.strip_prefix('_').unwrap_or(name);
+    let is_builtin = BUILTIN.contains(&name) || BUILTIN.contains(&element);
+    let refused = || Err(Violation::Type(name.into()));
+    let schema = match schema {
+        Some("pg_catalog") if is_builtin => return Ok(()),
+        Some("information_schema") if INFORMATION_SCHEMA.contains(&name) => return Ok(()),
+        None if is_builtin => return Ok(()),
+        Some(schema) => schema.to_owned(),
+        None => {
+            let path = speaker.search_path.schemas(snapshot);
+            let found = path.into_iter().find(|schema| {
+                snapshot.user_types.contains_key(&((*schema).to_owned(), name.to_owned()))
+            });
+            match found {
+                Some(schema) => schema.to_owned(),
+                None => return refused(),
+            }
+        }
+    };
+    let key = (schema, name.to_owned());
+    let array = (key.0.clone(), element.to_owned());
+    let Some(user_type) = snapshot.user_types.get(&key).or_else(|| snapshot.user_types.get(&array))
+    else {
+        return refused();
+    };
+    match user_type.kind {
+        UserTypeKind::Enum
+        | UserTypeKind::Domain
+        | UserTypeKind::Composite
+        | UserTypeKind::Range => Ok(()),
+        UserTypeKind::Base if EXTENSIONS.contains(&user_type.name.as_str()) => Ok(()),
+        UserTypeKind::Base => refused(),
+    }
+}

@@ -1,0 +1,242 @@
+//! Case pages: Markdown that a security person reads and writes. Pure; `cases` runs what this reads.
+//!
+//! Headings name tests. ``role `support` `` and ``search_path `trap, public` `` in prose hold for the section they
+//! stand in and the ones below it, from there on. Each `sql` block is a test; the blocks after it say what to expect.
+
+/// The phrase that takes a test out of the comparison with the masked copy; the prose around it says why.
+const NOT_COMPARED: &str = "not compared with the masked copy";
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Below `tests/`.
+    pub name: String,
+    pub cases: Vec<Case>,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The headings above it, outermost first.
+    pub headings: Vec<String>,
+    /// Line of the `sql` block's first line, from 1.
+    pub line: usize,
+    pub role: String,
+    pub search_path: Option<String>,
+    pub compared: bool,
+    pub sql: String,
+    pub expected: Vec<Expectation>,
+}
+
+/// What a test expects, beside the law.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// Columns' names, then rows, as [`render`](super::render) draws them. With the lines of the block, fences
+    /// not among them, counted from 0, for `--update`.
+    Table { lines: Vec<String>, block: std::ops::Range<usize> },
+    /// SQLSTATE; each line must occur in the message or, after `hint: `, in the hint.
+    Refused { code: String, lines: Vec<String> },
+    /// SQLSTATE and part of the message of an error of the server.
+    Error { code: String, message: Option<String> },
+    /// The SQL that goes upstream.
+    Sent(String),
+    /// JSON that must be part of the audit record.
+    Audit(serde_json::Value),
+}
+
+/// What holds for a section and those below it.
+#[derive(Debug, Clone)]
+struct Section {
+    level: usize,
+    heading: String,
+    role: Option<String>,
+    search_path: Option<String>,
+    not_compared: bool,
+}
+
+/// Reads a page. An error names the line.
+pub fn parse(name: &str, text: &str) -> Result<Page, String> {
+    let mut page = Page { name: name.into(), cases: Vec::new() };
+    let mut sections: Vec<Section> = Vec::new();
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        let fail = |what: &str| Err(format!("{name}:{}: {what}", index + 1));
+        if let Some(info) = line.strip_prefix("```") {
+            let mut block = Vec::new();
+            loop {
+                match lines.next() {
+                    Some((_, line)) if line.trim_end() == "```" => break,
+                    Some((_, line)) => block.push(line),
+                    None => return fail("this block has no end"),
+                }
+            }
+            if let Err(what) = add_block(&mut page, &sections, info.trim(), &block, index + 1) {
+                return fail(&what);
+            }
+            continue;
+        }
+        let level = line.bytes().take_while(|byte| *byte == b'#').count();
+        if level > 0 && line[level..].starts_with(' ') {
+            sections.retain(|section| section.level < level);
+            sections.push(Section {
+                level,
+                heading: line[level..].trim().into(),
+                role: None,
+                search_path: None,
+                not_compared: false,
+            });
+        } else if sections.is_empty() && !line.trim().is_empty() {
+            return fail("a page starts with a heading");
+        }
+        if let Some(section) = sections.last_mut() {
+            section.role = code_after(line, "role ").or(section.role.take());
+            section.search_path = code_after(line, "search_path ").or(section.search_path.take());
+            section.not_compared |= line.to_ascii_lowercase().contains(NOT_COMPARED);
+        }
+    }
+    Ok(page)
+}
+
+fn add_block(
+    page: &mut Page,
+    sections: &[Section],
+    info: &str,
+    block: &[&str],
+    first: usize,
+) -> Result<(), String> {
+    let (kind, argument) = match info.split_once(' ') {
+        Some((kind, argument)) => (kind, argument.trim()),
+        None => (info, ""),
+    };
+    if kind == "sql" {
+        page.cases.push(Case {
+            headings: sections.iter().map(|section| section.heading.clone()).collect(),
+            line: first + 1,
+            role: nearest(sections, |section| section.role.clone())
+                .unwrap_or_else(|| "support".into()),
+            search_path: nearest(sections, |section| section.search_path.clone()),
+            compared: !sections.iter().any(|section| section.not_compared),
+            sql: block.join("\n"),
+            expected: Vec::new(),
+        });
+        return Ok(());
+    }
+    if kind == "text" || kind == "yaml" {
+        return Ok(());
+    }
+    let code = || match argument.len() == 5 {
+        true => Ok(argument.to_owned()),
+        false => Err(format!("`{kind}` wants an SQLSTATE of five characters, found `{argument}`")),
+    };
+    let lines = || block.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let expectation = match kind {
+        "table" => Expectation::Table { lines: lines(), block: first..first + block.len() },
+        "refused" => Expectation::Refused { code: code()?, lines: lines() },
+        "error" => Expectation::Error { code: code()?, message: lines().first().cloned() },
+        "sent" => Expectation::Sent(block.join("\n")),
+        "audit" => Expectation::Audit(
+            serde_json::from_str(&block.join("\n"))
+                .map_err(|error| format!("this is no JSON: {error}"))?,
+        ),
+        other => {
+            return Err(format!(
+                "unknown block `{other}`: known are sql, table, refused, error, sent, audit; \
+                 text and yaml are only for the reader"
+            ));
+        }
+    };
+    match page.cases.last_mut() {
+        Some(case) => case.expected.push(expectation),
+        None => return Err(format!("`{kind}` without an `sql` block before it")),
+    }
+    Ok(())
+}
+
+fn nearest<T>(sections: &[Section], of: impl Fn(&Section) -> Option<T>) -> Option<T> {
+    sections.iter().rev().find_map(of)
+}
+
+/// The last piece of code on the line that follows `word`.
+fn code_after(line: &str, word: &str) -> Option<String> {
+    let mut found = None;
+    let pattern = format!("{word}`");
+    for (at, _) in line.match_indices(&pattern) {
+        let inside_word = line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let rest = &line[at + pattern.len()..];
+        if let (false, Some(end)) = (inside_word, rest.find('`')) {
+            found = Some(rest[..end].to_owned());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# An e-mail cannot be guessed
+role `analyst`
+
+```sql
+SELECT 1
+```
+```table
+?column?
+1
+```
+## Nor read
+As role `support`, with search_path `trap, public`:
+
+```sql
+SELECT 2;
+SELECT 3
+```
+```refused 42501
+scrim: function
+hint: ask
+```
+```audit
+{\"verdict\": \"refuse\"}
+```
+## Nor seen
+The time differs, so it is not compared with the masked copy.
+
+```sql
+SELECT now()
+```
+";
+
+    #[test]
+    fn a_page_gives_its_tests() {
+        let page = parse("cases/a.md", PAGE).expect("page");
+        let roles: Vec<&str> = page.cases.iter().map(|case| case.role.as_str()).collect();
+        assert_eq!(roles, ["analyst", "support", "analyst"]);
+        let compared: Vec<bool> = page.cases.iter().map(|case| case.compared).collect();
+        assert_eq!(compared, [true, true, false]);
+        let case = &page.cases[1];
+        assert_eq!(case.headings, ["An e-mail cannot be guessed", "Nor read"]);
+        assert_eq!(case.search_path.as_deref(), Some("trap, public"));
+        assert_eq!(case.sql, "SELECT 2;\nSELECT 3");
+        assert_eq!(case.line, 15);
+        let lines = vec!["scrim: function".to_owned(), "hint: ask".to_owned()];
+        assert_eq!(case.expected[0], Expectation::Refused { code: "42501".into(), lines });
+        let lines = vec!["?column?".to_owned(), "1".to_owned()];
+        assert_eq!(page.cases[0].expected, [Expectation::Table { lines, block: 7..9 }]);
+        assert_eq!(PAGE.lines().nth(7), Some("?column?"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_page_is_told_with_its_line() {
+        for (text, expected) in [
+            ("# A\n```sql\nSELECT 1\n", "a.md:2: this block has no end"),
+            ("# A\n```tabel\n```\n", "a.md:2: unknown block `tabel`"),
+            ("# A\n```table\n```\n", "a.md:2: `table` without an `sql` block"),
+            ("# A\n```sql\n```\n```error x\n```\n", "a.md:4: `error` wants an SQLSTATE"),
+            ("role `a`\n", "a.md:1: a page starts with a heading"),
+        ] {
+            let error = parse("a.md", text).expect_err(text);
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

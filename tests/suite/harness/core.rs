@@ -1,0 +1,94 @@
+//! The pure core over the sample database: what a role's statement becomes, without a proxy.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use scrim::catalog::{self, SearchPath, Snapshot};
+use scrim::policy::RoleView;
+use scrim::rules::{self, Environment, RuleSet};
+use scrim::sql::{Refusal, Speaker, plan};
+use scrim::text::{Sources, render};
+
+use super::client::{self, Answer, Form, ServerError};
+use super::connect_direct;
+
+struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+/// The SQL that goes upstream for a text, its statements joined by `;` and a line's end; or the refusal.
+pub fn sent(role: &str, search_path: Option<&str>, text: &str) -> String {
+    match planned(role, search_path, text) {
+        Ok(statements) => statements.join(";\n"),
+        Err(refusal) => format!("refused: {refusal}"),
+    }
+}
+
+/// What the core alone makes of a text: its plan, run on the sample database itself by the role's login.
+/// Nothing of the shell is in between, so what fails here is not the shell's fault.
+pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Vec<Answer> {
+    let statements = match planned(role, search_path, text) {
+        Ok(statements) => statements,
+        Err(refusal) => {
+            let error = ServerError {
+                severity: "ERROR".into(),
+                code: refusal.code.into(),
+                message: refusal.message,
+                hint: refusal.hint,
+                ..ServerError::default()
+            };
+            return vec![Answer { error: Some(error), ..Answer::default() }];
+        }
+    };
+    let mut connection = connect_direct(login);
+    if let Some(path) = search_path {
+        connection.simple(&format!("SET search_path TO {path}"));
+    }
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    connection.run(Form::ExtendedText, text, &statements)
+}
+
+fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {
+    let path = search_path.unwrap_or("\"$user\", public");
+    let path = SearchPath::parse(path).unwrap_or_else(|| panic!("no search_path: {path}"));
+    let speaker = Speaker { view: &view(role), search_path: &path, user: "tester" };
+    let plan = plan(text, speaker)?;
+    Ok(plan.statements.iter().map(|statement| statement.sql.as_str().to_owned()).collect())
+}
+
+/// The role's view of the sample database.
+fn view(role: &str) -> Arc<RoleView> {
+    static VIEWS: OnceLock<Mutex<BTreeMap<String, Arc<RoleView>>>> = OnceLock::new();
+    let mut views = VIEWS.get_or_init(Mutex::default).lock().expect("no panic holds it");
+    let make = || {
+        let view = RoleView::new(role, sample_rules(), snapshot());
+        Arc::new(view.unwrap_or_else(|| panic!("there is no role `{role}`")))
+    };
+    Arc::clone(views.entry(role.into()).or_insert_with(make))
+}
+
+fn sample_rules() -> Arc<RuleSet> {
+    let mut sources = Sources::default();
+    for (name, text) in scrim::demo::SAMPLE_RULES {
+        sources.add(*name, *text);
+    }
+    let (rules, _) = rules::load(sources, &NoEnvironment)
+        .unwrap_or_else(|(sources, found)| panic!("{}", render(&sources, &found, false)));
+    Arc::new(rules)
+}
+
+fn snapshot() -> Arc<Snapshot> {
+    let mut connection = connect_direct("scrim");
+    let mut rows_of = |query: &&str| -> Vec<Vec<Option<String>>> {
+        let answers = connection.simple(query);
+        let rows = answers.into_iter().flat_map(|answer| answer.rows);
+        rows.map(|row| row.iter().map(|value| value.as_deref().map(client::text)).collect())
+            .collect()
+    };
+    let answers: Vec<_> = catalog::QUERIES.iter().map(&mut rows_of).collect();
+    Arc::new(catalog::read_snapshot(&answers).unwrap_or_else(|error| panic!("{error}")))
+}

@@ -1,0 +1,106 @@
+//! All that must hold before a change is taken; what the machine runs is what people run.
+
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use crate::needs;
+use crate::readme;
+use crate::run;
+use crate::tests;
+
+/// A step's name and what it does.
+type Step = (&'static str, fn() -> Outcome);
+
+const STEPS: &[Step] = &[
+    ("format", format),
+    ("lints", lints),
+    ("tests", all_tests),
+    ("documentation", documentation),
+    ("readme", readme::check),
+    ("licences", licences),
+];
+
+/// Runs every step, also after one has failed, and says at the end which failed and how long each took.
+pub fn run() -> Outcome {
+    let mut times: Vec<(&str, Duration, Outcome)> = Vec::new();
+    // Nothing builds without these, so nothing goes on without them.
+    let began = Instant::now();
+    heading("needs");
+    needs()?;
+    times.push(("needs", began.elapsed(), Ok(())));
+    for (name, step) in STEPS {
+        heading(name);
+        let began = Instant::now();
+        let outcome = step();
+        if let Err(error) = &outcome {
+            run::say(&format!("error: {error}"));
+        }
+        times.push((name, began.elapsed(), outcome));
+    }
+    run::print("\nstep             seconds");
+    for (name, time, outcome) in &times {
+        let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
+        run::print(&format!("{name:<15} {:>8.1}  {verdict}", time.as_secs_f64()));
+    }
+    let failed: Vec<&str> =
+        times.iter().filter(|(_, _, outcome)| outcome.is_err()).map(|(name, _, _)| *name).collect();
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!("failed: {}", failed.join(", "))),
+    }
+}
+
+fn heading(name: &str) {
+    run::print(&format!("\n== {name}"));
+}
+
+fn needs() -> Outcome {
+    needs::compiler()?;
+    needs::postgres()?;
+    needs::psycopg()?;
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if run::succeed(run::cargo(&[subcommand, "--version"]).stdout(std::process::Stdio::null()))
+            .is_err()
+        {
+            let mut rustup = std::process::Command::new("rustup");
+            run::succeed(rustup.args(["component", "add", component]).current_dir(run::root()))?;
+        }
+    }
+    Ok(())
+}
+
+fn format() -> Outcome {
+    run::succeed(&mut run::cargo(&["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Outcome {
+    let arguments =
+        ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    run::succeed(&mut run::cargo(&arguments))
+}
+
+fn all_tests() -> Outcome {
+    tests::run_all(&[])
+}
+
+fn documentation() -> Outcome {
+    let mut cargo = run::cargo(&["doc", "--quiet", "--workspace", "--no-deps"]);
+    run::succeed(cargo.env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// Licences, sources and banned crates. cargo-deny is built once, unoptimised, for it has little to do.
+fn licences() -> Outcome {
+    let tools = run::target().join("tools");
+    let own = tools.join("bin/cargo-deny");
+    let deny = match run::works("cargo-deny", &["--version"]) {
+        true => "cargo-deny".into(),
+        false => own.clone(),
+    };
+    if !run::works(&deny, &["--version"]) {
+        let mut install = run::cargo(&["install", "--quiet", "--locked", "--profile", "dev"]);
+        run::succeed(install.args(["cargo-deny", "--root"]).arg(&tools))?;
+    }
+    let mut check = std::process::Command::new(deny);
+    check.args(["--log-level", "error", "check", "bans", "licenses", "sources"]);
+    run::succeed(check.current_dir(run::root()))
+}

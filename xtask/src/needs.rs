@@ -1,0 +1,189 @@
+//! What must be on the machine, and how it gets there: by apt-get where we may, else by a sentence.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::Outcome;
+use crate::run;
+
+/// What compiles Scrim: a C compiler for PostgreSQL's parser, and libclang with its headers for its bindings.
+pub fn compiler() -> Outcome {
+    need("a C compiler", "gcc (or clang) and make", &["gcc", "libc6-dev", "make"], || {
+        ["cc", "gcc", "clang"].iter().any(|cc| run::works(cc, &["--version"]))
+            && run::works("make", &["--version"])
+    })?;
+    need("libclang", "libclang with its headers (clang-devel, llvm)", &["libclang-dev"], || {
+        libclang().is_some() && clang_headers()
+    })?;
+    // INVARIANT: single-threaded here; children inherit what `cargo` finds by itself or what `LIBCLANG_PATH` says.
+    Ok(())
+}
+
+/// A PostgreSQL server, psql and pgbench.
+pub fn postgres() -> Outcome {
+    need("a PostgreSQL server", "a PostgreSQL server, 14 or newer", &["postgresql"], || {
+        postgres_folder().is_some()
+    })?;
+    let root = run::output("id", &["-u"]).as_deref() == Some("0");
+    if root && !run::works("setpriv", &["--version"]) && !run::works("runuser", &["--version"]) {
+        return install("setpriv", "util-linux", &["util-linux"]);
+    }
+    Ok(())
+}
+
+/// A Python that can import psycopg 3: the system's, or one of our own below `target`.
+pub fn psycopg() -> Outcome {
+    if python_with_psycopg().is_some() {
+        return Ok(());
+    }
+    run::say("installing psycopg for Python");
+    if may_install() {
+        // Older Ubuntu calls it python3-psycopg3, still older ones have none.
+        for package in ["python3-psycopg", "python3-psycopg3"] {
+            if apt_install(&["python3", package]).is_ok() && python_with_psycopg().is_some() {
+                return Ok(());
+            }
+        }
+        let _ = apt_install(&["python3", "python3-venv"]);
+    }
+    let folder = run::target().join("python");
+    run::succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+        .and_then(|()| {
+            let mut pip = Command::new(folder.join("bin/python"));
+            run::succeed(pip.args(["-m", "pip", "install", "--quiet", "psycopg[binary]"]))
+        })
+        .map_err(|error| {
+            format!(
+                "{error}; please install Python 3 with psycopg 3 (`pip install 'psycopg[binary]'`)"
+            )
+        })
+}
+
+/// The first Python that can import psycopg. The tests look in the same places.
+fn python_with_psycopg() -> Option<PathBuf> {
+    let own = run::target().join("python/bin/python");
+    let places = [own, PathBuf::from("python3"), PathBuf::from("/usr/bin/python3")];
+    places.into_iter().find(|python| run::works(python, &["-c", "import psycopg"]))
+}
+
+/// The folder with `initdb`, as `scrim::demo` finds it.
+pub fn postgres_folder() -> Option<PathBuf> {
+    let complete = |folder: &PathBuf| {
+        ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file())
+    };
+    if let Some(folder) = std::env::var_os("SCRIM_POSTGRES_BIN") {
+        return Some(PathBuf::from(folder)).filter(complete);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let fedora = children("/usr").into_iter().filter(|folder| {
+        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgsql-"))
+    });
+    let versions = children("/usr/lib/postgresql").into_iter().chain(fedora);
+    std::env::split_paths(&path).chain(versions.map(|folder| folder.join("bin"))).find(complete)
+}
+
+fn libclang() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("LIBCLANG_PATH") {
+        return Some(PathBuf::from(folder));
+    }
+    let folders = children("/usr/lib")
+        .into_iter()
+        .filter(|folder| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.starts_with("llvm") || name.ends_with("-linux-gnu")
+        })
+        .flat_map(|folder| [folder.join("lib"), folder])
+        .chain(["/usr/lib64", "/usr/lib", "/usr/local/lib"].map(PathBuf::from))
+        .chain(children("/Library/Developer/CommandLineTools/usr"));
+    folders.into_iter().find(|folder| {
+        children(folder).iter().any(|file| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.starts_with("libclang.so")
+                || name.starts_with("libclang-")
+                || name == "libclang.dylib"
+        })
+    })
+}
+
+/// clang's own headers (stddef.h) come in a package of their own; libclang without them compiles nothing.
+fn clang_headers() -> bool {
+    std::env::var_os("BINDGEN_EXTRA_CLANG_ARGS").is_some()
+        || cfg!(target_os = "macos")
+        || children("/usr/lib")
+            .into_iter()
+            .flat_map(|folder| [folder.join("lib/clang"), folder])
+            .chain([PathBuf::from("/usr/lib/clang"), PathBuf::from("/usr/lib64/clang")])
+            .filter(|folder| folder.ends_with("clang"))
+            .flat_map(children)
+            .any(|version| version.join("include/stddef.h").is_file())
+}
+
+/// The entries of a folder, newest version (highest name) first; none if it cannot be read.
+fn children(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let number = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u32>().unwrap_or(0)
+    };
+    paths.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    paths
+}
+
+/// Asks, installs, asks again.
+fn need(what: &str, elsewhere: &str, packages: &[&str], there: impl Fn() -> bool) -> Outcome {
+    if there() {
+        return Ok(());
+    }
+    install(what, elsewhere, packages)?;
+    match there() {
+        true => Ok(()),
+        false => Err(format!("{what} is still not found after installing {}", packages.join(" "))),
+    }
+}
+
+fn install(what: &str, elsewhere: &str, packages: &[&str]) -> Outcome {
+    run::say(&format!("installing {what}"));
+    if !may_install() {
+        return Err(format!(
+            "{what} is missing and this user may not install it; please install it \
+             (Debian, Ubuntu: `sudo apt-get install {}`; elsewhere: {elsewhere})",
+            packages.join(" ")
+        ));
+    }
+    apt_install(packages)
+}
+
+/// True for root, or with a sudo that asks nothing, where there is apt-get.
+fn may_install() -> bool {
+    run::works("apt-get", &["--version"]) && (is_root() || run::works("sudo", &["-n", "true"]))
+}
+
+fn is_root() -> bool {
+    run::output("id", &["-u"]).as_deref() == Some("0")
+}
+
+fn apt_install(packages: &[&str]) -> Outcome {
+    // Once for all packages; a machine image comes with lists that are old or absent.
+    static UPDATED: OnceLock<Outcome> = OnceLock::new();
+    UPDATED.get_or_init(|| apt_get(&["update", "-qq"])).clone()?;
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt_get(&arguments)
+}
+
+fn apt_get(arguments: &[&str]) -> Outcome {
+    let mut command = match is_root() {
+        true => Command::new("apt-get"),
+        false => {
+            let mut sudo = Command::new("sudo");
+            sudo.args(["-n", "--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+            sudo
+        }
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    // Another apt (unattended upgrades on a machine just started) may hold the lock for a while.
+    command.args(["-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+    run::succeed(&mut command)
+}
