@@ -5,60 +5,38 @@
 //! in `invalid input syntax for type integer: "k***"` is a mask. DETAIL is where it quotes what no expression
 //! of the client's has seen: the failing row, the key that exists already, the parameters of the statement.
 
+use crate::wire::reader;
+
+/// Classes of SQLSTATE whose DETAIL speaks of the statement, the session, the schema or the server, not of data.
+const DETAIL_CLASSES: [&str; 12] =
+    ["08", "0A", "25", "26", "34", "3D", "3F", "42", "53", "54", "55", "57"];
+
 /// The body of an ErrorResponse or NoticeResponse, rebuilt from an allow-list of fields: severity, SQLSTATE,
 /// message, hint, names of schema, table, column, type and constraint always; detail only where the class of
 /// the SQLSTATE speaks of the statement and not of data. Position (it points into text the client never
 /// wrote), internal query, context, source file and line are left out. `None` if the body is malformed.
 pub fn clean_error_fields(body: &[u8]) -> Option<Vec<u8>> {
-    let fields = fields(body)?;
-    let class = fields.iter().find(|(kind, _)| *kind == b'C').and_then(|(_, code)| code.get(..2));
+    let fields: Vec<(u8, &str)> = reader::error_fields(body).ok()?.collect();
+    let code = fields.iter().find(|(kind, _)| *kind == b'C').map(|(_, text)| *text)?;
+    let has_detail = DETAIL_CLASSES.iter().any(|class| code.starts_with(class));
     let mut clean = Vec::with_capacity(body.len());
-    for (kind, value) in &fields {
-        let passes = match kind {
+    for (kind, text) in fields {
+        let is_kept = match kind {
             // Severity (also not translated), code, message, hint.
             b'S' | b'V' | b'C' | b'M' | b'H' => true,
             // Names of schema, table, column, type, constraint.
             b's' | b't' | b'c' | b'd' | b'n' => true,
-            b'D' => class.is_some_and(speaks_of_the_statement),
+            b'D' => has_detail,
             _ => false,
         };
-        if passes {
-            clean.push(*kind);
-            clean.extend_from_slice(value);
+        if is_kept {
+            clean.push(kind);
+            clean.extend_from_slice(text.as_bytes());
             clean.push(0);
         }
     }
     clean.push(0);
     Some(clean)
-}
-
-/// Classes of SQLSTATE whose DETAIL is about the connection, the statement, the schema or the server's state.
-fn speaks_of_the_statement(class: &[u8]) -> bool {
-    matches!(
-        class,
-        // Connection, feature not supported, transaction state, statement name, cursor name.
-        b"08" | b"0A" | b"25" | b"26" | b"34"
-        // Catalog, schema.
-        | b"3D" | b"3F"
-        // Syntax and names, resources, limits, state of an object, an operator's doing.
-        | b"42" | b"53" | b"54" | b"55" | b"57"
-    )
-}
-
-/// Kind and value of each field; `None` unless the body is fields and one zero at its very end.
-fn fields(body: &[u8]) -> Option<Vec<(u8, &[u8])>> {
-    let mut fields = Vec::new();
-    let mut rest = body;
-    loop {
-        let (kind, after_kind) = rest.split_first()?;
-        if *kind == 0 {
-            return after_kind.is_empty().then_some(fields);
-        }
-        let end = after_kind.iter().position(|byte| *byte == 0)?;
-        let (value, after_value) = after_kind.split_at_checked(end)?;
-        fields.push((*kind, value));
-        rest = after_value.get(1..)?;
-    }
 }
 
 #[cfg(test)]
@@ -82,16 +60,22 @@ mod tests {
         let fields: Vec<(char, &str)> =
             ALL.chars().map(|kind| (kind, if kind == 'C' { code } else { "qzx" })).collect();
         let clean = clean_error_fields(&body(&fields)).unwrap();
-        self::fields(&clean).unwrap().iter().map(|(kind, _)| *kind as char).collect()
+        reader::error_fields(&clean).unwrap().map(|(kind, _)| kind as char).collect()
     }
 
     #[test]
     fn only_known_fields_pass() {
         // Unique violation, not null, check, raise, bad input, no data found, plpgsql, internal, nonsense.
-        for code in ["23505", "23502", "23514", "P0001", "22P02", "22012", "P0002", "XX000", "40001", "21000", "", "4", "é"] {
+        for code in [
+            "23505", "23502", "23514", "P0001", "22P02", "22012", "P0002", "XX000", "40001",
+            "21000", "", "4", "é",
+        ] {
             assert_eq!(cleaned(code), "SVCMHstcdn", "{code}");
         }
-        for code in ["42601", "42P01", "08006", "0A000", "25P02", "26000", "34000", "3D000", "3F000", "53300", "54001", "55P03", "57014"] {
+        for code in [
+            "42601", "42P01", "08006", "0A000", "25P02", "26000", "34000", "3D000", "3F000",
+            "53300", "54001", "55P03", "57014",
+        ] {
             assert_eq!(cleaned(code), "SVCMDHstcdn", "{code}");
         }
     }
@@ -99,11 +83,19 @@ mod tests {
     #[test]
     fn the_failing_row_is_gone() {
         let body = body(&[
-            ('S', "ERROR"), ('V', "ERROR"), ('C', "23502"),
-            ('M', "null value in column \"email\" of relation \"customers\" violates not-null constraint"),
+            ('S', "ERROR"),
+            ('V', "ERROR"),
+            ('C', "23502"),
+            (
+                'M',
+                "null value in column \"email\" of relation \"customers\" violates not-null constraint",
+            ),
             ('D', "Failing row contains (1, kim qzx, null)."),
-            ('q', "SELECT email FROM public.customers"), ('W', "SQL function \"reveal_email\" statement 1"),
-            ('P', "120"), ('t', "customers"), ('c', "email"),
+            ('q', "SELECT email FROM public.customers"),
+            ('W', "SQL function \"reveal_email\" statement 1"),
+            ('P', "120"),
+            ('t', "customers"),
+            ('c', "email"),
         ]);
         let clean = String::from_utf8(clean_error_fields(&body).unwrap()).unwrap();
         assert!(clean.starts_with("SERROR\0VERROR\0C23502\0Mnull value"));
@@ -117,19 +109,19 @@ mod tests {
         let two = body(&[('C', "23505"), ('D', "qzx"), ('C', "42601")]);
         assert_eq!(clean_error_fields(&two).unwrap(), body(&[('C', "23505"), ('C', "42601")]));
         let none = body(&[('D', "qzx"), ('M', "m")]);
-        assert_eq!(clean_error_fields(&none).unwrap(), body(&[('M', "m")]));
+        assert_eq!(clean_error_fields(&none), None);
     }
 
     #[test]
     fn a_malformed_body_is_none() {
-        let whole = body(&[('S', "ERROR"), ('M', "m")]);
+        let whole = body(&[('S', "ERROR"), ('C', "42601")]);
         for end in 0..whole.len() {
             assert_eq!(clean_error_fields(&whole[..end]), None, "{end}");
         }
         let mut longer = whole.clone();
         longer.push(0);
         assert_eq!(clean_error_fields(&longer), None);
-        assert_eq!(clean_error_fields(b"\0"), Some(vec![0]));
+        assert_eq!(clean_error_fields(b"\0"), None);
         assert_eq!(clean_error_fields(b"\0Mqzx\0\0"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Where result columns come from.
 //!
-//! The body of a RowDescription is read here by hand, to its last byte: a field that is misread would be judged
-//! by another column's rules.
+//! The body of a RowDescription is read to its last byte: a field that is misread would be judged by another
+//! column's rules.
 //! <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-ROWDESCRIPTION>
 
 use crate::catalog::RelationOid;
@@ -26,33 +26,16 @@ pub fn judge_row_description(body: &[u8], view: &RoleView) -> Result<(), Breach>
 }
 
 fn judge(body: &[u8], may_flow: impl Fn(RelationOid, i16) -> bool) -> Result<(), Breach> {
-    const MALFORMED: Breach = Breach { position: 0, table: 0, column: 0 };
-    let origins = origins(body).ok_or(MALFORMED)?;
-    for (index, (table, column)) in origins.into_iter().enumerate() {
-        let is_computed = table == 0 && column == 0;
-        if !is_computed && !may_flow(RelationOid(table), column) {
-            return Err(Breach { position: index + 1, table, column });
+    let columns =
+        reader::row_description(body).map_err(|_| Breach { position: 0, table: 0, column: 0 })?;
+    for (column, position) in columns.iter().zip(1..) {
+        // An expression, which the plan answers for. A number without a table is nothing PostgreSQL sends.
+        let is_computed = column.table == 0 && column.number == 0;
+        if !is_computed && !may_flow(RelationOid(column.table), column.number) {
+            return Err(Breach { position, table: column.table, column: column.number });
         }
     }
     Ok(())
-}
-
-/// Table and column of each field; zeros: computed. `None` unless the body is exactly as many fields as it says.
-fn origins(body: &[u8]) -> Option<Vec<(u32, i16)>> {
-    let (count, mut rest) = body.split_first_chunk()?;
-    let count = usize::try_from(i16::from_be_bytes(*count)).ok()?;
-    let mut origins = Vec::with_capacity(count.min(rest.len()));
-    for _ in 0..count {
-        let name_end = rest.iter().position(|byte| *byte == 0)?;
-        let after_name = rest.get(name_end..)?.get(1..)?;
-        let (table, after_table) = after_name.split_first_chunk()?;
-        let (column, after_column) = after_table.split_first_chunk()?;
-        // Type (4), its size (2), its modifier (4), the format (2).
-        let (_, after_field) = after_column.split_first_chunk::<12>()?;
-        origins.push((u32::from_be_bytes(*table), i16::from_be_bytes(*column)));
-        rest = after_field;
-    }
-    rest.is_empty().then_some(origins)
 }
 
 #[cfg(test)]
