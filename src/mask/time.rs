@@ -12,7 +12,7 @@ pub(super) fn truncate(
     let name = unit.name();
     let between = |low: &str, high: &str, kind: &str, value: String| {
         format!(
-            "CASE WHEN {reference} >= CAST('{low}' AS pg_catalog.{kind}) AND {reference} < \
+            "CASE WHEN NOT pg_catalog.isfinite({reference}) THEN {reference} WHEN {reference} >= CAST('{low}' AS pg_catalog.{kind}) AND {reference} < \
              CAST('{high}' AS pg_catalog.{kind}) THEN {value} ELSE CAST('1970-01-01' AS \
              pg_catalog.{kind}) END"
         )

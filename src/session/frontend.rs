@@ -366,6 +366,7 @@ impl Session {
                 view: &view,
                 search_path: self.settings.search_path(),
                 user: &self.facts.user,
+                acts_for_others: self.acts_for_others,
             };
             match sql::plan(text, speaker) {
                 Ok(plan) => {
@@ -388,14 +389,6 @@ impl Session {
         let mut path_changes = false;
         for statement in &plan.statements {
             match &statement.effect {
-                Effect::EndUser(Some(_)) if !self.acts_for_others => {
-                    return Err(refusal(
-                        "42501",
-                        Reason::Setting,
-                        "scrim: this user may not state `scrim.end_user`",
-                        Some("the rules say `acts_for_others` of users who may"),
-                    ));
-                }
                 Effect::SearchPath { .. } | Effect::ResetAll | Effect::DiscardAll => {
                     path_changes = true;
                 }

@@ -43,6 +43,8 @@ pub struct Speaker<'a> {
     pub search_path: &'a SearchPath,
     /// The Scrim user, for `SHOW scrim.user`.
     pub user: &'a str,
+    /// May state `scrim.end_user`.
+    pub acts_for_others: bool,
 }
 
 /// A text, planned: its statements in order; empty for an empty text.
