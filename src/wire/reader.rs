@@ -26,6 +26,13 @@ pub struct Malformed {
     pub utf8: bool,
 }
 
+impl Malformed {
+    /// SQLSTATE to answer with.
+    pub fn code(&self) -> &'static str {
+        if self.utf8 { "22021" } else { "08P01" }
+    }
+}
+
 /// Walks a body from left to right.
 struct Walk<'a> {
     left: &'a [u8],
