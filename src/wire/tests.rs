@@ -11,6 +11,7 @@ use pgwire::messages::simplequery;
 use proptest::prelude::*;
 
 use super::reader::{self, Bind, BindHead, Close, Describe, Execute, Named, Parse, Query};
+use super::startup::{self, FirstPacket};
 use super::{Frame, Limits, Piece, Pieces, writer};
 
 /// The only frame of `bytes`.
@@ -201,6 +202,54 @@ fn nothing_that_holds_a_statement_or_a_value_prints_it() {
     let fields = reader::error_fields(b"C22P02\0Minvalid: \"secret\"\0\0").unwrap();
     let printed = format!("{parse:?} {:?} {bind:?} {fields:?}", Query { text: parse.text });
     assert!(!printed.contains("secret") && printed.contains("ErrorFields(\"CM\")"), "{printed}");
+}
+
+#[test]
+fn messages_without_a_body_have_none() {
+    assert_eq!(reader::nothing(b"", "Sync message"), Ok(()));
+    // A Sync that covers a Query: one reader's statement is another's padding.
+    let hidden = reader::nothing(b"Q\0\0\0\x0dSELECT 1\0", "Sync message").unwrap_err();
+    assert_eq!((hidden.to_string().as_str(), hidden.code()), ("malformed Sync message", "08P01"));
+    assert_eq!(reader::copy_fail(b"why\0"), Ok("why"));
+    assert!(reader::copy_fail(b"why").is_err() && reader::copy_fail(b"why\0\0").is_err());
+    assert_eq!(reader::copy_fail(b"\xff\0").unwrap_err().code(), "22021");
+}
+
+#[test]
+fn first_packets_read_back() {
+    let said = |say: &dyn Fn(&mut BytesMut)| {
+        let mut out = BytesMut::new();
+        say(&mut out);
+        let packet = startup::read(&mut out).unwrap().unwrap();
+        assert!(out.is_empty());
+        packet
+    };
+    assert!(matches!(said(&writer::ssl_request), FirstPacket::SslRequest));
+    let parameters = [("user", "alice"), ("options", r"-c a=b\ c"), ("x", "")];
+    let read = said(&|out| writer::startup(out, &parameters).unwrap());
+    let FirstPacket::Startup(read) = read else { panic!("no startup") };
+    assert_eq!((read.minor, read.user(), read.parameter("x")), (0, Some("alice"), Some("")));
+    assert_eq!(read.options, [("a".to_owned(), "b c".to_owned())]);
+    for length in [4, 32, 256] {
+        let key = vec![7_u8; length];
+        let read = said(&|out| writer::cancel_request(out, -5, &key).unwrap());
+        assert!(matches!(read, FirstPacket::Cancel { process_id: -5, key: read } if read == key));
+        let told = body(|out| writer::backend_key_data(out, -5, &key).unwrap());
+        assert_eq!(reader::backend_key(&told).unwrap().key, key);
+    }
+    for length in [0, 3, 257] {
+        let (mut out, key) = (BytesMut::new(), vec![7; length]);
+        assert!(writer::backend_key_data(&mut out, 1, &key).is_err(), "{length}");
+        assert!(writer::cancel_request(&mut out, 1, &key).is_err(), "{length}");
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn negotiation_is_said_as_postgresql_says_it() {
+    let mut out = BytesMut::new();
+    writer::negotiate_protocol_version(&mut out, 0x0003_0002, &["_pq_.x".to_owned()]);
+    assert_eq!(out.as_ref(), b"v\0\0\0\x13\0\x03\0\x02\0\0\0\x01_pq_.x\0");
 }
 
 proptest! {

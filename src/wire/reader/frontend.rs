@@ -204,6 +204,14 @@ impl<'a> Execute<'a> {
     }
 }
 
+/// Reads the body of a CopyFail: the reason, as the client words it.
+pub fn copy_fail(body: &[u8]) -> Result<&str, Malformed> {
+    let mut walk = Walk::new(body, "CopyFail message");
+    let reason = walk.string_bytes()?;
+    walk.end()?;
+    utf8(reason, walk.what)
+}
+
 /// SASLInitialResponse, the first password message. (The second, SASLResponse, is its body and nothing else.)
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SaslInitial<'a> {
