@@ -21,7 +21,7 @@ mod verify;
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use refusal::{Reason, Refusal};
-pub use settings::{SettingVerdict, judge_setting};
+pub use settings::{SettingVerdict, judge_setting, may_be};
 
 use std::collections::BTreeSet;
 
@@ -86,6 +86,8 @@ pub struct Read {
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.
 pub fn plan(text: &str, speaker: Speaker<'_>) -> Result<Plan, Refusal> {
+    // `user` is a reserved word, so PostgreSQL's grammar takes the name in quotes only.
+    let text = if own::is_show_user(text) { "SHOW scrim.\"user\"" } else { text };
     let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
     let statements = statements
         .iter()

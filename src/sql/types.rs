@@ -1,8 +1,9 @@
 //! Types that a masked role may name: a cast runs the type's input function, and CHECKs of a domain.
 
 use super::Speaker;
-use crate::catalog::UserTypeKind;
+use crate::catalog::{UserType, UserTypeKind};
 use crate::grammar::Violation;
+use crate::policy::{Access, ColumnVerdict};
 
 /// PostgreSQL's own types, under the names of `pg_type`.
 const BUILTIN: &[&str] = &[
@@ -151,11 +152,22 @@ pub(super) fn judge(
         return refused();
     };
     match user_type.kind {
-        UserTypeKind::Enum
-        | UserTypeKind::Domain
-        | UserTypeKind::Composite
-        | UserTypeKind::Range => Ok(()),
+        UserTypeKind::Enum | UserTypeKind::Domain | UserTypeKind::Range => Ok(()),
+        // The row type of a relation tells its columns, hidden ones too.
+        UserTypeKind::Composite if hides_something(speaker, user_type) => refused(),
+        UserTypeKind::Composite => Ok(()),
         UserTypeKind::Base if EXTENSIONS.contains(&user_type.name.as_str()) => Ok(()),
         UserTypeKind::Base => refused(),
+    }
+}
+
+fn hides_something(speaker: Speaker<'_>, user_type: &UserType) -> bool {
+    let relation = speaker.view.snapshot().relation_named(&user_type.schema, &user_type.name);
+    match relation.map(|relation| speaker.view.access(relation.oid)) {
+        Some(Access::Hidden) => true,
+        Some(Access::Masked(template)) => {
+            template.columns.iter().any(|column| column.verdict == ColumnVerdict::Hidden)
+        }
+        Some(Access::Open | Access::Closed { .. }) | None => false,
     }
 }

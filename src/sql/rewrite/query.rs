@@ -126,7 +126,8 @@ impl Rewriter<'_> {
             having,
             named_window,
             qualify,
-            window_before_qualify,
+            // Only of meaning with QUALIFY.
+            window_before_qualify: _,
             value_table_mode,
             flavor,
         } = select;
@@ -139,7 +140,7 @@ impl Rewriter<'_> {
         absent(prewhere.is_none(), "PREWHERE")?;
         absent(connect_by.is_empty(), "CONNECT BY")?;
         absent(cluster_by.is_empty() && distribute_by.is_empty() && sort_by.is_empty(), "SORT BY")?;
-        absent(qualify.is_none() && !*window_before_qualify, "QUALIFY")?;
+        absent(qualify.is_none(), "QUALIFY")?;
         absent(value_table_mode.is_none(), "SELECT AS")?;
         absent(matches!(flavor, SelectFlavor::Standard), "FROM before SELECT")?;
 

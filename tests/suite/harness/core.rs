@@ -48,7 +48,10 @@ pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Ve
     if let Some(path) = search_path {
         connection.simple(&format!("SET search_path TO {path}"));
     }
-    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    let mut statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    if statements.is_empty() {
+        statements.push("");
+    }
     connection.run(Form::ExtendedText, text, &statements)
 }
 
