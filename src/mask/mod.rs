@@ -120,9 +120,7 @@ fn expression(
         MaskSpec::Null => Ok(null(column)),
         MaskSpec::Redact => Ok(redacted(column, reference)),
         MaskSpec::Constant(Scalar::Null) => Ok(null(column)),
-        MaskSpec::Constant(scalar) => {
-            fixed::constant(scalar, column).map(cast).map_err(|expected| misfit(expected))
-        }
+        MaskSpec::Constant(scalar) => fixed::constant(scalar, column).map(cast).map_err(&misfit),
         MaskSpec::Keep { .. }
         | MaskSpec::Email
         | MaskSpec::Phone
@@ -143,10 +141,10 @@ fn expression(
         }
         MaskSpec::Round(step) => number::round(column, reference, step)
             .map(|value| cast(unless_null(reference, &value)))
-            .map_err(|expected| misfit(expected)),
+            .map_err(&misfit),
         MaskSpec::Truncate(unit) => time::truncate(column, reference, *unit)
             .map(|value| cast(unless_null(reference, &value)))
-            .map_err(|expected| misfit(expected)),
+            .map_err(&misfit),
         MaskSpec::When { condition, then, otherwise, span: _ } => {
             let condition = conditions
                 .condition(&condition.text)

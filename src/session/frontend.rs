@@ -366,8 +366,14 @@ impl Session {
                 view: &view,
                 search_path: self.settings.search_path(),
                 user: &self.facts.user,
+                acts_for_others: self.acts_for_others,
             };
-            match sql::plan(text, speaker) {
+            let mut settings = self.settings.clone();
+            let mut follow = |effect: &Effect| {
+                settings.apply(effect);
+                Some(settings.search_path().clone())
+            };
+            match sql::plan_following(text, speaker, &mut follow) {
                 Ok(plan) => {
                     self.judge_session(&plan)?;
                     return Ok((plan, view));
@@ -385,35 +391,14 @@ impl Session {
 
     /// What depends on the session and not on the statement alone.
     fn judge_session(&self, plan: &Plan) -> Result<(), Refusal> {
-        let mut path_changes = false;
+        let mut purpose = self.needs_purpose();
         for statement in &plan.statements {
-            match &statement.effect {
-                Effect::EndUser(Some(_)) if !self.acts_for_others => {
-                    return Err(refusal(
-                        "42501",
-                        Reason::Setting,
-                        "scrim: this user may not state `scrim.end_user`",
-                        Some("the rules say `acts_for_others` of users who may"),
-                    ));
-                }
-                Effect::SearchPath { .. } | Effect::ResetAll | Effect::DiscardAll => {
-                    path_changes = true;
-                }
-                Effect::Rollback { .. } | Effect::RollbackTo(_) => path_changes = true,
-                _ => {}
+            if matches!(statement.effect, Effect::Purpose(Some(_))) {
+                purpose = None;
             }
-            if statement.kind != StatementKind::Select {
-                continue;
-            }
-            if path_changes && !statement.reads.is_empty() {
-                return Err(refusal(
-                    "42501",
-                    Reason::NotUnderstood,
-                    "scrim: a query behind a change of search_path in the same message",
-                    Some("send the two as messages of their own"),
-                ));
-            }
-            if let Some(refusal) = self.needs_purpose() {
+            if statement.kind == StatementKind::Select
+                && let Some(refusal) = purpose
+            {
                 return Err(refusal);
             }
         }

@@ -14,7 +14,7 @@ struct Values {
 }
 
 /// The settings of a session.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     at_start: Values,
     now: Values,

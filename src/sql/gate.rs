@@ -152,6 +152,12 @@ fn set(
             own::judge_purpose(purpose.as_deref(), speaker)?;
             Effect::Purpose(purpose)
         }
+        "scrim.end_user" if !speaker.acts_for_others => {
+            return Err(Refusal::setting(
+                "scrim.end_user",
+                "is for users of whom the rules say `acts_for_others`",
+            ));
+        }
         "scrim.end_user" => Effect::EndUser(values.map(|values| values.join(", "))),
         name if name.starts_with("scrim.") => return Err(Refusal::no_such_setting(&set.name)),
         _ => match judge_setting(&name) {

@@ -103,7 +103,7 @@ impl Rewriter<'_> {
         order_by.map_or(Ok(()), |order_by| self.order_by(order_by))
     }
 
-    fn select(&mut self, select: &mut Select, mut order_by: Option<&mut OrderBy>) -> Done {
+    fn select(&mut self, select: &mut Select, order_by: Option<&mut OrderBy>) -> Done {
         let Select {
             select_token: _,
             optimizer_hints,
@@ -170,7 +170,7 @@ impl Rewriter<'_> {
                 NamedWindowExpr::WindowSpec(spec) => self.window(spec)?,
             }
         }
-        if let Some(order_by) = order_by.as_deref_mut() {
+        if let Some(order_by) = order_by {
             self.order_by(order_by)?;
         }
         self.restore_dependency(group_by, projection, before);
