@@ -103,10 +103,9 @@ impl Scram {
     /// given; `None`, and one that cannot be read, is a login that fails.
     pub fn new(verifier: Option<&str>, user: &str, process_secret: &ProcessSecret) -> Scram {
         let secret = verifier.and_then(read_verifier);
-        Scram {
-            known: secret.is_some(),
-            state: State::First(secret.unwrap_or_else(|| made_up(user, process_secret))),
-        }
+        // Made up for everybody, so that a known name takes no less time than an unknown one.
+        let made_up = made_up(user, process_secret);
+        Scram { known: secret.is_some(), state: State::First(secret.unwrap_or(made_up)) }
     }
 
     /// Takes the mechanism and the client-first-message, gives the server-first-message.
