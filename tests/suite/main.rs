@@ -10,3 +10,4 @@ mod house;
 mod masked_copy;
 mod rules;
 mod session;
+mod upstream;
