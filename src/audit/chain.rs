@@ -1,10 +1,16 @@
-//! The hash chain: each line carries the SHA-256 of the line before.
+//! The hash chain: each line carries the number after that of the line before, and its SHA-256.
+//!
+//! The chain shows that no line in it was changed, taken out or put in between. It cannot show that the last
+//! lines were cut off, or that somebody wrote the whole file anew: for that its hash must be kept elsewhere.
+//!
+//! A crash may leave a torn line. It stays where it is; the next line is a [`Record::Recovered`], which follows
+//! from the last whole line and carries the hash of what is torn, so that this too cannot be changed later.
 
 use std::io::BufRead;
 
 use jiff::Timestamp;
 use ring::digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 
@@ -26,27 +32,79 @@ pub struct ChainFault {
 /// # Errors
 /// The first line that does not follow from the one before.
 pub fn verify_chain(reader: impl BufRead) -> Result<usize, ChainFault> {
-    let mut previous = FIRST.to_owned();
+    let mut link = Link::first();
     let mut count = 0_usize;
+    // What may be torn: the first line of it, what is wrong there, its bytes.
+    let mut torn: Option<(ChainFault, Vec<u8>)> = None;
     for (line, number) in reader.split(b'\n').zip(1..) {
         let fault = |what| ChainFault { line: number, what };
         let line = line.map_err(|_| fault("cannot be read"))?;
-        let value: serde_json::Value =
-            serde_json::from_slice(&line).map_err(|_| fault("is no JSON object"))?;
-        if value.get("previous").and_then(|hash| hash.as_str()) != Some(previous.as_str()) {
-            return Err(fault("does not carry the hash of the line before"));
-        }
-        previous = hash(&line);
-        count = count.saturating_add(1);
+        let carried = Carried::read(&line);
+        torn = match (carried, torn) {
+            (Some(carried), None) => {
+                if carried.previous != link.previous {
+                    return Err(fault("does not carry the hash of the line before"));
+                }
+                if carried.sequence != link.sequence.saturating_add(1) {
+                    return Err(fault("does not carry the next number"));
+                }
+                link = Link::after(&line, carried.sequence);
+                count = count.saturating_add(1);
+                None
+            }
+            (None, None) => Some((fault("is not whole"), line)),
+            // The line that ends what is torn answers for it.
+            (Some(carried), Some((_, bytes))) if carried.recovers(&bytes, &link) => {
+                link = Link::after(&line, carried.sequence);
+                count = count.saturating_add(1);
+                None
+            }
+            (_, Some((fault, mut bytes))) => {
+                bytes.push(b'\n');
+                bytes.extend_from_slice(&line);
+                Some((fault, bytes))
+            }
+        };
     }
-    Ok(count)
+    match torn {
+        Some((fault, _)) => Err(fault),
+        None => Ok(count),
+    }
+}
+
+/// What a line says of the chain.
+#[derive(Deserialize)]
+pub(super) struct Carried {
+    pub(super) sequence: u64,
+    pub(super) previous: String,
+    #[serde(default)]
+    event: String,
+    #[serde(default)]
+    torn_hash: String,
+}
+
+impl Carried {
+    /// `None` when the line is no line of a trail.
+    pub(super) fn read(line: &[u8]) -> Option<Carried> {
+        let carried: Carried = serde_json::from_slice(line).ok()?;
+        let is_hash = carried.previous.len() == FIRST.len()
+            && carried.previous.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash.then_some(carried)
+    }
+
+    fn recovers(&self, torn: &[u8], link: &Link) -> bool {
+        self.event == "recovered"
+            && self.torn_hash == hash(torn)
+            && self.previous == link.previous
+            && self.sequence == link.sequence.saturating_add(1)
+    }
 }
 
 /// Where the chain goes on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
-    pub(super) previous: String,
-    pub(super) sequence: u64,
+    previous: String,
+    sequence: u64,
 }
 
 #[derive(Serialize)]
@@ -59,14 +117,13 @@ struct Line<'a> {
 }
 
 impl Link {
-    /// The link after a line.
-    pub(super) fn after(line: &[u8]) -> Link {
-        let value: Option<serde_json::Value> = serde_json::from_slice(line).ok();
-        let sequence = value
-            .as_ref()
-            .and_then(|value| value.get("sequence"))
-            .and_then(serde_json::Value::as_u64)
-            .unwrap_or_default();
+    /// Before the first line.
+    pub(super) fn first() -> Link {
+        Link { previous: FIRST.to_owned(), sequence: 0 }
+    }
+
+    /// After a line, which carries `sequence`.
+    pub(super) fn after(line: &[u8], sequence: u64) -> Link {
         Link { previous: hash(line), sequence }
     }
 
@@ -89,7 +146,8 @@ impl Link {
     }
 }
 
-fn hash(line: &[u8]) -> String {
-    let hash = digest::digest(&digest::SHA256, line);
+/// SHA-256, in hex.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, bytes);
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

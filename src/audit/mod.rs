@@ -5,6 +5,7 @@
 
 mod chain;
 mod record;
+mod trail;
 mod writer;
 
 pub use chain::{ChainFault, verify_chain};

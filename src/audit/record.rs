@@ -52,6 +52,13 @@ pub enum Record {
         /// `attnum`.
         column: i16,
     },
+    /// The trail ended in the middle of a line when it was opened, and goes on. Only the writer makes this one.
+    Recovered {
+        /// Length of what is torn; it stands in the line above.
+        torn_bytes: u64,
+        /// SHA-256 of it, hex.
+        torn_hash: String,
+    },
     /// The session has ended.
     Logout {
         /// Who.

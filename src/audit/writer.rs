@@ -1,8 +1,9 @@
 //! The writer behind the queue: one thread, which alone touches the file.
+//!
+//! INVARIANT: a record that was accepted is written, or the process has ended. While the file cannot be written
+//! nothing more is accepted, and what was accepted before is tried again until it can.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +13,9 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
 
-use super::chain::{FIRST, Link};
+use super::chain::Link;
 use super::record::Record;
+use super::trail::{Sink, Trail, private};
 
 /// Records that may wait; with more, statements are refused until the writer has caught up.
 const QUEUE_RECORDS_MAX: usize = 8192;
@@ -68,16 +70,23 @@ pub struct Audit {
 
 #[derive(Debug)]
 struct Entry {
-    record: Option<Record>,
-    /// Told when the record is on disk, or cannot be.
+    what: What,
+    /// Told when it is on disk, or cannot be.
     done: Option<oneshot::Sender<bool>>,
+}
+
+#[derive(Debug)]
+enum What {
+    Record(Box<Record>),
+    /// Nothing comes after it.
+    End,
 }
 
 impl Audit {
     /// Opens the file, reads the last hash in it, and starts the writer's thread.
     ///
     /// # Errors
-    /// The file or its key cannot be opened, read or created.
+    /// The file or its key cannot be opened, read or created; another process writes the file; it is no trail.
     pub fn open(options: &AuditOptions) -> io::Result<Audit> {
         let key_file = match &options.key_file {
             Some(path) => path.clone(),
@@ -88,13 +97,22 @@ impl Audit {
             }
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, &read_or_make_key(&key_file)?);
-        let (file, link) = open_file(&options.file)?;
+        let (trail, link) = Trail::open(&options.file)?;
+        Audit::start(trail, link, key, options.durability, RETRY)
+    }
+
+    fn start(
+        sink: impl Sink,
+        link: Link,
+        key: hmac::Key,
+        durability: Durability,
+        retry: Duration,
+    ) -> io::Result<Audit> {
         let (queue, entries) = mpsc::channel(QUEUE_RECORDS_MAX);
         let is_well = Arc::new(AtomicBool::new(true));
-        let writer =
-            Writer { file, link, key, is_well: is_well.clone(), durability: options.durability };
+        let writer = Writer { sink, link, key, is_well: is_well.clone(), durability, retry };
         std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries))?;
-        Ok(Audit { queue, is_well, durability: options.durability })
+        Ok(Audit { queue, is_well, durability })
     }
 
     /// Accepts a record: returns once it is queued (or, with [`Durability::Synced`], on disk).
@@ -112,7 +130,8 @@ impl Audit {
                 (Some(done), Some(on_disk))
             }
         };
-        self.queue.try_send(Entry { record: Some(record), done }).map_err(|error| match error {
+        let entry = Entry { what: What::Record(Box::new(record)), done };
+        self.queue.try_send(entry).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotAccepted::Full,
             mpsc::error::TrySendError::Closed(_) => NotAccepted::Failed,
         })?;
@@ -125,75 +144,69 @@ impl Audit {
         }
     }
 
-    /// Waits until everything accepted so far is on disk, or cannot be.
+    /// Writes what was accepted so far to disk and ends the writer: nothing is accepted afterwards, and the file
+    /// is another's to open. Returns too when the file cannot be written.
     pub async fn close(&self) {
         let (done, on_disk) = oneshot::channel();
-        if self.queue.send(Entry { record: None, done: Some(done) }).await.is_ok() {
+        if self.queue.send(Entry { what: What::End, done: Some(done) }).await.is_ok() {
             // Either answer means that the writer has come to it.
             let _ = on_disk.await;
         }
     }
 }
 
-struct Writer {
-    file: File,
+struct Writer<S> {
+    sink: S,
     link: Link,
     key: hmac::Key,
     is_well: Arc<AtomicBool>,
     durability: Durability,
+    retry: Duration,
 }
 
-impl Writer {
+impl<S: Sink> Writer<S> {
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
         let mut batch = Vec::with_capacity(BATCH_RECORDS_MAX);
         while entries.blocking_recv_many(&mut batch, BATCH_RECORDS_MAX) > 0 {
-            self.write(std::mem::take(&mut batch));
+            let (waiting, is_end) = self.write(std::mem::take(&mut batch));
+            if is_end {
+                // Closed first, so that whoever waits may open the file; then told.
+                drop(entries);
+                drop(self.sink);
+                tell(waiting, true);
+                return;
+            }
+            tell(waiting, true);
         }
     }
 
-    /// Writes a batch whole; a record that was accepted is never dropped, so this goes on until it can.
-    fn write(&mut self, batch: Vec<Entry>) {
+    /// Writes a batch whole, however often that must be tried. Gives those who wait for it, and whether it was
+    /// the last.
+    fn write(&mut self, batch: Vec<Entry>) -> (Vec<oneshot::Sender<bool>>, bool) {
         let mut bytes = Vec::new();
-        let mut link = self.link.clone();
-        let mut sync = self.durability == Durability::Synced;
+        let mut is_end = false;
         let mut waiting = Vec::new();
-        for Entry { record, done } in batch {
-            if let Some(mut record) = record {
-                self.sign(&mut record);
-                link.append(&record, &mut bytes);
-            } else {
-                sync = true;
+        for Entry { what, done } in batch {
+            match what {
+                What::Record(mut record) => {
+                    self.sign(&mut record);
+                    self.link.append(&record, &mut bytes);
+                }
+                What::End => is_end = true,
             }
             waiting.extend(done);
         }
-        while let Err(error) = self.append(&bytes, sync) {
+        let sync = is_end || self.durability == Durability::Synced;
+        while let Err(error) = self.sink.append(&bytes, sync) {
             self.is_well.store(false, Ordering::Release);
             tracing::error!(%error, "the audit file cannot be written; statements are refused");
-            for done in waiting.drain(..) {
-                // Who waited has given up.
-                let _ = done.send(false);
-            }
-            std::thread::sleep(RETRY);
+            tell(std::mem::take(&mut waiting), false);
+            std::thread::sleep(self.retry);
         }
-        self.link = link;
-        self.is_well.store(true, Ordering::Release);
-        for done in waiting {
-            let _ = done.send(true);
+        if !self.is_well.swap(true, Ordering::AcqRel) {
+            tracing::info!("the audit file can be written again");
         }
-    }
-
-    /// All of the bytes, or none: what was written of a batch that failed is cut off again.
-    fn append(&mut self, bytes: &[u8], sync: bool) -> io::Result<()> {
-        let end = self.file.seek(SeekFrom::End(0))?;
-        let written = self.file.write_all(bytes).and_then(|()| match sync {
-            true => self.file.sync_data(),
-            false => Ok(()),
-        });
-        if written.is_err() {
-            // A device such as /dev/full has no length to cut to.
-            let _ = self.file.set_len(end);
-        }
-        written
+        (waiting, is_end)
     }
 
     fn sign(&self, record: &mut Record) {
@@ -205,45 +218,11 @@ impl Writer {
     }
 }
 
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).mode(0o600);
-    options
-}
-
-/// Opens the trail and finds the link to go on from. A last line that was torn by a crash keeps its place: it is
-/// ended, and the chain goes on from it.
-fn open_file(path: &Path) -> io::Result<(File, Link)> {
-    let mut file = private().open(path)?;
-    let mut link = Link { previous: FIRST.to_owned(), sequence: 0 };
-    if !file.metadata()?.is_file() {
-        return Ok((file, link));
+fn tell(waiting: Vec<oneshot::Sender<bool>>, is_on_disk: bool) {
+    for done in waiting {
+        // Who waited may have given up.
+        let _ = done.send(is_on_disk);
     }
-    let last = last_line(&mut file)?;
-    if let Some((line, is_whole)) = last {
-        if !is_whole {
-            file.seek(SeekFrom::End(0))?;
-            file.write_all(b"\n")?;
-        }
-        link = Link::after(&line);
-    }
-    Ok((file, link))
-}
-
-/// The last line without its end, and whether it had one; only the file's tail is read.
-fn last_line(file: &mut File) -> io::Result<Option<(Vec<u8>, bool)>> {
-    const TAIL_BYTES: u64 = 4 * 1024 * 1024;
-    let length = file.seek(SeekFrom::End(0))?;
-    if length == 0 {
-        return Ok(None);
-    }
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    let is_whole = tail.last() == Some(&b'\n');
-    let body = tail.strip_suffix(b"\n").unwrap_or(&tail);
-    let line = body.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(Some((line.to_vec(), is_whole)))
 }
 
 fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {
@@ -266,77 +245,4 @@ fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::BufReader;
-
-    use super::*;
-    use crate::audit::verify_chain;
-
-    fn record(number: u64) -> Record {
-        Record::Completed(crate::audit::Outcome {
-            session: 1,
-            statement: number,
-            rows: 2,
-            bytes: 3,
-            duration_us: 4,
-            error: None,
-        })
-    }
-
-    fn options(folder: &Path, durability: Durability) -> AuditOptions {
-        AuditOptions { file: folder.join("audit.jsonl"), durability, key_file: None }
-    }
-
-    #[tokio::test]
-    async fn the_chain_goes_on_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = options(folder.path(), Durability::Synced);
-        for start in [0, 10] {
-            let audit = Audit::open(&options).unwrap();
-            for number in start..start + 5 {
-                audit.accept(record(number)).await.unwrap();
-            }
-            audit.close().await;
-        }
-        let text = std::fs::read(&options.file).unwrap();
-        assert_eq!(verify_chain(BufReader::new(&text[..])), Ok(10));
-        // A flipped byte, and a line that is gone, are found.
-        let mut flipped = text.clone();
-        let place = flipped.iter().position(|byte| *byte == b'4').unwrap();
-        flipped[place] = b'5';
-        assert!(verify_chain(BufReader::new(&flipped[..])).is_err());
-        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-        let gone = [&lines[..3], &lines[4..]].concat().concat();
-        assert!(verify_chain(BufReader::new(&gone[..])).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_torn_line_is_kept_and_the_chain_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = options(folder.path(), Durability::Synced);
-        let audit = Audit::open(&options).unwrap();
-        audit.accept(record(1)).await.unwrap();
-        audit.close().await;
-        let mut text = std::fs::read(&options.file).unwrap();
-        text.extend_from_slice(b"{\"torn");
-        std::fs::write(&options.file, &text).unwrap();
-        let audit = Audit::open(&options).unwrap();
-        audit.accept(record(2)).await.unwrap();
-        audit.close().await;
-        let lines = std::fs::read_to_string(&options.file).unwrap();
-        assert_eq!(lines.lines().count(), 3);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_cannot_be_written_refuses() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = AuditOptions {
-            file: "/dev/full".into(),
-            durability: Durability::Synced,
-            key_file: Some(folder.path().join("key")),
-        };
-        let audit = Audit::open(&options).unwrap();
-        assert_eq!(audit.accept(record(1)).await, Err(NotAccepted::Failed));
-        assert_eq!(audit.accept(record(2)).await, Err(NotAccepted::Failed));
-    }
-}
+mod tests;

@@ -20,6 +20,10 @@ pub const LENGTH_BYTES_MAX: usize = 1024 * 1024;
 /// run of 8,000 characters, or any number of rulers (`-- =====`) that people draw.
 const OPERATOR_RUN_WORK_MAX: usize = 64 * 1024 * 1024;
 
+/// The most tokens that are read. A token costs up to 1.5 kB while it is parsed (a list of stars does), so a
+/// longer text could take gigabytes. This is a list of 50,000 numbers.
+const TOKENS_MAX: usize = 100_000;
+
 /// PostgreSQL's grammar (or our own limits) would not take the text. The message may quote the client's text: it
 /// is for the client alone, not for logs or the audit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +54,8 @@ impl SyntaxError {
     }
 
     fn too_deep() -> SyntaxError {
-        let message = "statement is nested or chained too deeply: about 45 levels of one expression, \
-                       or 90 of sub-selects, operators and casts together, can be read";
+        let message = "statement is nested or chained too deeply: at most about 45 operators in one \
+                       chain, or 15 sub-selects in each other, can be read";
         SyntaxError::new(SyntaxFault::TooDeep, message)
     }
 }
@@ -139,7 +143,31 @@ pub(super) fn check_size(text: &str) -> Result<(), SyntaxError> {
         let message = "statement holds too long a run of operator characters";
         return Err(SyntaxError::new(SyntaxFault::TooLong, message));
     }
+    if tokens_at_most(text) > TOKENS_MAX {
+        // Most of them may stand in strings and comments, which are for the scanner to find.
+        let tokens = pg_query::scan(text).map_or(0, |scanned| scanned.tokens.len());
+        if tokens > TOKENS_MAX {
+            let message =
+                format!("statement has {tokens} words and signs; at most {TOKENS_MAX} are read");
+            return Err(SyntaxError::new(SyntaxFault::TooLong, message));
+        }
+    }
     Ok(())
+}
+
+/// As many tokens as the text could have: a run of letters, digits and `_` is one, every other byte too, but for
+/// white space.
+fn tokens_at_most(text: &str) -> usize {
+    let mut tokens = 0;
+    let mut in_word = false;
+    for byte in text.bytes() {
+        let is_word = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+        if !(byte.is_ascii_whitespace() || byte == 0x0b || (is_word && in_word)) {
+            tokens += 1;
+        }
+        in_word = is_word;
+    }
+    tokens
 }
 
 /// The sum of the squares of the lengths of all runs of operator characters, strings and comments included:

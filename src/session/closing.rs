@@ -62,14 +62,13 @@ impl Farewell {
 
 impl From<FrameFault> for Farewell {
     fn from(fault: FrameFault) -> Farewell {
-        Farewell::new("08P01", fault.to_string())
+        Farewell::new(fault.code(), fault.to_string())
     }
 }
 
 impl From<Malformed> for Farewell {
     fn from(fault: Malformed) -> Farewell {
-        let code = if fault.utf8 { "22021" } else { "08P01" };
-        Farewell::new(code, fault.to_string())
+        Farewell::new(fault.code(), fault.to_string())
     }
 }
 

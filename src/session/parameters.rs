@@ -5,7 +5,7 @@
 
 use super::closing::Farewell;
 use crate::catalog::SearchPath;
-use crate::sql::{SettingVerdict, is_sound_search_path, judge_setting};
+use crate::sql::{SettingVerdict, is_sound_search_path, judge_setting, may_be};
 use crate::wire::startup::Startup;
 
 /// Names of the client in audit records are cut to this.
@@ -77,13 +77,14 @@ pub fn masked_parameters(
     let mut parameters = Vec::new();
     for (name, value) in &wishes.parameters {
         match judge_setting(name) {
-            SettingVerdict::Allowed => {}
+            SettingVerdict::Allowed if may_be(name, value) => {}
             SettingVerdict::Only(only) if is_same(only, value) => continue,
             SettingVerdict::Only(only) => {
                 let message = format!("scrim: setting `{name}` is pinned to `{only}`");
-                return Err(Farewell::new("42501", message));
+                let code = if name == "client_encoding" { "22023" } else { "42501" };
+                return Err(Farewell::new(code, message));
             }
-            SettingVerdict::Refused => {
+            SettingVerdict::Allowed | SettingVerdict::Refused => {
                 let message = format!("scrim: setting `{name}` may not be changed by this role");
                 return Err(Farewell::new("42501", message)
                     .hint("leave it out of the connection's options"));
@@ -196,7 +197,7 @@ mod tests {
             assert_eq!(encodings, [&("client_encoding".to_owned(), "UTF8".to_owned())]);
         }
         for other in ["LATIN1", "SQL_ASCII", "", "utf16"] {
-            assert_eq!(masked("client_encoding", other), Err("42501".into()), "{other}");
+            assert_eq!(masked("client_encoding", other), Err("22023".into()), "{other}");
         }
     }
 

@@ -70,54 +70,34 @@ fn plan_now(
     settings: &Settings,
     who: &Who,
 ) -> Result<Planned, Refusal> {
-    let path = &settings.current().search_path;
-    let plan = sql::plan(text, Speaker { view, search_path: path, user: &who.user })?;
-    let several = plan.statements.len() > 1;
-    let mut planned = Planned { text: String::new(), statements: Vec::new() };
+    let speaker = Speaker {
+        view,
+        search_path: &settings.current().search_path,
+        user: &who.user,
+        acts_for_others: who.acts_for_others,
+    };
     // What the settings will be when a statement's turn comes.
-    let mut settings = std::borrow::Cow::Borrowed(settings);
-    let mut path = path.clone();
+    let mut later = settings.clone();
+    let mut follow = |effect: &Effect| {
+        later.apply(effect, tag_of(effect));
+        Some(later.current().search_path.clone())
+    };
+    let plan = sql::plan_following(text, speaker, &mut follow)?;
+    let mut planned = Planned { text: String::new(), statements: Vec::new() };
+    let mut settings = settings.clone();
     for statement in plan.statements {
-        let mut statement = statement;
-        if several && settings.current().search_path != path {
-            path = settings.current().search_path.clone();
-            statement =
-                plan_again(statement, Speaker { view, search_path: &path, user: &who.user })?;
-        }
-        judge(&statement, view, &settings, who)?;
-        if several {
-            let tag = match &statement.effect {
-                Effect::Commit { .. } => "COMMIT",
-                _ => "",
-            };
-            settings.to_mut().apply(&statement.effect, tag);
-            planned.text.push_str(if planned.text.is_empty() { "" } else { "; " });
-        }
+        judge(&statement, view, &settings)?;
+        settings.apply(&statement.effect, tag_of(&statement.effect));
+        planned.text.push_str(if planned.statements.is_empty() { "" } else { "; " });
         planned.text.push_str(statement.sql.as_str());
         planned.statements.push(part(statement));
     }
     Ok(planned)
 }
 
-/// A statement behind a SET search_path in the same text means what it means under the new path.
-fn plan_again(
-    statement: PlannedStatement,
-    speaker: Speaker<'_>,
-) -> Result<PlannedStatement, Refusal> {
-    if statement.kind != StatementKind::Select {
-        return Ok(statement);
-    }
-    let plan = sql::plan(&statement.canonical, speaker)
-        // Positions are those of another text.
-        .map_err(|refusal| Refusal { position: None, ..refusal })?;
-    let mut again = plan.statements.into_iter();
-    match (again.next(), again.next()) {
-        (Some(statement), None) => Ok(statement),
-        _ => {
-            let message = "scrim: this text could not be planned";
-            Err(refusal("42501", Reason::NotUnderstood, message))
-        }
-    }
+/// What the server will say to a statement whose success means something else when it says ROLLBACK.
+fn tag_of(effect: &Effect) -> &'static str {
+    if matches!(effect, Effect::Commit { .. }) { "COMMIT" } else { "" }
 }
 
 /// What the session, rather than the plan, has against a statement.
@@ -125,20 +105,10 @@ fn judge(
     statement: &PlannedStatement,
     view: &RoleView,
     settings: &Settings,
-    who: &Who,
 ) -> Result<(), Refusal> {
     let role = view.role();
     if statement.kind == StatementKind::Select {
         judge_purpose(view, settings)?;
-    }
-    if let Effect::EndUser(Some(_)) = &statement.effect
-        && !who.acts_for_others
-    {
-        let message = "scrim: setting `scrim.end_user` may not be changed by this user";
-        return Err(Refusal {
-            hint: Some("the user needs `acts_for_others: true` in the rules".into()),
-            ..refusal("42501", Reason::Setting, message)
-        });
     }
     if role.limits.statement_seconds.is_some() {
         let text = statement.canonical.to_ascii_lowercase();

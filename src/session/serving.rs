@@ -162,7 +162,7 @@ impl Serving {
 
     fn closed_by(&self, fault: &Fault) -> Ending {
         match fault {
-            Fault::Client(message) => Ending::Away(Farewell::new("08P01", message.clone())),
+            Fault::Client { code, message } => Ending::Away(Farewell::new(code, message.clone())),
             Fault::ServerFatal => Ending::Told,
             Fault::Misfit { .. } => {
                 let session = self.attached.session();

@@ -109,13 +109,13 @@ pub async fn welcome(
             Some(masked(proxy, &endpoint, database, role, user, wishes.clone(), &mut server).await?)
         }
     };
-    let has_long_keys = startup.minor >= 2;
+    let has_long_keys = startup.minor_spoken() >= 2;
     let presence = proxy
         .registry
         .enter(Arc::clone(&endpoint), server.backend_key.clone(), has_long_keys)
         .ok_or_else(|| Farewell::new("XX000", "scrim: the system gives no random numbers"))?;
     let mut welcome = BytesMut::new();
-    say_welcome(&mut welcome, user, &server, &presence)?;
+    say_welcome(&mut welcome, user, &server, &presence, masked.is_some())?;
     let facts = SessionFacts {
         user: user.name.clone(),
         role: role.name.clone(),
@@ -150,8 +150,8 @@ fn judge_own_settings(role: &Role, user: &User, wishes: &Wishes) -> Result<(), F
             .hint(format!("purposes of role `{}`: {}", role.name, role.purposes.join(", "))));
     }
     if wishes.end_user.is_some() && !user.acts_for_others {
-        let message = "scrim: setting `scrim.end_user` may not be changed by this user";
-        return Err(Farewell::new("42501", message)
+        let message = format!("scrim: user `{}` may not state `scrim.end_user`", user.name);
+        return Err(Farewell::new("28000", message)
             .hint("the user needs `acts_for_others: true` in the rules"));
     }
     Ok(())
@@ -216,12 +216,13 @@ fn say_welcome(
     user: &User,
     server: &ServerConnection,
     presence: &Presence,
+    is_masked: bool,
 ) -> Result<(), Farewell> {
     writer::authentication_ok(out);
     for (name, value) in &server.parameters {
         let value = match name.as_str() {
             "session_authorization" => &user.name,
-            "is_superuser" => "off",
+            "is_superuser" if is_masked => "off",
             _ => value,
         };
         writer::parameter_status(out, name, value);

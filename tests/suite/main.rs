@@ -2,16 +2,12 @@
 
 mod canary;
 mod cases;
-mod catalog;
 mod cli;
 mod clients;
-mod config;
 mod faults;
 mod harness;
 mod house;
 mod masked_copy;
-mod masks;
-mod policy;
 mod rules;
 mod session;
 mod upstream;

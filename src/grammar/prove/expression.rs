@@ -241,9 +241,10 @@ impl<'t> Walker<'t, '_> {
             agg_star,
             agg_distinct,
             func_variadic: _,
-            funcformat: _,
+            funcformat,
             location: _,
         } = call;
+        self.special_syntax(call, *funcformat)?;
         let is_over_rows = *agg_within_group
             || *agg_star
             || *agg_distinct
@@ -258,6 +259,19 @@ impl<'t> Walker<'t, '_> {
         self.sort(agg_order)?;
         self.optional(agg_filter)?;
         over.as_deref().map_or(Ok(()), |window| self.window(window))
+    }
+
+    /// `TRIM(FROM a, b, c)` reads as a call with as many arguments as one likes, which no function takes and
+    /// libpg_query's printer does not expect: a build of it with assertions would end the process.
+    fn special_syntax(&self, call: &protobuf::FuncCall, format: i32) -> Proven {
+        let is_special = format != i32::from(protobuf::CoercionForm::CoerceExplicitCall);
+        let parts = strings(&call.funcname, "FuncCall")?;
+        match parts[..] {
+            [_, "btrim" | "ltrim" | "rtrim"] if is_special && call.args.len() > 2 => {
+                Err(Violation::Function(parts.join(".")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `(x).name`, `(x).*`, `x[1]`, `x[1:2]`, in any order.

@@ -8,7 +8,7 @@ use super::query::unexpected;
 use super::{Proven, RelationUse, Violation, Walker};
 
 impl<'t> Walker<'t, '_> {
-    pub(super) fn from_item(&mut self, item: &'t protobuf::Node) -> Proven {
+    pub(super) fn item(&mut self, item: &'t protobuf::Node) -> Proven {
         match &item.node {
             Some(Node::RangeVar(relation)) => self.relation(relation),
             Some(Node::JoinExpr(join)) => self.join(join),
@@ -25,8 +25,8 @@ impl<'t> Walker<'t, '_> {
         }
     }
 
-    fn from_side(&mut self, side: &'t Option<Box<protobuf::Node>>) -> Proven {
-        side.as_deref().map_or(Err(Violation::Node("JoinExpr")), |side| self.from_item(side))
+    fn side(&mut self, side: &'t Option<Box<protobuf::Node>>) -> Proven {
+        side.as_deref().map_or(Err(Violation::Node("JoinExpr")), |side| self.item(side))
     }
 
     /// A name without schema means a common table expression of that name if one is in scope; ONLY changes
@@ -92,8 +92,8 @@ impl<'t> Walker<'t, '_> {
             ) => {}
             _ => return Err(Violation::Node("JoinExpr")),
         }
-        self.from_side(larg)?;
-        self.from_side(rarg)?;
+        self.side(larg)?;
+        self.side(rarg)?;
         if *is_natural {
             self.note_column(None, "*");
         }

@@ -56,7 +56,7 @@ impl<'t> Walker<'t, '_> {
             self.select(arm)?;
         }
         self.distinct(distinct_clause)?;
-        from_clause.iter().try_for_each(|item| self.from_item(item))?;
+        from_clause.iter().try_for_each(|item| self.item(item))?;
         target_list.iter().try_for_each(|target| self.target(target))?;
         self.optional(where_clause)?;
         group_clause.iter().try_for_each(|item| self.group_item(item))?;

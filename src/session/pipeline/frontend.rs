@@ -40,7 +40,7 @@ impl Pipeline {
         match frame.tag() {
             b'X' => return Ok(Step::Terminate),
             b'S' => {
-                empty(&frame, "Sync")?;
+                reader::nothing(frame.body(), "Sync message")?;
                 if self.queue.len() >= ENTRIES_MAX {
                     return Ok(self.wait(Piece::Whole(frame), out));
                 }
@@ -53,7 +53,7 @@ impl Pipeline {
             b'd' | b'c' | b'f' => return Ok(Step::Done),
             _ if self.skipping => return Ok(Step::Done),
             b'H' => {
-                empty(&frame, "Flush")?;
+                reader::nothing(frame.body(), "Flush message")?;
                 return Ok(send(frame, out));
             }
             _ => {}
@@ -89,7 +89,7 @@ impl Pipeline {
             }
             b'F' => Ok(Step::FunctionCall),
             other => {
-                Err(Fault::Client(format!("invalid frontend message type {}", i32::from(other))))
+                Err(Fault::client(format!("invalid frontend message type {}", i32::from(other))))
             }
         }
     }
@@ -129,7 +129,7 @@ impl Pipeline {
                 Ok(Step::FunctionCall)
             }
             other => {
-                Err(Fault::Client(format!("invalid frontend message type {}", i32::from(other))))
+                Err(Fault::client(format!("invalid frontend message type {}", i32::from(other))))
             }
         }
     }
@@ -306,12 +306,4 @@ impl Pipeline {
 fn send(frame: Frame, out: &mut Out) -> Step {
     out.to_server.extend_from_slice(&frame.into_bytes());
     Step::Done
-}
-
-/// Messages without a body have none.
-fn empty(frame: &Frame, what: &str) -> Result<(), Fault> {
-    if frame.body().is_empty() {
-        return Ok(());
-    }
-    Err(Fault::Client(format!("invalid message format: malformed {what} message")))
 }

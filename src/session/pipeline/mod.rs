@@ -174,8 +174,13 @@ impl std::fmt::Debug for Execute {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The client does not keep to the protocol.
-    #[error("{0}")]
-    Client(String),
+    #[error("{message}")]
+    Client {
+        /// SQLSTATE.
+        code: &'static str,
+        /// For the client.
+        message: String,
+    },
     /// The server's reply does not fit what was asked: an alarm.
     #[error("the server sent {got:?} where {due} was due")]
     Misfit {
@@ -189,12 +194,19 @@ pub enum Fault {
     ServerFatal,
 }
 
+impl Fault {
+    fn client(message: String) -> Fault {
+        Fault::Client { code: "08P01", message }
+    }
+}
+
 impl From<Malformed> for Fault {
     fn from(fault: Malformed) -> Fault {
-        Fault::Client(match fault.utf8 {
+        let message = match fault.utf8 {
             true => format!("invalid byte sequence for encoding \"UTF8\" in {}", fault.what),
             false => format!("invalid message format: {fault}"),
-        })
+        };
+        Fault::Client { code: fault.code(), message }
     }
 }
 
