@@ -10,4 +10,5 @@ mod house;
 mod masked_copy;
 mod rules;
 mod session;
+mod sessions_under_stress;
 mod upstream;
