@@ -108,24 +108,29 @@ fn one_value(client: &mut Client, text: &str) -> String {
 /// A Parse that the server skips does not rename what a later unit executes: the audit says what runs.
 #[test]
 fn the_audit_is_not_fooled_by_a_statement_that_was_skipped() {
-    let options = [("application_name", "skipped-parse")];
-    let mut client = harness::connect("support", &options);
-    parse(&mut client, "", "SELECT name FROM customers WHERE id = 1");
-    client.send(b'S', b"");
-    assert!(client.answers().iter().all(|answer| answer.error.is_none()));
-    // One write: the first unit fails before its Parse, the second executes what the unnamed statement still is.
-    bind(&mut client, "", "nothing");
-    parse(&mut client, "", "SELECT 42");
-    client.send(b'S', b"");
-    bind(&mut client, "", "");
-    execute(&mut client, "");
-    client.send(b'S', b"");
-    assert_eq!(client.answers()[0].error.as_ref().map(|e| e.code.as_str()), Some("26000"));
-    let answers = client.answers();
-    assert_eq!(answers[0].rows.len(), 1, "{answers:?}");
-    let records = audited("skipped-parse", 1);
-    assert_eq!(records.len(), 1, "{records:?}");
-    assert_eq!(records[0]["relations"][0]["relation"], json!("public.customers"), "{records:?}");
+    for (application, skipped) in
+        [("skipped-select", "SELECT 42"), ("skipped-set", "SET application_name = 'harmless'")]
+    {
+        let mut client = harness::connect("support", &[("application_name", application)]);
+        parse(&mut client, "", "SELECT name FROM customers WHERE id = 1");
+        client.send(b'S', b"");
+        assert!(client.answers().iter().all(|answer| answer.error.is_none()));
+        // At once: the first unit fails before its Parse, so the second executes what the unnamed statement
+        // still is.
+        bind(&mut client, "", "nothing");
+        parse(&mut client, "", skipped);
+        client.send(b'S', b"");
+        bind(&mut client, "", "");
+        execute(&mut client, "");
+        client.send(b'S', b"");
+        assert_eq!(client.answers()[0].error.as_ref().map(|e| e.code.as_str()), Some("26000"));
+        let answers = client.answers();
+        assert_eq!(answers[0].rows.len(), 1, "{answers:?}");
+        let records = audited(application, 1);
+        assert_eq!(records.len(), 1, "{records:?}");
+        let relation = &records[0]["relations"][0]["relation"];
+        assert_eq!(relation, &json!("public.customers"), "{records:?}");
+    }
 }
 
 /// COMMIT of a failed transaction is a rollback, of search_path too.
@@ -356,7 +361,8 @@ fn a_prepared_statement_is_judged_again_after_ddl() {
     assert_eq!(client.answers()[0].rows.len(), 1);
     // `tier` is clear and `notes` is not; now the statement reads what was `notes`.
     let sql = "ALTER TABLE customers RENAME COLUMN tier TO was_tier; \
-               ALTER TABLE customers RENAME COLUMN notes TO tier; CREATE TABLE fresh (i int); GRANT SELECT ON fresh TO scrim";
+               ALTER TABLE customers RENAME COLUMN notes TO tier; \
+               CREATE TABLE fresh (i int); GRANT SELECT ON fresh TO scrim";
     own.desk.server().run("desk", sql).expect("renamed columns");
     // Scrim has seen the new catalog when it knows the new table.
     let began = Instant::now();
