@@ -297,7 +297,7 @@ async fn welcome(
         None => proxy.endpoint.clone(),
     };
     let opened = ServerConnection::open(&endpoint, &database, &parameters, CONNECT_TIMEOUT).await;
-    let server = match opened {
+    let mut server = match opened {
         Ok(server) => server,
         Err(error) => {
             tracing::warn!(%error, database, "no server connection for a session");
@@ -312,6 +312,19 @@ async fn welcome(
         let refused = Refused { code: "58000", message, hint: None };
         return Err(refuse(proxy, &mut stream, facts, refused).await);
     }
+    // Defaults of the database and of the login count too, so the server is asked.
+    let asked = if role.is_untouched() { None } else { Some(search_path(&mut server).await) };
+    let settings = match asked {
+        None => settings,
+        Some(Some(path)) => settings.starting_at(path),
+        Some(None) => {
+            let message =
+                "scrim: the search_path that the database gives cannot be used".to_owned();
+            let hint = Some("it may name pg_catalog only in the first place".to_owned());
+            let refused = Refused { code: "58000", message, hint };
+            return Err(refuse(proxy, &mut stream, facts, refused).await);
+        }
+    };
     let facts = Arc::new(facts);
     let login = Record::Login { facts: facts.clone(), refused: None };
     if proxy.audit.accept(login).await.is_err() {
@@ -340,6 +353,14 @@ async fn welcome(
     stream.write_all(&out).await?;
     stream.flush().await?;
     Ok(Welcomed { stream, buffer, server, user, role, facts, settings, cancel_key, cancel_target })
+}
+
+/// The search_path that the server starts with, if names mean under it what Scrim takes them to mean.
+async fn search_path(server: &mut ServerConnection) -> Option<SearchPath> {
+    let asked = tokio::time::timeout(CONNECT_TIMEOUT, server.query("SHOW search_path")).await;
+    let rows = asked.ok()?.ok()?;
+    let value = rows.first()?.first()?.as_deref()?;
+    SearchPath::parse(value).filter(is_sound_search_path)
 }
 
 /// What PostgreSQL would say itself is said in its words; everything else is for the log only.

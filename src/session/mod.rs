@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A session and its server connection are two values: `serving` turns the pieces of either side into bytes for
-//! the other, through [`pipeline`], which is pure. No SQL is read here; that is `sql`'s.
+//! the other, through `pipeline`, which is pure. No SQL is read here; that is `sql`'s.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 

@@ -41,6 +41,11 @@ impl Settings {
         }
     }
 
+    /// The same with the search_path that the server starts with.
+    pub(super) fn starting_at(self, search_path: SearchPath) -> Settings {
+        Settings::new(search_path, self.now.purpose, self.now.end_user)
+    }
+
     pub(super) fn search_path(&self) -> &SearchPath {
         &self.now.search_path
     }
