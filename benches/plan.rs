@@ -158,7 +158,8 @@ fn view() -> RoleView {
 fn planning(criterion: &mut Criterion) {
     let view = view();
     let search_path = SearchPath::parse("public").expect("a path");
-    let speaker = Speaker { view: &view, search_path: &search_path, user: "alice" };
+    let speaker =
+        Speaker { view: &view, search_path: &search_path, user: "alice", acts_for_others: false };
     let mut group = criterion.benchmark_group("plan");
     for (name, statement) in STATEMENTS {
         // A statement that is refused would be quick to plan and say nothing.

@@ -24,7 +24,7 @@ pub enum RelationKind {
 }
 
 /// A relation that can stand in FROM. Those of `pg_catalog` and `information_schema` are here too.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
     /// Its OID.
     pub oid: RelationOid,
@@ -43,7 +43,7 @@ pub struct Relation {
 }
 
 /// A column.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// `attnum`, from 1.
     pub number: i16,
@@ -74,7 +74,7 @@ pub struct FunctionName {
 }
 
 /// A type outside `pg_catalog` and `information_schema`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserType {
     /// Its schema.
     pub schema: String,
@@ -100,7 +100,7 @@ pub enum UserTypeKind {
 }
 
 /// The catalog of one database at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Counts up with each refresh that changed something; set by the caller of `read_snapshot`.
     pub version: u64,

@@ -465,12 +465,16 @@ INSERT INTO public.oddities ("Id", "E-Mail", "select", j, tags, ip, u, f, r, s, 
 -- Unlisted: no file of masking-rules/ names it, so nobody has judged it -------------------------------------
 
 CREATE TABLE public.unlisted (
-    id int,
-    secret text
+    id int
 );
 
+-- A column that was added later: PostgreSQL keeps the value of the rows that were there in pg_attribute.
+INSERT INTO public.unlisted (id) VALUES (1);
+ALTER TABLE public.unlisted ADD COLUMN secret text DEFAULT 'first qzx';
+ALTER TABLE public.unlisted ALTER COLUMN secret DROP DEFAULT;
+
 INSERT INTO public.unlisted (id, secret) VALUES
-    (1, 'first qzx'), (2, 'second qzx'), (3, NULL), (90417, 'third qzx'), (5, '');
+    (2, 'second qzx'), (3, NULL), (90417, 'third qzx'), (5, '');
 
 -- A true value in the schema itself: whoever may read index definitions reads this.
 CREATE INDEX unlisted_rest ON public.unlisted (id) WHERE secret <> 'first qzx';

@@ -31,6 +31,9 @@ pub fn clean_error_fields(body: &[u8]) -> Option<Vec<u8>> {
         };
         if is_kept {
             clean.push(kind);
+            // Names that nobody finds are told as the client wrote them, without the schema they were pinned to.
+            let is_unpinned = kind == b'M' && code == "42883";
+            let text = if is_unpinned { text.replace("pg_catalog.", "") } else { text.to_owned() };
             clean.extend_from_slice(text.as_bytes());
             clean.push(0);
         }

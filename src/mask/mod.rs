@@ -80,7 +80,15 @@ pub fn sql_form(
 /// The strongest mask, which fits every type: `***`, 0, false, 1970-01-01, …, or NULL.
 pub fn redacted(column: &Column, reference: &str) -> String {
     match fixed::redaction(column.family) {
-        Some(value) => unless_null(reference, &format!("CAST({value} AS {})", cast_type(column))),
+        _ if column.domain_over.is_some() => null_of_domain(reference),
+        // The cast stands outside: inside a CASE its length would be lost.
+        Some(value) => {
+            let type_sql = &column.type_sql;
+            format!(
+                "CAST({} AS {type_sql})",
+                unless_null(reference, &format!("CAST({value} AS {type_sql})"))
+            )
+        }
         None => null(column),
     }
 }
@@ -98,16 +106,21 @@ fn expression(
         type_sql: column.type_sql.clone(),
         expected: expected.to_owned(),
     };
-    let cast = |value: String| format!("CAST({value} AS {})", cast_type(column));
+    let cast = |value: String| format!("CAST({value} AS {})", column.type_sql);
+    if column.domain_over.is_some() && !matches!(spec, MaskSpec::Clear | MaskSpec::Hide) {
+        // Its CHECK might refuse a mask, and the refusal would tell about the value.
+        return match spec {
+            MaskSpec::Null | MaskSpec::Redact => Ok(null_of_domain(reference)),
+            _ => Err(misfit("a domain can be clear, hidden, null or redacted")),
+        };
+    }
     match spec {
         MaskSpec::Clear => Ok(reference.to_owned()),
         MaskSpec::Hide => Err(misfit("a column can only be hidden as a whole, not by row")),
         MaskSpec::Null => Ok(null(column)),
         MaskSpec::Redact => Ok(redacted(column, reference)),
         MaskSpec::Constant(Scalar::Null) => Ok(null(column)),
-        MaskSpec::Constant(scalar) => {
-            fixed::constant(scalar, column).map(cast).map_err(|expected| misfit(expected))
-        }
+        MaskSpec::Constant(scalar) => fixed::constant(scalar, column).map(cast).map_err(&misfit),
         MaskSpec::Keep { .. }
         | MaskSpec::Email
         | MaskSpec::Phone
@@ -124,39 +137,38 @@ fn expression(
                 MaskSpec::Card => text::digits(&text, text::CARD_DIGITS_MIN),
                 _ => text::name(&text),
             };
-            Ok(unless_null(reference, &cast(value)))
+            Ok(cast(unless_null(reference, &value)))
         }
         MaskSpec::Round(step) => number::round(column, reference, step)
-            .map(|value| unless_null(reference, &cast(value)))
-            .map_err(|expected| misfit(expected)),
+            .map(|value| cast(unless_null(reference, &value)))
+            .map_err(&misfit),
         MaskSpec::Truncate(unit) => time::truncate(column, reference, *unit)
-            .map(|value| unless_null(reference, &cast(value)))
-            .map_err(|expected| misfit(expected)),
+            .map(|value| cast(unless_null(reference, &value)))
+            .map_err(&misfit),
         MaskSpec::When { condition, then, otherwise, span: _ } => {
             let condition = conditions
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
             let then = expression(then, column, reference, conditions)?;
             let otherwise = expression(otherwise, column, reference, conditions)?;
-            Ok(format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END"))
+            Ok(cast(format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
         }
         MaskSpec::Sql(sql) => {
             let value = conditions
                 .expression(&sql.text, &column.name)
                 .ok_or_else(|| misfit("its expression cannot be used"))?;
-            Ok(unless_null(reference, &cast(value)))
+            Ok(cast(unless_null(reference, &value)))
         }
     }
 }
 
-/// A domain is computed and shown in its base type: its CHECK might refuse a mask, and PostgreSQL tells clients
-/// the base type anyway.
-fn cast_type(column: &Column) -> &str {
-    column.domain_over.as_deref().unwrap_or(&column.type_sql)
+/// NULL of a domain's type, past its NOT NULL and CHECK, which a cast would run.
+fn null_of_domain(reference: &str) -> String {
+    format!("CASE WHEN false THEN {reference} END")
 }
 
 fn null(column: &Column) -> String {
-    format!("CAST(NULL AS {})", cast_type(column))
+    format!("CAST(NULL AS {})", column.type_sql)
 }
 
 fn unless_null(reference: &str, value: &str) -> String {

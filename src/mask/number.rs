@@ -59,7 +59,8 @@ pub(super) fn round(column: &Column, reference: &str, step: &str) -> Result<Stri
             let (least, most) =
                 if column.type_sql == "real" { ("1e-30", "1e37") } else { ("1e-200", "1e200") };
             Ok(format!(
-                "CASE WHEN pg_catalog.abs({x}) >= CAST('{least}' AS pg_catalog.float8) AND \
+                "CASE WHEN {x} = CAST('NaN' AS pg_catalog.float8) OR pg_catalog.abs({x}) = \
+                 CAST('Infinity' AS pg_catalog.float8) THEN {x} WHEN pg_catalog.abs({x}) >= CAST('{least}' AS pg_catalog.float8) AND \
                  pg_catalog.abs({x}) < CAST('{most}' AS pg_catalog.float8) \
                  THEN pg_catalog.floor({x} / {step}) * {step} ELSE 0 END"
             ))

@@ -37,13 +37,15 @@ pub(super) fn keep(text: &str, first: u32, last: u32) -> String {
 /// The first character and the domain. Anything that is not one plain address is redacted: what stands behind
 /// the `@` is only shown if it can be nothing but a domain.
 pub(super) fn email(text: &str) -> String {
-    let domain = format!("pg_catalog.split_part({text}, '@', 2)");
+    // What follows the last `@`.
+    let domain =
+        format!("pg_catalog.right({text}, pg_catalog.strpos(pg_catalog.reverse({text}), '@') - 1)");
     let rest = format!(
         "pg_catalog.translate({domain}, \
          'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-', '')"
     );
     format!(
-        "CASE WHEN {text} LIKE '_%@_%' AND {text} NOT LIKE '%@%@%' AND {rest} = '' \
+        "CASE WHEN {text} LIKE '_%@_%' AND {domain} <> '' AND {rest} = '' \
          THEN pg_catalog.left({text}, 1) || '***@' || {domain} ELSE '***' END"
     )
 }
@@ -62,11 +64,7 @@ pub(super) fn digits(text: &str, least: u32) -> String {
     )
 }
 
-/// The first character of each word; of a single character nothing.
+/// The first character of each word.
 pub(super) fn name(text: &str) -> String {
-    format!(
-        "CASE WHEN pg_catalog.char_length({text}) < 2 THEN pg_catalog.repeat('*', \
-         pg_catalog.char_length({text})) ELSE \
-         pg_catalog.regexp_replace({text}, '(?<=\\S)\\S', '*', 'g') END"
-    )
+    format!("pg_catalog.regexp_replace({text}, '(?<=\\S)\\S', '*', 'g')")
 }

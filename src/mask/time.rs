@@ -12,7 +12,7 @@ pub(super) fn truncate(
     let name = unit.name();
     let between = |low: &str, high: &str, kind: &str, value: String| {
         format!(
-            "CASE WHEN {reference} >= CAST('{low}' AS pg_catalog.{kind}) AND {reference} < \
+            "CASE WHEN NOT pg_catalog.isfinite({reference}) THEN {reference} WHEN {reference} >= CAST('{low}' AS pg_catalog.{kind}) AND {reference} < \
              CAST('{high}' AS pg_catalog.{kind}) THEN {value} ELSE CAST('1970-01-01' AS \
              pg_catalog.{kind}) END"
         )
@@ -28,7 +28,7 @@ pub(super) fn truncate(
                     "CAST(pg_catalog.date_trunc('{name}', CAST({reference} AS \
                      pg_catalog.timestamp)) AS pg_catalog.date)"
                 );
-                Ok(between("4000-01-01 BC", "200000-01-01", "date", value))
+                Ok(between("4713-01-01 BC", "200000-01-01", "date", value))
             }
         },
         TypeFamily::Timestamp => {
@@ -39,7 +39,7 @@ pub(super) fn truncate(
             } else {
                 (format!("pg_catalog.date_trunc('{name}', {reference})"), "timestamp")
             };
-            Ok(between("4000-01-01 BC", "200000-01-01", kind, value))
+            Ok(between("4713-01-01 BC", "200000-01-01", kind, value))
         }
         TypeFamily::Text
         | TypeFamily::Integer

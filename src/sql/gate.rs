@@ -10,7 +10,7 @@ use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 use super::Speaker;
 use super::own;
 use super::refusal::Refusal;
-use super::settings::{SettingVerdict, is_same_value, judge_setting};
+use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use crate::catalog::SearchPath;
 use crate::grammar::deparse;
 
@@ -152,10 +152,22 @@ fn set(
             own::judge_purpose(purpose.as_deref(), speaker)?;
             Effect::Purpose(purpose)
         }
+        "scrim.end_user" if !speaker.acts_for_others => {
+            return Err(Refusal::setting(
+                "scrim.end_user",
+                "is for users of whom the rules say `acts_for_others`",
+            ));
+        }
         "scrim.end_user" => Effect::EndUser(values.map(|values| values.join(", "))),
         name if name.starts_with("scrim.") => return Err(Refusal::no_such_setting(&set.name)),
         _ => match judge_setting(&name) {
-            SettingVerdict::Allowed => Effect::None,
+            SettingVerdict::Allowed => {
+                let is_fine = values.iter().flatten().all(|value| may_be(&name, value));
+                if !is_fine {
+                    return Err(Refusal::setting(&set.name, "may not have this value"));
+                }
+                Effect::None
+            }
             SettingVerdict::Only(only) => {
                 let same = values
                     .as_deref()

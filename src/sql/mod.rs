@@ -21,7 +21,7 @@ mod verify;
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use refusal::{Reason, Refusal};
-pub use settings::{SettingVerdict, judge_setting};
+pub use settings::{SettingVerdict, judge_setting, may_be};
 
 use std::collections::BTreeSet;
 
@@ -43,6 +43,8 @@ pub struct Speaker<'a> {
     pub search_path: &'a SearchPath,
     /// The Scrim user, for `SHOW scrim.user`.
     pub user: &'a str,
+    /// May state `scrim.end_user`.
+    pub acts_for_others: bool,
 }
 
 /// A text, planned: its statements in order; empty for an empty text.
@@ -86,12 +88,30 @@ pub struct Read {
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.
 pub fn plan(text: &str, speaker: Speaker<'_>) -> Result<Plan, Refusal> {
+    plan_following(text, speaker, &mut |_| None)
+}
+
+/// Plans a text whose statements may change the search_path for those behind them: `follow` is told of each
+/// effect and gives the search_path from there on, if it has changed.
+pub fn plan_following(
+    text: &str,
+    speaker: Speaker<'_>,
+    follow: &mut dyn FnMut(&Effect) -> Option<SearchPath>,
+) -> Result<Plan, Refusal> {
+    // `user` is a reserved word, so PostgreSQL's grammar takes the name in quotes only.
+    let text = if own::is_show_user(text) { "SHOW scrim.\"user\"" } else { text };
     let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
-    let statements = statements
-        .iter()
-        .map(|statement| plan_statement(text, statement, speaker))
-        .collect::<Result<_, _>>()?;
-    Ok(Plan { statements })
+    let mut planned = Vec::with_capacity(statements.len());
+    let mut search_path = speaker.search_path.clone();
+    for statement in &statements {
+        let speaker = Speaker { search_path: &search_path, ..speaker };
+        let statement = plan_statement(text, statement, speaker)?;
+        if let Some(path) = follow(&statement.effect) {
+            search_path = path;
+        }
+        planned.push(statement);
+    }
+    Ok(Plan { statements: planned })
 }
 
 fn plan_statement(

@@ -28,6 +28,14 @@ pub(super) fn show(name: &str, speaker: Speaker<'_>) -> Result<Option<String>, R
     }
 }
 
+/// `SHOW scrim.user`, in any case and with any space.
+pub(super) fn is_show_user(text: &str) -> bool {
+    let text = text.trim().trim_end_matches(';');
+    let words: Vec<&str> = text.split_whitespace().collect();
+    matches!(words.as_slice(), [show, name]
+        if show.eq_ignore_ascii_case("show") && name.eq_ignore_ascii_case("scrim.user"))
+}
+
 /// One row a column that the role does not see clear.
 fn masks(speaker: Speaker<'_>) -> String {
     let snapshot = speaker.view.snapshot();

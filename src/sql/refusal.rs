@@ -92,10 +92,13 @@ impl Refusal {
                 (Reason::Function, violation.to_string())
             }
             Violation::Operator(_) => (Reason::Operator, violation.to_string()),
-            Violation::Type(_) | Violation::Collation(_) => (Reason::Type, violation.to_string()),
+            Violation::Type(_) | Violation::NoSuchType(_) | Violation::Collation(_) => {
+                (Reason::Type, violation.to_string())
+            }
             Violation::Field(_) => (Reason::Function, violation.to_string()),
         };
         let (message, hint) = match violation {
+            Violation::NoSuchType(_) => return Refusal::new("42704", reason, what, None),
             Violation::Node(node) => (
                 format!("scrim: `{node}` is not allowed for role `{role}`"),
                 "only what can be proven to show masked values is sent".to_owned(),

@@ -80,6 +80,13 @@ pub fn judge_setting(name: &str) -> SettingVerdict {
     }
 }
 
+/// True when an allowed setting may have this value. With `debug` or `log` messages PostgreSQL would send
+/// statement texts, the masks among them, to the client.
+pub fn may_be(name: &str, value: &str) -> bool {
+    !name.eq_ignore_ascii_case("client_min_messages")
+        || matches!(value.to_ascii_lowercase().as_str(), "info" | "notice" | "warning" | "error")
+}
+
 /// True when `given` means a pinned value: `'utf-8'` is `UTF8`, `true` is `on`.
 pub(super) fn is_same_value(pinned: &str, given: &str) -> bool {
     let fold = |text: &str| -> String {

@@ -273,16 +273,42 @@ fn without_hidden(speaker: Speaker<'_>, relation: &Relation, listing: &Listing) 
             }
         }
     }
-    if conditions.is_empty() {
-        return None;
+    if listing.name == "pg_class" && !relations.is_empty() {
+        // Their indexes and TOAST tables tell their names too.
+        let list: Vec<String> = relations.iter().map(|r| r.oid.0.to_string()).collect();
+        let list = list.join(", ");
+        conditions.push(format!(
+            "NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indexrelid = l.oid AND \
+             i.indrelid IN ({list}))"
+        ));
+        conditions.push(format!(
+            "NOT EXISTS (SELECT FROM pg_catalog.pg_class AS t WHERE t.reltoastrelid = l.oid AND \
+             t.oid IN ({list}))"
+        ));
     }
-    let list: Vec<String> =
-        relation.columns.iter().map(|column| format!("l.{}", identifier(&column.name))).collect();
+    // The default of a column that was added later is kept there, as a value.
+    let is_attribute = listing.name == "pg_attribute";
+    if conditions.is_empty() {
+        if !is_attribute {
+            return None;
+        }
+        conditions.push("true".to_owned());
+    }
+    let list: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|column| match column.name.as_str() {
+            "attmissingval" if is_attribute => {
+                "CASE WHEN false THEN l.attmissingval END AS attmissingval".to_owned()
+            }
+            name => format!("l.{}", identifier(name)),
+        })
+        .collect();
     // tableoid is asked for by psql and pg_dump, and means the catalog itself.
     let sql = format!(
         "(SELECT {}{} FROM {}.{} AS l WHERE {})",
         list.join(", "),
-        if listing.schema == "pg_catalog" { ", l.tableoid" } else { "" },
+        if listing.relation.is_some() { ", l.tableoid" } else { "" },
         listing.schema,
         listing.name,
         conditions.join(" AND ")

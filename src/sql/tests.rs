@@ -84,7 +84,10 @@ fn view() -> RoleView {
 fn planned(sql: &str) -> Result<Plan, Refusal> {
     let view = view();
     let search_path = SearchPath::default();
-    plan(sql, Speaker { view: &view, search_path: &search_path, user: "alice" })
+    plan(
+        sql,
+        Speaker { view: &view, search_path: &search_path, user: "alice", acts_for_others: false },
+    )
 }
 
 fn sent(sql: &str) -> String {

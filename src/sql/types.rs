@@ -1,8 +1,9 @@
 //! Types that a masked role may name: a cast runs the type's input function, and CHECKs of a domain.
 
 use super::Speaker;
-use crate::catalog::UserTypeKind;
+use crate::catalog::{UserType, UserTypeKind};
 use crate::grammar::Violation;
+use crate::policy::{Access, ColumnVerdict};
 
 /// PostgreSQL's own types, under the names of `pg_type`.
 const BUILTIN: &[&str] = &[
@@ -128,6 +129,11 @@ pub(super) fn judge(
     let element = name.strip_prefix('_').unwrap_or(name);
     let is_builtin = BUILTIN.contains(&name) || BUILTIN.contains(&element);
     let refused = || Err(Violation::Type(name.into()));
+    let full = match schema {
+        Some(schema) => format!("{schema}.{name}"),
+        None => name.to_owned(),
+    };
+    let missing = || Err(Violation::NoSuchType(full.clone()));
     let schema = match schema {
         Some("pg_catalog") if is_builtin => return Ok(()),
         Some("information_schema") if INFORMATION_SCHEMA.contains(&name) => return Ok(()),
@@ -140,7 +146,7 @@ pub(super) fn judge(
             });
             match found {
                 Some(schema) => schema.to_owned(),
-                None => return refused(),
+                None => return Err(Violation::NoSuchType(name.into())),
             }
         }
     };
@@ -148,14 +154,37 @@ pub(super) fn judge(
     let array = (key.0.clone(), element.to_owned());
     let Some(user_type) = snapshot.user_types.get(&key).or_else(|| snapshot.user_types.get(&array))
     else {
-        return refused();
+        return missing();
     };
     match user_type.kind {
-        UserTypeKind::Enum
-        | UserTypeKind::Domain
-        | UserTypeKind::Composite
-        | UserTypeKind::Range => Ok(()),
+        UserTypeKind::Enum | UserTypeKind::Domain | UserTypeKind::Range => Ok(()),
+        // The row type of a relation tells its columns, hidden ones too.
+        UserTypeKind::Composite => match hidden(speaker, user_type) {
+            Hidden::Nothing => Ok(()),
+            Hidden::Columns => refused(),
+            Hidden::All => missing(),
+        },
         UserTypeKind::Base if EXTENSIONS.contains(&user_type.name.as_str()) => Ok(()),
         UserTypeKind::Base => refused(),
+    }
+}
+
+/// What of a relation is hidden.
+enum Hidden {
+    Nothing,
+    Columns,
+    All,
+}
+
+fn hidden(speaker: Speaker<'_>, user_type: &UserType) -> Hidden {
+    let relation = speaker.view.snapshot().relation_named(&user_type.schema, &user_type.name);
+    match relation.map(|relation| speaker.view.access(relation.oid)) {
+        Some(Access::Hidden) => Hidden::All,
+        Some(Access::Masked(template))
+            if template.columns.iter().any(|c| c.verdict == ColumnVerdict::Hidden) =>
+        {
+            Hidden::Columns
+        }
+        Some(Access::Masked(_) | Access::Open | Access::Closed { .. }) | None => Hidden::Nothing,
     }
 }

@@ -146,7 +146,14 @@ impl Terms for WithHoles<'_> {
     }
 
     fn may_operate(&self, schema: Option<&str>, operator: &str) -> Result<(), Violation> {
-        let overloaded = self.speaker.view.snapshot().user_operators.contains_key(operator);
+        // What stands for itself is pinned by the rewriter; IN, USING and CASE cannot be, and mean the operator
+        // that the search_path finds.
+        let snapshot = self.speaker.view.snapshot();
+        let path = self.speaker.search_path.schemas(snapshot);
+        let overloaded = snapshot
+            .user_operators
+            .get(operator)
+            .is_some_and(|schemas| path.iter().any(|schema| schemas.contains(*schema)));
         match schema {
             Some("pg_catalog") => Ok(()),
             None if !overloaded => Ok(()),
@@ -190,6 +197,8 @@ fn judge_call(
                 _ => Ok(()),
             }
         }
+        // JDBC reads keys by it.
+        Some("information_schema") if name == "_pg_expandarray" => Ok(()),
         Some(schema) if speaker.view.may_call(schema, name) => Ok(()),
         Some(schema) => Err(Violation::Function(format!("{schema}.{name}"))),
     }
@@ -228,7 +237,11 @@ fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
         return refused("cannot set search_path here: use SET search_path");
     }
     match judge_setting(&name) {
-        SettingVerdict::Allowed => Ok(()),
+        SettingVerdict::Allowed => match call.args.get(1).and_then(constant) {
+            Some(value) if super::settings::may_be(&name, &value) => Ok(()),
+            None if !name.eq_ignore_ascii_case("client_min_messages") => Ok(()),
+            Some(_) | None => refused("cannot set this value"),
+        },
         SettingVerdict::Only(value) => match call.args.get(1).and_then(constant) {
             Some(given) if super::settings::is_same_value(value, &given) => Ok(()),
             _ => refused("cannot change a setting that is pinned"),

@@ -81,6 +81,9 @@ pub enum Violation {
     /// A type.
     #[error("type `{0}`")]
     Type(String),
+    /// A type that does not exist, as far as may be said.
+    #[error("type \"{0}\" does not exist")]
+    NoSuchType(String),
     /// `(x).name` where `name` is a function.
     #[error("field `{0}`")]
     Field(String),

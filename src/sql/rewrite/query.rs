@@ -103,7 +103,7 @@ impl Rewriter<'_> {
         order_by.map_or(Ok(()), |order_by| self.order_by(order_by))
     }
 
-    fn select(&mut self, select: &mut Select, mut order_by: Option<&mut OrderBy>) -> Done {
+    fn select(&mut self, select: &mut Select, order_by: Option<&mut OrderBy>) -> Done {
         let Select {
             select_token: _,
             optimizer_hints,
@@ -126,7 +126,8 @@ impl Rewriter<'_> {
             having,
             named_window,
             qualify,
-            window_before_qualify,
+            // Only of meaning with QUALIFY.
+            window_before_qualify: _,
             value_table_mode,
             flavor,
         } = select;
@@ -139,7 +140,7 @@ impl Rewriter<'_> {
         absent(prewhere.is_none(), "PREWHERE")?;
         absent(connect_by.is_empty(), "CONNECT BY")?;
         absent(cluster_by.is_empty() && distribute_by.is_empty() && sort_by.is_empty(), "SORT BY")?;
-        absent(qualify.is_none() && !*window_before_qualify, "QUALIFY")?;
+        absent(qualify.is_none(), "QUALIFY")?;
         absent(value_table_mode.is_none(), "SELECT AS")?;
         absent(matches!(flavor, SelectFlavor::Standard), "FROM before SELECT")?;
 
@@ -169,7 +170,7 @@ impl Rewriter<'_> {
                 NamedWindowExpr::WindowSpec(spec) => self.window(spec)?,
             }
         }
-        if let Some(order_by) = order_by.as_deref_mut() {
+        if let Some(order_by) = order_by {
             self.order_by(order_by)?;
         }
         self.restore_dependency(group_by, projection, before);

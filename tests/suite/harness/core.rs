@@ -48,14 +48,18 @@ pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Ve
     if let Some(path) = search_path {
         connection.simple(&format!("SET search_path TO {path}"));
     }
-    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    let mut statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    if statements.is_empty() {
+        statements.push("");
+    }
     connection.run(Form::ExtendedText, text, &statements)
 }
 
 fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {
     let path = search_path.unwrap_or("\"$user\", public");
     let path = SearchPath::parse(path).unwrap_or_else(|| panic!("no search_path: {path}"));
-    let speaker = Speaker { view: &view(role), search_path: &path, user: "tester" };
+    let speaker =
+        Speaker { view: &view(role), search_path: &path, user: "tester", acts_for_others: false };
     let plan = plan(text, speaker)?;
     Ok(plan.statements.iter().map(|statement| statement.sql.as_str().to_owned()).collect())
 }
