@@ -28,7 +28,7 @@ pub(super) fn truncate(
                     "CAST(pg_catalog.date_trunc('{name}', CAST({reference} AS \
                      pg_catalog.timestamp)) AS pg_catalog.date)"
                 );
-                Ok(between("4713-01-01 BC", "200000-01-01", "date", value))
+                Ok(between("4713-01-01 BC", "294277-01-01", "date", value))
             }
         },
         TypeFamily::Timestamp => {
@@ -39,7 +39,7 @@ pub(super) fn truncate(
             } else {
                 (format!("pg_catalog.date_trunc('{name}', {reference})"), "timestamp")
             };
-            Ok(between("4713-01-01 BC", "200000-01-01", kind, value))
+            Ok(between("4713-01-01 BC", "infinity", kind, value))
         }
         TypeFamily::Text
         | TypeFamily::Integer
