@@ -7,6 +7,7 @@ mod cli;
 mod clients;
 mod config;
 mod faults;
+mod grammar;
 mod harness;
 mod house;
 mod masked_copy;
