@@ -106,7 +106,6 @@ impl Terms for All {
 fn relations_are_those_that_postgres_finds() {
     let seed = std::env::var("SCRIM_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or(20_260_101);
-    println!("SCRIM_TEST_SEED={seed}");
     let mut maker = Maker::new(seed);
     let queries: Vec<String> = (0..400).map(|_| maker.query(3)).collect();
     let mut script = String::from(
@@ -137,7 +136,7 @@ fn relations_are_those_that_postgres_finds() {
         let proof = prove(&statements[0], &All).unwrap_or_else(|error| panic!("{query}: {error}"));
         let names: BTreeSet<&str> = proof.relations.iter().map(|used| used.name.as_str()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(",");
-        assert_eq!(names, tables, "{query}");
+        assert_eq!(names, tables, "SCRIM_TEST_SEED={seed}: {query}");
         judged += 1;
     }
     assert!(judged > 100, "PostgreSQL took only {judged} of the queries");
