@@ -175,6 +175,74 @@ impl Terms for RowTerms<'_> {
     }
 }
 
+/// Proves a finished template: it reads its relation and nothing else, and calls only what its SQL may call.
+pub(super) fn prove_template(sql: &str, row: Row<'_>) -> Result<(), ExpressionError> {
+    let tree = parse_one(&format!("SELECT * FROM {sql} AS template"))?;
+    let proof = grammar::prove(&tree, &TemplateTerms(RowTerms(row)))
+        .map_err(|found| error(&format!("{found} is not allowed in a template")))?;
+    match proof.relations.as_slice() {
+        [_] if proof.parameters.is_empty() => Ok(()),
+        _ => Err(error("a template reads one relation")),
+    }
+}
+
+/// As for an expression, and the one relation. Bare operators are the masks' own, on operands of exactly the
+/// types that PostgreSQL's operators take; those of the rules were judged before.
+struct TemplateTerms<'a>(RowTerms<'a>);
+
+impl Terms for TemplateTerms<'_> {
+    fn may_read(
+        &self,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<(), Violation> {
+        let relation = self.0.0.relation;
+        let is_own =
+            catalog.is_none() && schema == Some(relation.schema.as_str()) && name == relation.name;
+        if is_own { Ok(()) } else { Err(Violation::Relation(name.into())) }
+    }
+
+    fn may_call(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        call: &protobuf::FuncCall,
+    ) -> Result<(), Violation> {
+        self.0.may_call(schema, name, call)
+    }
+
+    fn may_operate(&self, schema: Option<&str>, operator: &str) -> Result<(), Violation> {
+        match schema {
+            None | Some("pg_catalog") => Ok(()),
+            Some(_) => Err(Violation::Operator(operator.into())),
+        }
+    }
+
+    fn may_cast(&self, schema: Option<&str>, name: &str) -> Result<(), Violation> {
+        // The column's own type, whatever it is, is what the column has already.
+        let is_own = self.0.0.relation.columns.iter().any(|column| {
+            column.type_sql.contains(name) && schema.is_none_or(|s| column.type_sql.contains(s))
+        });
+        if is_own { Ok(()) } else { self.0.may_cast(schema, name) }
+    }
+
+    fn may_select_field(&self, name: &str) -> Result<(), Violation> {
+        self.0.may_select_field(name)
+    }
+
+    fn may_select_column(&self, name: &str) -> Result<(), Violation> {
+        match self.0.0.relation.column(name) {
+            Some(_) => Ok(()),
+            None => Err(Violation::Field(name.into())),
+        }
+    }
+
+    fn may_collate(&self, schema: Option<&str>, name: &str) -> Result<(), Violation> {
+        self.0.may_collate(schema, name)
+    }
+}
+
 /// `{}` in an own expression, outside quotes, becomes the column.
 pub(super) fn with_column(text: &str, column: &str) -> String {
     let mut out = String::with_capacity(text.len());

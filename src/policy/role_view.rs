@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
 use super::classify::{Classification, generations, mask_rule, name_of};
-use super::expression::{Row, checked_expression, with_column};
+use super::expression::{Row, checked_expression, prove_template, with_column};
 use super::template::Template;
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
 use crate::grammar::quote_identifier;
@@ -136,7 +136,7 @@ impl RoleView {
         if filter.is_none() && columns.iter().all(is_clear) {
             return Access::Open;
         }
-        Access::Masked(Arc::new(Template {
+        let template = Template {
             oid: relation.oid,
             schema: relation.schema.clone(),
             name: relation.name.clone(),
@@ -144,7 +144,17 @@ impl RoleView {
             columns,
             filter,
             select_list: list,
-        }))
+        };
+        let conditions = BTreeMap::new();
+        let row =
+            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        if let Err(error) = prove_template(&template.sql(false, None), row) {
+            let reason = format!("its template cannot be proven: {}", error.message);
+            let message = format!("`{}.{}` is closed: {reason}", relation.schema, relation.name);
+            unfit.push(Unfit { message, span: None });
+            return Access::Closed { reason };
+        }
+        Access::Masked(Arc::new(template))
     }
 
     fn columns(&self, relation: &Relation, unfit: &mut Vec<Unfit>) -> (Vec<ColumnAccess>, String) {

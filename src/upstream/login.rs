@@ -1,4 +1,8 @@
-//! Authentication towards the server: trust, SCRAM-SHA-256, and nothing weaker.
+//! Authentication towards the server: trust, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, and nothing weaker.
+//!
+//! Over TLS the proof is bound to the server's certificate where the server offers it (PLUS): somebody between us
+//! and the server cannot pass it on, even where the certificate is not checked. Where the server does not seem to
+//! offer it we say that we could have (flag `y`), so that one who does offer it sees that somebody took it away.
 //!
 //! The password leaves this process only as a SCRAM proof. A server that asks for it in the clear or as MD5 is
 //! refused, and so is one that says "ok" in the middle of SCRAM, before it has shown that it knows the password.
@@ -10,9 +14,10 @@ use secrecy::ExposeSecret;
 use super::connect::{Endpoint, ServerConnection, UpstreamError, send};
 use super::stream::ServerStream;
 use crate::wire::reader::{self, Authentication, Malformed};
-use crate::wire::{Frame, writer};
+use crate::wire::{Frame, channel_binding, writer};
 
 const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
+const SCRAM_SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Says who logs in, proves it, and reads on to the first ReadyForQuery.
 pub(super) async fn log_in(
@@ -89,12 +94,10 @@ async fn authenticate(
     let asked = next_authentication(connection).await?;
     match reader::authentication(asked.body()).map_err(malformed)? {
         Authentication::Ok => Ok(()),
-        Authentication::Sasl { mechanisms } if mechanisms.contains(&SCRAM_SHA_256) => {
-            scram(connection, endpoint).await
+        Authentication::Sasl { mechanisms } => {
+            let (mechanism, binding) = choose(&mechanisms, end_point(&connection.stream))?;
+            scram(connection, endpoint, mechanism, binding).await
         }
-        Authentication::Sasl { .. } => Err(broken(
-            "the server offers no SASL mechanism that Scrim speaks; expected `SCRAM-SHA-256`",
-        )),
         Authentication::CleartextPassword => Err(broken(
             "the server asks for the password in the clear; use `scram-sha-256` in pg_hba.conf",
         )),
@@ -110,22 +113,53 @@ async fn authenticate(
     }
 }
 
+/// What a login over this stream can be bound to.
+fn end_point(stream: &ServerStream) -> Option<Vec<u8>> {
+    match stream {
+        ServerStream::Tcp(_) | ServerStream::Unix(_) => None,
+        ServerStream::Tls(stream) => {
+            let (_, session) = stream.get_ref();
+            let certificate = session.peer_certificates()?.first()?;
+            channel_binding::tls_server_end_point(certificate)
+        }
+    }
+}
+
+/// The strongest mechanism that both sides speak, and what to say about channel binding (RFC 5802, section 6).
+fn choose(
+    mechanisms: &[&str],
+    end_point: Option<Vec<u8>>,
+) -> Result<(&'static str, ChannelBinding), UpstreamError> {
+    let plain = mechanisms.contains(&SCRAM_SHA_256);
+    match end_point {
+        Some(hash) if mechanisms.contains(&SCRAM_SHA_256_PLUS) => {
+            Ok((SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash)))
+        }
+        // `y`: we could, and the server seems not to.
+        Some(_) if plain => Ok((SCRAM_SHA_256, ChannelBinding::unrequested())),
+        // `n`: we cannot.
+        None if plain => Ok((SCRAM_SHA_256, ChannelBinding::unsupported())),
+        Some(_) | None => Err(broken(
+            "the server offers no SASL mechanism that Scrim speaks here; expected `SCRAM-SHA-256`",
+        )),
+    }
+}
+
 async fn scram(
     connection: &mut ServerConnection,
     endpoint: &Endpoint,
+    mechanism: &str,
+    binding: ChannelBinding,
 ) -> Result<(), UpstreamError> {
     let password = endpoint
         .password
         .as_ref()
         .ok_or_else(|| broken("the server asks for a password and none is configured"))?;
-    // `unsupported`, not `unrequested`: the latter claims that the server did not offer binding, which one with
-    // TLS does, and it would rightly take that for a downgrade.
-    let binding = ChannelBinding::unsupported();
     let mut scram = ScramSha256::new(password.expose_secret().as_bytes(), binding);
     let fault = |error: std::io::Error| UpstreamError::Broken(format!("SCRAM: {error}"));
 
     let mut out = BytesMut::new();
-    writer::sasl_initial(&mut out, SCRAM_SHA_256, scram.message())
+    writer::sasl_initial(&mut out, mechanism, scram.message())
         .map_err(|fault| broken(&fault.to_string()))?;
     send(&mut connection.stream, &out).await?;
     let answer = next_authentication(connection).await?;

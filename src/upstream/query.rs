@@ -13,6 +13,9 @@ use crate::wire::{Frame, Limits, Piece, Pieces, writer};
 /// Bytes to make room for before a read.
 const READ_BYTES: usize = 8 * 1024;
 
+/// What the rows of one answer may take in all: many times the largest catalog, and less than the machine has.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// A query of our own failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -45,11 +48,21 @@ impl ServerConnection {
         self.stream.write_all(&out).await.map_err(broken)?;
         self.stream.flush().await.map_err(broken)?;
         let mut rows = Vec::new();
+        let mut rows_bytes = 0_usize;
         let mut refused = None;
         loop {
-            let frame = self.receive().await.map_err(QueryError::Broken)?;
+            let frame = match self.receive().await {
+                Ok(frame) => frame,
+                Err(why) => return Err(broken_off(refused, why)),
+            };
             match frame.tag() {
-                b'D' => rows.push(texts(&frame)?),
+                b'D' => {
+                    rows_bytes = rows_bytes.saturating_add(frame.len());
+                    if rows_bytes > ANSWER_BYTES_MAX {
+                        return Err(QueryError::Broken("an answer of over 256 MiB".to_owned()));
+                    }
+                    rows.push(texts(&frame)?);
+                }
                 b'S' => self.note_parameter(&frame)?,
                 b'E' => refused = Some(server_error(&frame)?),
                 b'T' | b'C' | b'I' | b'N' | b'A' => {}
@@ -110,6 +123,17 @@ fn texts(frame: &Frame) -> Result<Vec<Option<String>>, QueryError> {
             .map_err(|_| QueryError::Broken("a value that is not UTF-8".to_owned()))
     };
     values.into_iter().map(text).collect()
+}
+
+/// A server that ends the connection says why before (FATAL): that tells more than the end of the stream.
+fn broken_off(refused: Option<QueryError>, why: String) -> QueryError {
+    match refused {
+        Some(QueryError::Server { code, message }) => {
+            QueryError::Broken(format!("{code} {message}"))
+        }
+        Some(QueryError::Broken(why)) => QueryError::Broken(why),
+        None => QueryError::Broken(why),
+    }
 }
 
 fn server_error(frame: &Frame) -> Result<QueryError, QueryError> {

@@ -124,10 +124,11 @@ impl Limits {
     }
 
     /// For a client after login: statements up to 1 MiB, small messages up to 10,000 bytes as in PostgreSQL.
+    /// Header, names and parameter types come on top of the text, so that a text of exactly 1 MiB is held whole.
     pub fn frontend() -> Limits {
         Limits {
             direction: Direction::Frontend,
-            statement_bytes_max: 1024 * 1024,
+            statement_bytes_max: 1024 * 1024 + 64 * 1024,
             small_bytes_max: 10_000,
             piece_bytes: 64 * 1024,
         }
@@ -151,9 +152,8 @@ impl Limits {
             Direction::Frontend => match tag {
                 b'Q' | b'P' => Some(Holding::InPiecesOver(self.statement_bytes_max)),
                 b'B' | b'F' | b'd' => Some(in_pieces),
-                b'C' | b'D' | b'E' | b'H' | b'S' | b'X' | b'c' | b'f' | b'p' => {
-                    Some(Holding::Whole)
-                }
+                // No `p`: after login PostgreSQL does not know password messages either.
+                b'C' | b'D' | b'E' | b'H' | b'S' | b'X' | b'c' | b'f' => Some(Holding::Whole),
                 _ => None,
             },
             Direction::Backend => match tag {
@@ -197,6 +197,15 @@ pub enum FrameFault {
         /// What it announces.
         length: i64,
     },
+}
+
+impl FrameFault {
+    /// SQLSTATE to close the connection with.
+    pub fn code(&self) -> &'static str {
+        match self {
+            FrameFault::UnknownType(_) | FrameFault::Length { .. } => "08P01",
+        }
+    }
 }
 
 /// Cuts a stream into pieces. Sans-I/O: bytes go into the buffer, pieces come out.

@@ -7,6 +7,7 @@
 //! This room knows no SQL, no roles and no sessions.
 
 pub mod certificates;
+pub mod channel_binding;
 pub mod frame;
 pub mod reader;
 pub mod sasl;
@@ -15,3 +16,6 @@ pub mod tls;
 pub mod writer;
 
 pub use frame::{Frame, FrameFault, Limits, Piece, Pieces};
+
+#[cfg(test)]
+mod tests;

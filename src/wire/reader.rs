@@ -13,7 +13,8 @@ pub use backend::{
     command_tag, data_row, error_fields, parameter_status, ready_status, row_description,
 };
 pub use frontend::{
-    Bind, BindHead, Close, Describe, Execute, Named, Parse, Query, SaslInitial, sasl_initial,
+    Bind, BindHead, Close, Describe, Execute, Named, Parse, Query, SaslInitial, copy_fail,
+    sasl_initial,
 };
 
 /// A body that is not what its type promises (08P01, or 22021 when only its text is not UTF-8).
@@ -24,6 +25,19 @@ pub struct Malformed {
     pub what: &'static str,
     /// True when the shape is right but a text is not UTF-8.
     pub utf8: bool,
+}
+
+impl Malformed {
+    /// SQLSTATE to answer with.
+    pub fn code(&self) -> &'static str {
+        if self.utf8 { "22021" } else { "08P01" }
+    }
+}
+
+/// Reads the body of a message that has none, of either side: Sync, Flush, Terminate, CopyDone, ParseComplete,
+/// BindComplete, CloseComplete, NoData, PortalSuspended, EmptyQueryResponse. `what` names it.
+pub fn nothing(body: &[u8], what: &'static str) -> Result<(), Malformed> {
+    Walk::new(body, what).end()
 }
 
 /// Walks a body from left to right.

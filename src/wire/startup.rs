@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 /// The longest packet before login, as in PostgreSQL (`MAX_STARTUP_PACKET_LENGTH`).
 pub const PACKET_BYTES_MAX: usize = 10_000;
-/// The newest minor version of protocol 3 that Scrim speaks.
+/// The newest minor version of protocol 3 that Scrim speaks. The other is 0: 3.1 was never given out.
 pub const MINOR_MAX: u16 = 2;
 
 const CANCEL: u32 = 80_877_102;
@@ -75,13 +75,19 @@ impl Startup {
         named.or_else(|| self.user())
     }
 
-    /// What to tell the client when it asked for more than Scrim speaks.
+    /// The minor version that is spoken with this client: 2, or 0 when it asked for less. From 2 on a cancel key
+    /// may be longer than 4 bytes.
+    pub fn minor_spoken(&self) -> u16 {
+        if self.minor < MINOR_MAX { 0 } else { MINOR_MAX }
+    }
+
+    /// What to tell the client, before authentication, when it does not get what it asked for.
     pub fn negotiation(&self) -> Option<Negotiation> {
-        if self.minor <= MINOR_MAX && self.unknown_options.is_empty() {
+        if self.minor == self.minor_spoken() && self.unknown_options.is_empty() {
             return None;
         }
         Some(Negotiation {
-            version: i32::from(self.major) << 16 | i32::from(self.minor.min(MINOR_MAX)),
+            version: i32::from(self.major) << 16 | i32::from(self.minor_spoken()),
             unknown_options: self.unknown_options.clone(),
         })
     }

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use pgwire::messages::Message;
 use pgwire::messages::cancel::CancelRequest;
+use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
 use pgwire::messages::extendedquery::{
-    BindComplete, Close, CloseComplete, Describe, Execute, Flush, Parse, ParseComplete, Sync,
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Flush, Parse, ParseComplete, Sync,
 };
 use pgwire::messages::response::{
     CommandComplete, EmptyQueryResponse, ErrorResponse, NoticeResponse, ReadyForQuery,
@@ -23,7 +24,10 @@ use pgwire::messages::startup::{
 };
 use pgwire::messages::terminate::Terminate;
 
-use super::reader::Named;
+use super::reader::{BindHead, Column, Named};
+
+/// Counts are Int16 on the wire; pgwire would cut a longer list's count off and still write all of it.
+const LIST_MAX: usize = u16::MAX as usize;
 
 /// A message that cannot be said: a text with a zero byte, a key or a list of a length that has no encoding.
 /// Nothing was appended.
@@ -162,6 +166,44 @@ pub fn empty_query(out: &mut BytesMut) {
     say(out, &EmptyQueryResponse::new());
 }
 
+/// RowDescription. Columns as [`super::reader::row_description`] gives them come out as they came, so that a
+/// column's origin can be changed and the rest stays.
+pub fn row_description(out: &mut BytesMut, columns: &[Column<'_>]) -> Result<(), Unwritable> {
+    const WHAT: &str = "RowDescription";
+    check_lists(&[columns.len()], WHAT)?;
+    let field = |column: &Column<'_>| {
+        Ok(FieldDescription::new(
+            checked(column.name, WHAT)?,
+            column.table.cast_signed(),
+            column.number,
+            column.type_oid,
+            column.size,
+            column.modifier,
+            column.format,
+        ))
+    };
+    let fields = columns.iter().map(field).collect::<Result<_, Unwritable>>()?;
+    try_say(out, &RowDescription::new(fields), WHAT)
+}
+
+/// DataRow; `None` is NULL.
+pub fn data_row(out: &mut BytesMut, values: &[Option<&[u8]>]) -> Result<(), Unwritable> {
+    const WHAT: &str = "DataRow";
+    let count = u16::try_from(values.len()).map_err(|_| Unwritable { what: WHAT })?;
+    let mut data = BytesMut::new();
+    for value in values {
+        match value {
+            None => data.put_i32(-1),
+            Some(value) => {
+                let length = i32::try_from(value.len()).map_err(|_| Unwritable { what: WHAT })?;
+                data.put_i32(length);
+                data.put_slice(value);
+            }
+        }
+    }
+    try_say(out, &DataRow::new(data, count.cast_signed()), WHAT)
+}
+
 /// CommandComplete.
 pub fn command_complete(out: &mut BytesMut, tag: &str) {
     say(out, &CommandComplete::new(without_zero(tag)));
@@ -200,13 +242,30 @@ pub fn query(out: &mut BytesMut, sql: &str) -> Result<(), Unwritable> {
 /// Parse; an empty name is the unnamed statement.
 pub fn parse(out: &mut BytesMut, name: &str, sql: &str, types: &[u32]) -> Result<(), Unwritable> {
     const WHAT: &str = "Parse";
-    // The count is an Int16 on the wire; pgwire would cut it off and write all of them.
-    if types.len() > usize::from(u16::MAX) {
-        return Err(Unwritable { what: WHAT });
-    }
+    check_lists(&[types.len()], WHAT)?;
     let name = Some(checked(name, WHAT)?);
     let parse = Parse::new(name, checked(sql, WHAT)?, types.to_vec());
     try_say(out, &parse, WHAT)
+}
+
+/// Bind; an empty name is the unnamed portal or statement, `None` is NULL.
+pub fn bind(
+    out: &mut BytesMut,
+    head: BindHead<'_>,
+    parameter_formats: &[i16],
+    parameters: &[Option<&[u8]>],
+    result_formats: &[i16],
+) -> Result<(), Unwritable> {
+    const WHAT: &str = "Bind";
+    check_lists(&[parameter_formats.len(), parameters.len(), result_formats.len()], WHAT)?;
+    let bind = Bind::new(
+        Some(checked(head.portal, WHAT)?),
+        Some(checked(head.statement, WHAT)?),
+        parameter_formats.to_vec(),
+        parameters.iter().map(|value| value.map(Bytes::copy_from_slice)).collect(),
+        result_formats.to_vec(),
+    );
+    try_say(out, &bind, WHAT)
 }
 
 /// Describe.
@@ -271,6 +330,13 @@ fn try_say(
         out.truncate(before);
         Unwritable { what }
     })
+}
+
+fn check_lists(lengths: &[usize], what: &'static str) -> Result<(), Unwritable> {
+    match lengths.iter().all(|length| *length <= LIST_MAX) {
+        true => Ok(()),
+        false => Err(Unwritable { what }),
+    }
 }
 
 fn checked(text: &str, what: &'static str) -> Result<String, Unwritable> {

@@ -2,17 +2,13 @@
 
 mod canary;
 mod cases;
-mod catalog;
 mod cli;
 mod clients;
-mod config;
 mod faults;
 mod grammar;
 mod harness;
 mod house;
 mod masked_copy;
-mod masks;
-mod policy;
 mod rules;
 mod session;
 mod upstream;

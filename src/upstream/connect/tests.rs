@@ -3,10 +3,12 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
 use crate::upstream::QueryError;
-use crate::wire::writer;
+use crate::wire::certificates::make_certificates;
+use crate::wire::{reader, tls, writer};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -101,6 +103,73 @@ async fn the_password_is_never_given_in_the_clear_or_as_md5() {
         let length = usize::from(heard[3]);
         assert_eq!((&heard[..3], heard.len()), ([0, 0, 0].as_slice(), length));
     }
+}
+
+/// A server with TLS that offers these mechanisms: the first password message that it hears.
+async fn first_over_tls(mechanisms: &[&str]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    make_certificates(folder.path()).unwrap();
+    let file = |name| folder.path().join(name);
+    let config = tls::server_config(&file("server.crt"), &file("server.key")).unwrap();
+    let (mut endpoint, _) = server(Vec::new()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    endpoint.port = listener.local_addr().unwrap().port();
+    endpoint.tls = TlsMode::Require;
+    let offer = said(|out| writer::authentication_sasl(out, mechanisms));
+    let hearing = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.read_exact(&mut [0; 8]).await.unwrap();
+        socket.write_all(b"S").await.unwrap();
+        let mut socket = TlsAcceptor::from(config).accept(socket).await.unwrap();
+        let mut heard = Vec::with_capacity(1024);
+        assert!(socket.read_buf(&mut heard).await.unwrap() > 0);
+        socket.write_all(&offer).await.unwrap();
+        heard.clear();
+        let _ = socket.read_buf(&mut heard).await;
+        heard
+    };
+    let (heard, opened) = tokio::join!(hearing, open(&endpoint));
+    assert!(opened.is_err());
+    heard
+}
+
+#[tokio::test]
+async fn over_tls_the_proof_is_bound_to_the_certificate() {
+    let heard = first_over_tls(&["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]).await;
+    let initial = reader::sasl_initial(&heard[5..]).unwrap();
+    assert_eq!(initial.mechanism, "SCRAM-SHA-256-PLUS");
+    assert!(initial.data.unwrap().starts_with(b"p=tls-server-end-point,,"));
+
+    // A server that does not offer it hears that we could have.
+    let heard = first_over_tls(&["SCRAM-SHA-256"]).await;
+    let initial = reader::sasl_initial(&heard[5..]).unwrap();
+    assert_eq!(initial.mechanism, "SCRAM-SHA-256");
+    assert!(initial.data.unwrap().starts_with(b"y,,"));
+
+    assert!(first_over_tls(&["OAUTHBEARER"]).await.is_empty());
+}
+
+#[tokio::test]
+async fn without_tls_the_flag_says_that_nothing_can_be_bound() {
+    let sasl = said(|out| {
+        writer::authentication_sasl(out, &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]);
+    });
+    let (_, heard) = failure(vec![sasl], TlsMode::Disable).await;
+    let at = usize::from(heard[3]);
+    let initial = reader::sasl_initial(&heard[at + 5..]).unwrap();
+    assert_eq!(initial.mechanism, "SCRAM-SHA-256");
+    assert!(initial.data.unwrap().starts_with(b"n,,"));
+}
+
+#[tokio::test]
+async fn a_server_that_gives_up_says_why() {
+    let fatal = said(|out| {
+        let why = "terminating connection due to administrator command";
+        writer::error_response(out, &writer::ErrorMessage::new("FATAL", "57P01", why));
+    });
+    let (endpoint, _) = server(vec![greeting(), fatal]).await;
+    let ended = open(&endpoint).await.unwrap().query("SELECT 1").await;
+    assert!(matches!(ended, Err(QueryError::Broken(why)) if why.starts_with("57P01 terminating")));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{Direction, FrameFault, Limits, Piece, Pieces};
+use super::{Direction, Frame, FrameFault, Limits, Piece, Pieces};
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
@@ -82,7 +82,7 @@ fn lengths_that_lie_are_refused_before_the_body_comes() {
         (b'Q', -1),
         (b'D', i32::MIN),
         (b'S', 10_000),
-        (b'p', 10_000),
+        (b'f', 10_000),
         (b'Q', 0x3fff_fffe),
         (b'B', i32::MAX),
     ] {
@@ -105,6 +105,7 @@ fn types_belong_to_a_direction() {
     assert_eq!(cut(Limits::login(), &[b"Q"]), unknown(b'Q'));
     assert_eq!(cut(Limits::login(), &[&message(b'p', b"x")]).unwrap().len(), 1);
     assert_eq!(cut(Limits::frontend(), &[b"T"]), unknown(b'T'));
+    assert_eq!(cut(Limits::frontend(), &[b"p"]), unknown(b'p'));
     assert_eq!(cut(Limits::frontend(), &[&[0x16, 3, 1, 0, 9]]), unknown(0x16));
     assert_eq!(cut(Limits::backend(), &[b"Q"]), unknown(b'Q'));
     assert_eq!(cut(Limits::backend(), &[b"W"]), unknown(b'W'));
@@ -117,7 +118,66 @@ fn a_frame_does_not_print_its_body() {
     assert_eq!(format!("{piece:?}"), "Some(Whole(Frame('p', 11 bytes)))");
 }
 
+#[test]
+fn a_text_of_one_mebibyte_is_held_whole_and_a_longer_one_is_skipped_in_bounded_memory() {
+    const CHUNK: usize = 8 * 1024;
+    let limits = Limits::frontend();
+    let longest = message(b'Q', &vec![b'x'; 1024 * 1024]);
+    assert!(cut(limits, &[&longest]).unwrap()[0].2);
+
+    let sync = message(b'S', &[]);
+    let stream = [message(b'P', &vec![b'x'; 5 * 1024 * 1024]), sync.clone()].concat();
+    let mut pieces = Pieces::new(limits);
+    let mut buffer = BytesMut::new();
+    let mut most = 0;
+    let mut last = None;
+    for chunk in stream.chunks(CHUNK) {
+        buffer.extend_from_slice(chunk);
+        most = most.max(buffer.len());
+        while let Some(piece) = pieces.next(&mut buffer).unwrap() {
+            last = Some(piece);
+        }
+    }
+    assert!(most <= limits.piece_bytes + CHUNK, "{most} bytes were held");
+    assert_eq!(last, Some(Piece::Whole(Frame::new(sync.into()))));
+}
+
+#[test]
+fn an_announced_length_makes_no_room() {
+    for tag in *b"QPBFd" {
+        let mut buffer = BytesMut::with_capacity(64);
+        buffer.put_u8(tag);
+        buffer.put_u32(0x3fff_0000);
+        let capacity = buffer.capacity();
+        assert_eq!(Pieces::new(Limits::frontend()).next(&mut buffer), Ok(None));
+        assert_eq!((buffer.len(), buffer.capacity()), (5, capacity));
+    }
+}
+
 proptest! {
+    #[test]
+    fn noise_never_panics_and_nothing_is_lost(
+        noise in prop::collection::vec(
+            prop_oneof![3 => Just(0_u8), 1 => prop::sample::select(b"QPBdSEDHXcFTRZ".to_vec()), 1 => any::<u8>()],
+            0..200,
+        ),
+        direction in prop::sample::select(vec![Direction::Login, Direction::Frontend, Direction::Backend]),
+    ) {
+        let limits = Limits { direction, ..tiny() };
+        let (mut pieces, mut buffer) = (Pieces::new(limits), BytesMut::from(noise.as_slice()));
+        let mut given = Vec::new();
+        while let Ok(Some(piece)) = pieces.next(&mut buffer) {
+            match piece {
+                Piece::Whole(frame) => given.extend_from_slice(&frame.into_bytes()),
+                Piece::Start { bytes, .. } | Piece::More { bytes, .. } => {
+                    given.extend_from_slice(&bytes);
+                }
+            }
+        }
+        given.extend_from_slice(&buffer);
+        prop_assert_eq!(given, noise);
+    }
+
     #[test]
     fn whole_or_byte_by_byte_gives_the_same_messages(
         messages in prop::collection::vec(

@@ -1,5 +1,7 @@
 //! What the server sends.
 
+use std::fmt;
+
 use super::{Malformed, Walk};
 
 /// A column of a RowDescription.
@@ -50,10 +52,18 @@ pub fn data_row(body: &[u8]) -> Result<Vec<Option<&[u8]>>, Malformed> {
     Ok(values)
 }
 
-/// The fields of an ErrorResponse or NoticeResponse: code and text, in the order sent.
-#[derive(Debug, Clone)]
+/// The fields of an ErrorResponse or NoticeResponse: code and text, in the order sent. Prints the codes only: the
+/// texts may quote a value.
+#[derive(Clone)]
 pub struct ErrorFields<'a> {
     fields: std::vec::IntoIter<(u8, &'a str)>,
+}
+
+impl fmt::Debug for ErrorFields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codes = self.fields.as_slice().iter().map(|(code, _)| char::from(*code));
+        write!(f, "ErrorFields({:?})", codes.collect::<String>())
+    }
 }
 
 impl<'a> ErrorFields<'a> {

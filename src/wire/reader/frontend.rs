@@ -1,9 +1,13 @@
 //! What clients send.
+//!
+//! What holds a statement's text or a value prints lengths only: neither may stand in a log.
+
+use std::fmt;
 
 use super::{Malformed, Walk};
 
 /// Query: one string of statements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Query<'a> {
     /// The SQL.
     pub text: &'a str,
@@ -19,8 +23,14 @@ impl<'a> Query<'a> {
     }
 }
 
+impl fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query({} bytes)", self.text.len())
+    }
+}
+
 /// Parse: prepares a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Parse<'a> {
     /// Name of the statement, empty for the unnamed one.
     pub name: &'a str,
@@ -48,6 +58,12 @@ impl<'a> Parse<'a> {
     }
 }
 
+impl fmt::Debug for Parse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parse({:?}, {} bytes, {:?})", self.name, self.text.len(), self.types)
+    }
+}
+
 /// The two names at the head of a Bind; reads a whole body as well as the start of a long one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindHead<'a> {
@@ -66,7 +82,7 @@ impl<'a> BindHead<'a> {
 }
 
 /// A whole Bind, every count and length of it checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Bind<'a> {
     /// The names.
     pub head: BindHead<'a>,
@@ -98,6 +114,12 @@ impl<'a> Bind<'a> {
             parameters,
             result_formats,
         })
+    }
+}
+
+impl fmt::Debug for Bind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bind({:?}, {} parameters)", self.head, self.parameters.len())
     }
 }
 
@@ -180,6 +202,14 @@ impl<'a> Execute<'a> {
         walk.end()?;
         Ok(Execute { portal: utf8(portal, walk.what)?, rows_max })
     }
+}
+
+/// Reads the body of a CopyFail: the reason, as the client words it.
+pub fn copy_fail(body: &[u8]) -> Result<&str, Malformed> {
+    let mut walk = Walk::new(body, "CopyFail message");
+    let reason = walk.string_bytes()?;
+    walk.end()?;
+    utf8(reason, walk.what)
 }
 
 /// SASLInitialResponse, the first password message. (The second, SASLResponse, is its body and nothing else.)

@@ -90,7 +90,10 @@ fn newer_versions_and_unknown_options_are_negotiated() {
     assert_eq!(negotiation.unknown_options, ["_pq_.grease"]);
     let read = version(0x0003_0000, b"user\0a\0_pq_.x\0\0\0").unwrap();
     assert_eq!(read.negotiation().unwrap().version, 0x0003_0000);
-    assert_eq!(version(0x0003_0002, b"user\0a\0\0").unwrap().negotiation(), None);
+    let read = version(0x0003_0002, b"user\0a\0\0").unwrap();
+    assert_eq!((read.negotiation(), read.minor_spoken()), (None, 2));
+    let read = version(0x0003_0001, b"user\0a\0\0").unwrap();
+    assert_eq!((read.negotiation().unwrap().version, read.minor_spoken()), (0x0003_0000, 0));
 }
 
 #[test]
