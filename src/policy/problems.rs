@@ -179,5 +179,14 @@ fn problem(
     help: Option<String>,
 ) -> Problem {
     let primary = span.map(|span| Label { span, text: String::new() });
-    Problem { diagnostic: Diagnostic { severity, message, primary, secondary: Vec::new(), help } }
+    Problem {
+        diagnostic: Diagnostic {
+            severity,
+            message,
+            primary,
+            secondary: Vec::new(),
+            help,
+            is_secret: false,
+        },
+    }
 }

@@ -44,7 +44,9 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
                         // not shown.
                         let message = "this password is not a SCRAM-SHA-256 verifier";
                         let help = format!("`scrim password {}` makes one", entry.key);
-                        reader.complain(Diagnostic::error(message, part.key_span).help(help));
+                        reader.complain(
+                            Diagnostic::error(message, part.key_span).help(help).secret(),
+                        );
                     }
                 }
             }

@@ -94,11 +94,13 @@ impl Session {
                 Ok(())
             }
             b'S' => {
+                reader::nothing(body, "Sync")?;
                 self.expect(Expected::new(Awaited::Sync));
                 self.forward(frame.into_bytes());
                 Ok(())
             }
             b'H' => {
+                reader::nothing(body, "Flush")?;
                 self.forward(frame.into_bytes());
                 Ok(())
             }
@@ -299,9 +301,14 @@ impl Session {
             statement.map_or(Effect::None, |statement| statement.effect.clone()),
             statement.is_some_and(|statement| statement.kind == StatementKind::Select),
         ));
-        let undo = Some(self.names.set_statement(parse.name, Some(prepared.clone())));
+        // A name that is taken stays what it is, unless the server takes the new statement all the same.
+        let is_taken = !parse.name.is_empty() && self.names.statement(parse.name).is_some();
+        let (undo, confirm) = match is_taken {
+            true => (None, Some((parse.name.to_owned(), prepared.clone()))),
+            false => (Some(self.names.set_statement(parse.name, Some(prepared.clone()))), None),
+        };
         self.send(|out| writer::parse(out, parse.name, text, &parse.types))?;
-        self.expect(Expected { undo, ..Expected::new(Awaited::Parse) });
+        self.expect(Expected { undo, confirm, ..Expected::new(Awaited::Parse) });
         if gives_rows {
             // The guard wants to know where the columns come from, whether the client asks or not.
             self.send(|out| writer::describe(out, Named::Statement, parse.name))?;

@@ -70,6 +70,8 @@ pub(super) struct Expected {
     pub(super) prepared: Option<Arc<Prepared>>,
     /// What to take back if this is skipped or fails.
     pub(super) undo: Option<Undo>,
+    /// What a name means once this has succeeded.
+    pub(super) confirm: Option<(String, Arc<Prepared>)>,
 }
 
 impl Expected {
@@ -81,6 +83,7 @@ impl Expected {
             runs: VecDeque::new(),
             prepared: None,
             undo: None,
+            confirm: None,
         }
     }
 }
@@ -105,6 +108,8 @@ pub(super) enum Event {
     Ended(Run, Option<String>),
     /// These were skipped: take back, in this order.
     Undo(Undo),
+    /// A name means this from now on.
+    Confirm(String, Arc<Prepared>),
     /// The guard stopped a result.
     Breach(Option<u64>, Breach),
     /// ReadyForQuery.
@@ -200,6 +205,8 @@ impl Pipeline {
         let is_own = front.is_own;
         let (fate, done) = match (front.awaited, tag) {
             (Awaited::Parse, b'1') | (Awaited::Bind, b'2') | (Awaited::Close, b'3') => {
+                let confirmed = front.confirm.take();
+                events.extend(confirmed.map(|(name, prepared)| Event::Confirm(name, prepared)));
                 (Fate::Forward, true)
             }
             (Awaited::DescribeStatement, b't') => (Fate::Forward, false),

@@ -290,6 +290,9 @@ impl Session {
                 self.note(Record::Completed(outcome)).await;
             }
             Event::Undo(undo) => self.names.undo(undo),
+            Event::Confirm(name, prepared) => {
+                self.names.set_statement(&name, Some(prepared));
+            }
             Event::Breach(statement, breach) => {
                 tracing::error!(
                     session = self.facts.session,

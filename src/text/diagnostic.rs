@@ -1,6 +1,6 @@
 //! Diagnostics, and the one place that draws them.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{SourceId, Sources, Span};
 
@@ -35,6 +35,8 @@ pub struct Diagnostic {
     pub secondary: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
+    /// The lines may hold a secret: only their places are shown.
+    pub is_secret: bool,
 }
 
 impl Diagnostic {
@@ -47,6 +49,7 @@ impl Diagnostic {
             primary,
             secondary: Vec::new(),
             help: None,
+            is_secret: false,
         }
     }
 
@@ -58,6 +61,11 @@ impl Diagnostic {
     /// The same with a help.
     pub fn help(self, help: impl Into<String>) -> Diagnostic {
         Diagnostic { help: Some(help.into()), ..self }
+    }
+
+    /// The same without the lines it is about.
+    pub fn secret(self) -> Diagnostic {
+        Diagnostic { is_secret: true, ..self }
     }
 
     /// The same with another place.
@@ -96,6 +104,13 @@ fn draw(renderer: &Renderer, sources: &Sources, diagnostic: &Diagnostic) -> Stri
     }
     for (id, labels) in files {
         let Some(source) = sources.source(id) else { continue };
+        if diagnostic.is_secret {
+            for (_, label) in labels {
+                let line = sources.origin(label.span).line as usize;
+                group = group.element(Origin::path(&*source.name).line(line));
+            }
+            continue;
+        }
         let mut snippet = Snippet::source(&*source.text).path(&*source.name);
         for (kind, label) in labels {
             let end = label.span.end.min(source.text.len());

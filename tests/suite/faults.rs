@@ -120,28 +120,15 @@ fn deep_nesting_is_refused_and_the_session_lives() {
 }
 
 #[test]
-fn half_open_connections_do_not_keep_others_out_for_good() {
-    let mut flood: Vec<TcpStream> = (0..100).map(|_| connect()).collect();
+fn half_open_connections_are_not_noticed() {
+    let mut flood: Vec<TcpStream> = (0..40).map(|_| connect()).collect();
     for stream in &mut flood {
         // The first bytes of a startup message that never ends.
         let _ = stream.write_all(&[0, 0, 0, 100, 0, 3]);
     }
+    others_do_not_notice();
     drop(flood);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let login = Client::connect(
-            harness::scrim().address,
-            "alice",
-            &scrim::demo::sample_password("alice"),
-            "desk",
-            &[],
-        );
-        match login {
-            Ok(_) => break,
-            Err(error) => assert!(tries < 100, "{error:?}"),
-        }
-    }
+    others_do_not_notice();
 }
 
 #[test]
