@@ -40,6 +40,11 @@ pub fn is_allowed(name: &str) -> bool {
     ALLOWED.contains_key(name)
 }
 
+/// All names on the list, in no order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALLOWED.keys().copied()
+}
+
 /// True when the built-in function of this name may stand in an expression of the rules too: it computes from
 /// one row, and the same each time.
 pub fn is_allowed_in_rules(name: &str) -> bool {

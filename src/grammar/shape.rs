@@ -3,7 +3,9 @@
 //! INVARIANT: a shape is put together from whole tokens of PostgreSQL's own scanner, and only of kinds named
 //! here: keywords, identifiers, parameters, operators and punctuation. What lies between tokens is white space
 //! or a comment and becomes one space. So no byte of a literal or a comment can stand in it.
-//! Identifiers are kept, quoted ones too: PostgreSQL looks them up and does not compare with them.
+//! Identifiers are kept, quoted ones too: PostgreSQL looks them up and does not compare with them. But whoever
+//! comes from another database writes `WHERE email = "kim@example.com"`, so what is quoted and looks like no
+//! name becomes `"?"`.
 
 use pg_query::protobuf::{KeywordKind, ScanToken, Token};
 
@@ -74,13 +76,25 @@ fn trace<'t>(slice: &'t str, token: &ScanToken) -> Option<Trace<'t>> {
         | Token::Fconst
         | Token::Iconst => Some(Trace::Literal),
         Token::SqlComment | Token::CComment => Some(Trace::Comment),
-        Token::Ident | Token::Uident => Some(Trace::Word(slice)),
+        Token::Ident | Token::Uident if !slice.contains('"') || could_be_a_name(slice) => {
+            Some(Trace::Word(slice))
+        }
+        Token::Ident | Token::Uident => Some(Trace::Word("\"?\"")),
         _ if is_keyword => is_of(slice, |byte| byte.is_ascii_alphabetic() || byte == b'_'),
         // `$1`
         Token::Param => is_of(slice, |byte| byte.is_ascii_digit() || byte == b'$'),
         // Operators and punctuation, single characters included.
         _ => is_of(slice, |byte| byte.is_ascii_punctuation() && !matches!(byte, b'\'' | b'"')),
     }
+}
+
+/// Not longer than PostgreSQL's names, and without what addresses, numbers of cards and people, and texts have.
+fn could_be_a_name(quoted: &str) -> bool {
+    const NAME_BYTES_MAX: usize = 63;
+    const DIGITS_MAX: usize = 8;
+    quoted.len() <= NAME_BYTES_MAX + 2
+        && quoted.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX
+        && !quoted.contains(|c: char| c == '@' || c.is_control())
 }
 
 /// The slice, if every byte of it is of a kind; else the scanner gave a token that is not understood here.

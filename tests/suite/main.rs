@@ -5,6 +5,7 @@ mod cases;
 mod cli;
 mod clients;
 mod faults;
+mod grammar;
 mod harness;
 mod house;
 mod masked_copy;

@@ -124,7 +124,20 @@ impl<'t> Walker<'t, '_> {
             let [call, definitions] = &items[..] else {
                 return Err(Violation::Node("RangeFunction"));
             };
-            self.expression(call)?;
+            // The grammar lets SQL/JSON expressions stand here too, which nobody writes and libpg_query's printer
+            // does not expect: a build of it with assertions would end the process.
+            match &call.node {
+                Some(
+                    Node::FuncCall(_)
+                    | Node::SqlvalueFunction(_)
+                    | Node::TypeCast(_)
+                    | Node::CoalesceExpr(_)
+                    | Node::MinMaxExpr(_)
+                    | Node::XmlExpr(_)
+                    | Node::XmlSerialize(_),
+                ) => self.expression(call)?,
+                other => return Err(unexpected(other, "RangeFunction")),
+            }
             match &definitions.node {
                 None => {}
                 Some(Node::List(protobuf::List { items })) => self.column_definitions(items)?,

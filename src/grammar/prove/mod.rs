@@ -13,7 +13,8 @@
 //! business of whoever allows types.
 //!
 //! The recursion is as deep as the tree, and no tree out of [`super::parse`] is deeper than 100 protobuf
-//! messages (prost's limit), which are about 50 nodes; trees made otherwise are no concern of this room.
+//! messages (prost's limit), which are about 50 nodes, or 92 arms of UNION. The deepest took 384 KiB of stack in a
+//! build without optimisation; a worker of tokio has 2 MiB. Trees made otherwise are no concern of this room.
 
 mod ask;
 mod expression;

@@ -77,6 +77,11 @@ fn shapes() {
         ("SELECT * FROM c WHERE id IN (1, 2,3)", "SELECT * FROM c WHERE id IN (?)"),
         ("INSERT INTO t VALUES (1, 'a'), (2, 'b')", "INSERT INTO t VALUES (?), (?)"),
         ("SELECT \"E-Mail\", U&\"d\\0061\" FROM t", "SELECT \"E-Mail\", U&\"d\\0061\" FROM t"),
+        (
+            "SELECT 1 WHERE email = \"kim@example.com\" OR rrn = \"900101-1234567\"",
+            "SELECT ? WHERE email = \"?\" OR rrn = \"?\"",
+        ),
+        ("SELECT \"Orders 2026-01-01\"", "SELECT \"Orders 2026-01-01\""),
         ("SELECT $1, $2::int", "SELECT $1, $2::int"),
         ("SELECT -1, +2.5", "SELECT -?, +?"),
         ("SELECT a ? 'b', c ?| d", "SELECT a ? ?, c ?| d"),
