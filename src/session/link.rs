@@ -56,12 +56,12 @@ impl Link {
     }
 
     /// Bytes of the client, not yet cut.
-    pub fn from_client(&mut self) -> &mut BytesMut {
+    pub fn client_inbox(&mut self) -> &mut BytesMut {
         &mut self.client.inbox
     }
 
     /// Bytes of the server, not yet cut.
-    pub fn from_server(&mut self) -> &mut BytesMut {
+    pub fn server_inbox(&mut self) -> &mut BytesMut {
         &mut self.server.inbox
     }
 

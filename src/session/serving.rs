@@ -113,7 +113,7 @@ impl Serving {
             let piece = match self.held.take() {
                 Some(piece) => piece,
                 None => {
-                    let next = self.from_client.next(self.attached.link.from_client());
+                    let next = self.from_client.next(self.attached.link.client_inbox());
                     match next.map_err(|fault| Ending::Away(Farewell::from(fault)))? {
                         Some(piece) => piece,
                         None => break,
@@ -144,7 +144,7 @@ impl Serving {
 
     async fn hear_server(&mut self) -> Result<(), Ending> {
         while self.attached.out.to_client.len() < WAITING_BYTES_MAX {
-            let next = self.from_server.next(self.attached.link.from_server());
+            let next = self.from_server.next(self.attached.link.server_inbox());
             let piece = match next {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,

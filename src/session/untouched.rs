@@ -107,7 +107,7 @@ impl Untouched {
 
     async fn hear(&mut self) -> Result<(), Ending> {
         while self.attached.out.to_client.len() < WAITING_BYTES_MAX {
-            match self.from_server.next(self.attached.link.from_server()) {
+            match self.from_server.next(self.attached.link.server_inbox()) {
                 Ok(Some(piece)) => self.pass_to_client(piece),
                 Ok(None) => break,
                 Err(fault) => {
@@ -118,7 +118,7 @@ impl Untouched {
             }
         }
         while self.attached.out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX {
-            let next = self.from_client.next(self.attached.link.from_client());
+            let next = self.from_client.next(self.attached.link.client_inbox());
             match next.map_err(|fault| Ending::Away(Farewell::from(fault)))? {
                 Some(piece) => self.pass_to_server(piece).await?,
                 None => break,
@@ -164,7 +164,7 @@ impl Untouched {
             match self.attached.exchange(false, true, Some(until)).await {
                 Some(Moved::Bytes) => {
                     while let Ok(Some(piece)) =
-                        self.from_server.next(self.attached.link.from_server())
+                        self.from_server.next(self.attached.link.server_inbox())
                     {
                         self.pass_to_client(piece);
                     }
