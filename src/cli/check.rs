@@ -14,17 +14,23 @@ use crate::text::{Diagnostic, Severity, render};
 /// Checks the configuration and the rules: syntax and names, and against the live catalog whether relations and
 /// columns exist, masks fit their types, filters can be read, and what nobody has classified yet.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  scrim check\n  scrim check --config /etc/scrim/scrim.yaml --offline\n\n\
-                        Exit status: 0 when nothing is wrong (warnings aside), 1 when something is."
-)]
+#[command(after_help = "\
+Examples:
+  scrim check
+  scrim check --config /etc/scrim/scrim.yaml --database shop
+  scrim check --offline --rules masking-rules      (needs no configuration)
+
+Exit status: 0 when nothing is wrong (warnings aside), 1 when something is.")]
 pub struct CheckArgs {
-    /// The configuration file.
-    #[arg(long, default_value = "scrim.yaml", value_name = "FILE")]
-    config: PathBuf,
+    /// The configuration file [default: scrim.yaml].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Do not ask the database.
     #[arg(long)]
     offline: bool,
+    /// The rules folder; otherwise `rules` of the configuration.
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
     /// The database to look at; otherwise `database.name` of the configuration, or the login's name.
     #[arg(long, value_name = "NAME", conflicts_with = "offline")]
     database: Option<String>,
@@ -46,56 +52,116 @@ impl CheckArgs {
     }
 
     async fn check(self) -> Result<String, String> {
-        let config = Config::load(&self.config, &ProcessEnvironment).map_err(|found| found.0)?;
-        if !config.warnings.is_empty() {
-            super::complain(&config.warnings);
-        }
-        let (rules, mut found) =
-            load_rules(&config.rules, &ProcessEnvironment).map_err(|found| found.0)?;
+        let (config, rules, mut found) = self.read()?;
         let rules = Arc::new(rules);
-        if !self.offline {
-            let snapshot = super::live::snapshot(&config, self.database.as_deref()).await;
-            let snapshot = Arc::new(snapshot.inspect_err(|_| {
+        let columns = match config.as_ref().filter(|_| !self.offline) {
+            Some(config) => {
+                let columns = live(config, self.database.as_deref(), &rules, &mut found).await;
                 // What is known already is worth saying all the same.
-                if !found.is_empty() {
-                    super::complain(&render(&rules.sources, &found, false));
+                columns.map(Some).map_err(|why| joined(&rules, &found, &why))?
+            }
+            None => None,
+        };
+        let errors = found.iter().filter(|found| found.severity == Severity::Error).count();
+        if errors > 0 {
+            let count = format!("error: {} in the rules", counted(errors, "error"));
+            return Err(joined(&rules, &found, &count));
+        }
+        if !found.is_empty() {
+            super::complain(&render(&rules.sources, &found, false));
+        }
+        let warnings = config.map_or(0, |config| config.warnings_count);
+        Ok(summary(&rules, columns, found.len().saturating_add(warnings)))
+    }
+
+    /// Configuration (where one is needed) and rules; what is wrong with both is said at once.
+    fn read(&self) -> Result<(Option<Config>, RuleSet, Vec<Diagnostic>), String> {
+        let folder = self.rules.as_deref();
+        if let (None, true, Some(folder)) = (&self.config, self.offline, folder) {
+            let (rules, found) = load_rules(folder, &ProcessEnvironment).map_err(|e| e.0)?;
+            return Ok((None, rules, found));
+        }
+        let path = self.config.clone().unwrap_or_else(|| PathBuf::from("scrim.yaml"));
+        match Config::load(&path, &ProcessEnvironment) {
+            Ok(config) => {
+                if !config.warnings.is_empty() {
+                    super::complain(&config.warnings);
                 }
-            })?);
-            for role in rules.roles.keys() {
-                let view = RoleView::new(role, rules.clone(), snapshot.clone());
-                for problem in view.iter().flat_map(RoleView::problems) {
-                    if !found.contains(&problem.diagnostic) {
-                        found.push(problem.diagnostic);
-                    }
+                let folder = folder.unwrap_or(&config.rules);
+                let (rules, found) = load_rules(folder, &ProcessEnvironment).map_err(|e| e.0)?;
+                Ok((Some(config), rules, found))
+            }
+            Err(wrong) => {
+                let rules = folder.map(|folder| load_rules(folder, &ProcessEnvironment));
+                match rules {
+                    Some(Err(rules)) => Err(format!("{wrong}\n\n{rules}")),
+                    Some(Ok(_)) | None => Err(wrong.0),
                 }
             }
         }
-        let drawn = render(&rules.sources, &found, false);
-        if found.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            return Err(drawn);
-        }
-        if !drawn.is_empty() {
-            super::complain(&drawn);
-        }
-        Ok(summary(&rules, &found, self.offline))
     }
 }
 
-fn summary(rules: &RuleSet, found: &[Diagnostic], offline: bool) -> String {
-    let files = rules.sources.iter().count();
-    let columns: usize = rules.tables.iter().map(|table| table.columns.len()).sum();
-    let words = |count: usize, one: &str| match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {one}s"),
+/// Columns of the database that somebody classified, and that nobody did.
+struct Columns {
+    classified: usize,
+    unclassified: usize,
+}
+
+/// Asks the database; what does not fit it goes into `found`, each once.
+async fn live(
+    config: &Config,
+    database: Option<&str>,
+    rules: &Arc<RuleSet>,
+    found: &mut Vec<Diagnostic>,
+) -> Result<Columns, String> {
+    let snapshot = Arc::new(super::live::snapshot(config, database).await?);
+    let mut columns = Columns { classified: 0, unclassified: 0 };
+    for role in rules.roles.keys() {
+        let Some(view) = RoleView::new(role, rules.clone(), snapshot.clone()) else { continue };
+        for problem in view.problems() {
+            if !found.contains(&problem.diagnostic) {
+                found.push(problem.diagnostic);
+            }
+        }
+        (columns.classified, columns.unclassified) = view.column_counts();
+    }
+    Ok(columns)
+}
+
+fn joined(rules: &RuleSet, found: &[Diagnostic], last: &str) -> String {
+    match found {
+        [] => last.to_owned(),
+        _ => format!("{}\n\n{last}", render(&rules.sources, found, false)),
+    }
+}
+
+fn summary(rules: &RuleSet, columns: Option<Columns>, warnings: usize) -> String {
+    let columns = match columns {
+        Some(Columns { classified, unclassified }) => {
+            format!("{} classified, {unclassified} not", counted(classified, "column"))
+        }
+        None => {
+            let columns: usize = rules.tables.iter().map(|table| table.columns.len()).sum();
+            format!(
+                "{} classified in {} (the database was not asked)",
+                counted(columns, "column"),
+                counted(rules.tables.len(), "table")
+            )
+        }
     };
     format!(
-        "ok: {}, {}, {}, {} in {}, {}{}",
-        words(files, "file"),
-        words(rules.roles.len(), "role"),
-        words(rules.users.len(), "user"),
-        words(columns, "classified column"),
-        words(rules.tables.len(), "table"),
-        words(found.len(), "warning"),
-        if offline { " (the database was not asked)" } else { "" }
+        "ok: {}, {}, {}; {columns}; {}",
+        counted(rules.sources.iter().count(), "file"),
+        counted(rules.roles.len(), "role"),
+        counted(rules.users.len(), "user"),
+        counted(warnings, "warning"),
     )
+}
+
+fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
 }

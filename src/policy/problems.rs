@@ -122,28 +122,29 @@ impl RoleView {
         }
     }
 
+    /// How many columns of the database somebody classified, and how many nobody did; the same for every role.
+    pub fn column_counts(&self) -> (usize, usize) {
+        let relations = self.user_relations().filter(|relation| is_classified_by_column(relation));
+        relations.fold((0, 0), |(classified, not), relation| {
+            let missing = self.unclassified_columns(relation).len();
+            let named = relation.columns.len().saturating_sub(missing);
+            (classified.saturating_add(named), not.saturating_add(missing))
+        })
+    }
+
+    fn unclassified_columns<'r>(&self, relation: &'r Relation) -> Vec<&'r str> {
+        let tag =
+            |column: &str| self.classification.tag(self.rules(), self.snapshot(), relation, column);
+        let names = relation.columns.iter().map(|column| column.name.as_str());
+        names.filter(|name| tag(name).is_none()).collect()
+    }
+
     fn unclassified(&self, found: &mut Vec<Problem>) {
         let mut unnamed = Vec::new();
         let mut relations: Vec<&Relation> = self.user_relations().collect();
         relations.sort_by_key(|relation| (&relation.schema, &relation.name));
-        for relation in relations {
-            if matches!(relation.kind, RelationKind::View | RelationKind::Sequence) {
-                continue;
-            }
-            let missing: Vec<&str> = relation
-                .columns
-                .iter()
-                .filter(|column| {
-                    let tag = self.classification.tag(
-                        self.rules(),
-                        self.snapshot(),
-                        relation,
-                        &column.name,
-                    );
-                    tag.is_none()
-                })
-                .map(|column| column.name.as_str())
-                .collect();
+        for relation in relations.into_iter().filter(|relation| is_classified_by_column(relation)) {
+            let missing = self.unclassified_columns(relation);
             let name = format!("{}.{}", relation.schema, relation.name);
             if missing.len() == relation.columns.len() && !missing.is_empty() {
                 unnamed.push(name);
@@ -164,6 +165,16 @@ impl RoleView {
     }
 }
 
+fn is_classified_by_column(relation: &Relation) -> bool {
+    match relation.kind {
+        RelationKind::View | RelationKind::Sequence => false,
+        RelationKind::Table
+        | RelationKind::PartitionedTable
+        | RelationKind::MaterializedView
+        | RelationKind::ForeignTable => true,
+    }
+}
+
 fn error(message: String, span: Option<Span>, help: Option<String>) -> Problem {
     problem(Severity::Error, message, span, help)
 }
@@ -179,14 +190,5 @@ fn problem(
     help: Option<String>,
 ) -> Problem {
     let primary = span.map(|span| Label { span, text: String::new() });
-    Problem {
-        diagnostic: Diagnostic {
-            severity,
-            message,
-            primary,
-            secondary: Vec::new(),
-            help,
-            is_secret: false,
-        },
-    }
+    Problem { diagnostic: Diagnostic { severity, message, primary, secondary: Vec::new(), help } }
 }

@@ -4,20 +4,26 @@ use std::collections::BTreeMap;
 
 use ring::digest;
 
-use super::role::{RoleDraft, resolve_roles};
+use super::extends::resolve_roles;
+use super::name::{RelationName, RelationPattern};
+use super::read_role::{RoleDraft, read_role};
 use super::table::TableRule;
 use super::{OpenRule, RuleSet, User};
 pub use crate::text::reader::Environment;
-use crate::text::reader::Reader;
-use crate::text::yaml::{self, Entry, Node};
+use crate::text::reader::{Reader, with_near};
+use crate::text::yaml::{self, Entry, Kind, Node};
 use crate::text::{Diagnostic, Sources, Span};
 
 const KEYS: [&str; 5] = ["open", "tables", "roles", "users", "databases"];
 
 /// Reads and merges the rule files (already read, in `sources`).
-/// Gives the rules with warnings, or all diagnostics with at least one error among them.
+///
+/// Gives the rules with warnings.
+///
+/// # Errors
+/// All diagnostics, warnings too, with at least one error among them.
 pub fn load(
-    sources: Sources,
+    mut sources: Sources,
     environment: &dyn Environment,
 ) -> Result<(RuleSet, Vec<Diagnostic>), (Sources, Vec<Diagnostic>)> {
     let mut reader = Reader::new(environment);
@@ -25,28 +31,29 @@ pub fn load(
     for (id, _) in sources.iter() {
         match yaml::parse(&sources, id) {
             Ok(document) => merged.file(&mut reader, &document),
-            Err(diagnostic) => reader.complain(diagnostic),
+            Err(found) => found.into_iter().for_each(|found| reader.complain(found)),
         }
     }
     let roles = resolve_roles(&mut reader, &merged.roles);
-    for user in merged.users.values() {
-        for (role, span) in &user.wanted_roles {
-            if !merged.roles.contains_key(role) {
-                let known: Vec<&str> = merged.roles.keys().map(String::as_str).collect();
-                let message = format!("there is no role `{role}`");
-                let diagnostic = Diagnostic::error(message, *span);
-                reader.complain(crate::text::reader::with_near(diagnostic, role, &known));
-            }
+    let known: Vec<&str> = roles.keys().map(String::as_str).collect();
+    for (role, span) in merged.users.values().flat_map(|user| &user.wanted_roles) {
+        if !roles.contains_key(role) {
+            let diagnostic = Diagnostic::error(format!("there is no role `{role}`"), *span);
+            reader.complain(with_near(diagnostic, role, &known));
         }
     }
-    if reader.has_errors() {
-        return Err((sources, reader.diagnostics));
+    let has_errors = reader.has_errors();
+    let (mut diagnostics, secrets) = reader.finish();
+    sources.keep_secret(secrets);
+    // In the order of the files and lines, as people read them.
+    diagnostics.sort_by_key(|found| found.primary.as_ref().map(|label| label.span));
+    if has_errors {
+        return Err((sources, diagnostics));
     }
     let version = version(&sources);
-    let users = merged.users.into_iter().map(|(name, draft)| (name, draft.user)).collect();
-    let rules =
-        RuleSet { sources, version, open: merged.open, tables: merged.tables, roles, users };
-    Ok((rules, reader.diagnostics))
+    let Merged { open, tables, users, .. } = merged;
+    let users = users.into_iter().map(|(name, draft)| (name, draft.user)).collect();
+    Ok((RuleSet { sources, version, open, tables, roles, users }, diagnostics))
 }
 
 /// SHA-256 over names and texts, in order, the first 16 hex digits.
@@ -94,62 +101,98 @@ impl Merged {
 
     fn open(&mut self, reader: &mut Reader<'_>, node: &Node, databases: Option<&Vec<String>>) {
         for (text, span) in reader.texts(node) {
-            match super::name::parse_pattern(&text) {
-                Ok(pattern) => {
-                    let same = self.open.iter().find(|rule| {
-                        rule.pattern == pattern && rule.databases.as_ref() == databases
-                    });
-                    if let Some(first) = same {
-                        reader.complain(twice(&text, span, first.span));
-                        continue;
-                    }
-                    self.open.push(OpenRule { pattern, databases: databases.cloned(), span });
+            let pattern = match super::name::parse_pattern(&text) {
+                Ok(pattern) => pattern,
+                Err(why) => {
+                    reader.complain(Diagnostic::error(why, span));
+                    continue;
                 }
-                Err(why) => reader.complain(Diagnostic::error(why, span)),
+            };
+            let rule = OpenRule { pattern, databases: databases.cloned(), span };
+            let first = self.open.iter().find(|other| {
+                other.pattern == rule.pattern && overlap(&other.databases, &rule.databases)
+            });
+            if let Some(first) = first {
+                reader.complain(twice(&text, span, first.span));
+                continue;
             }
+            if let RelationPattern::Relation(relation) = &rule.pattern
+                && let Some(table) = self.table(relation, &rule.databases)
+            {
+                reader.complain(open_and_classified(&text, span, table.span));
+                continue;
+            }
+            self.open.push(rule);
         }
     }
 
     fn tables(&mut self, reader: &mut Reader<'_>, node: &Node, databases: Option<&Vec<String>>) {
         for entry in reader.mapping(node) {
             let Some(table) = super::table::read_table(reader, entry, databases) else { continue };
-            let same = self.tables.iter().find(|other| {
-                other.relation == table.relation && overlap(&other.databases, &table.databases)
-            });
-            match same {
-                Some(first) => reader.complain(twice(&entry.key, table.span, first.span)),
+            if let Some(first) = self.table(&table.relation, &table.databases) {
+                reader.complain(twice(&entry.key, table.span, first.span));
+                continue;
+            }
+            let pattern = RelationPattern::Relation(table.relation.clone());
+            let open = self
+                .open
+                .iter()
+                .find(|rule| rule.pattern == pattern && overlap(&rule.databases, &table.databases));
+            match open {
+                Some(open) => {
+                    reader.complain(open_and_classified(&entry.key, table.span, open.span));
+                }
                 None => self.tables.push(table),
             }
         }
     }
 
+    fn table(
+        &self,
+        relation: &RelationName,
+        databases: &Option<Vec<String>>,
+    ) -> Option<&TableRule> {
+        self.tables
+            .iter()
+            .find(|other| other.relation == *relation && overlap(&other.databases, databases))
+    }
+
     fn roles(&mut self, reader: &mut Reader<'_>, node: &Node) {
         for entry in reader.mapping(node) {
-            if let Some(first) = self.roles.get(&entry.key) {
-                reader.complain(twice(&entry.key, entry.key_span, first.span));
-                continue;
+            // Read in any case: its lines are worth their complaints too.
+            let role = read_role(reader, entry);
+            match self.roles.get(&entry.key) {
+                Some(first) => reader.complain(twice(&entry.key, entry.key_span, first.span)),
+                None => drop(self.roles.insert(entry.key.clone(), role)),
             }
-            let role = super::role::read_role(reader, entry);
-            self.roles.insert(entry.key.clone(), role);
         }
     }
 
     fn users(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        if !matches!(node.kind, Kind::Mapping(_)) {
+            // Whatever it is, it may hold passwords.
+            reader.conceal(node);
+        }
         for entry in reader.mapping(node) {
-            if let Some(first) = self.users.get(&entry.key) {
-                reader.complain(twice(&entry.key, entry.key_span, first.user.span));
-                continue;
-            }
-            if let Some(user) = super::user::read_user(reader, entry) {
-                self.users.insert(entry.key.clone(), user);
+            let user = super::user::read_user(reader, entry);
+            match self.users.get(&entry.key) {
+                Some(first) => reader.complain(twice(&entry.key, entry.key_span, first.user.span)),
+                None => self.users.extend(user.map(|user| (entry.key.clone(), user))),
             }
         }
     }
 }
 
+/// The databases in which a file counts; `None`: all.
 fn databases(reader: &mut Reader<'_>, entries: &[Entry]) -> Option<Vec<String>> {
     let entry = entries.iter().find(|entry| entry.key == "databases")?;
-    Some(reader.texts(&entry.value).into_iter().map(|(name, _)| name).collect())
+    let names = reader.given_texts(&entry.value)?;
+    if names.is_empty() {
+        let message = "`databases` names none, so this file would never count";
+        let help = "leave `databases` out where a file counts for all";
+        reader.complain(Diagnostic::error(message, entry.key_span).help(help));
+    }
+    Some(names.into_iter().map(|(name, _)| name).collect())
 }
 
 fn overlap(a: &Option<Vec<String>>, b: &Option<Vec<String>>) -> bool {
@@ -159,7 +202,20 @@ fn overlap(a: &Option<Vec<String>>, b: &Option<Vec<String>>) -> bool {
     }
 }
 
-fn twice(name: &str, span: Span, first: Span) -> Diagnostic {
+/// The same name for the second time.
+pub(super) fn twice(name: &str, span: Span, first: Span) -> Diagnostic {
     Diagnostic::error(format!("`{name}` stands in the rules twice"), span)
         .also(first, "first named here")
+}
+
+/// `open` would make new columns clear for everybody, which is not what somebody wants who classifies columns.
+fn open_and_classified(name: &str, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(format!("`{name}` is both open and classified by columns"), span)
+        .also(first, "first named here")
+        .help("name it under `tables` alone, with the tag `open` for each column that is")
+}
+
+/// A name that people can see and type.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && name.trim() == name && !name.chars().any(char::is_control)
 }

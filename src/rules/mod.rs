@@ -5,9 +5,12 @@
 //! type) is judged later, by `policy`.
 //! This room reads no file and knows no database; the caller hands over the texts and the environment.
 
+mod extends;
 mod load;
 mod mask_spec;
 mod name;
+mod read_mask;
+mod read_role;
 mod role;
 mod table;
 mod tag;
@@ -30,7 +33,8 @@ use crate::text::{Origin, Sources, Span};
 pub struct RuleSet {
     /// The texts, for origins and diagnostics.
     pub sources: Sources,
-    /// SHA-256 over names and texts, the first 16 hex digits; stands in every audit record.
+    /// SHA-256 over names and texts, the first 16 hex digits; stands in every audit record. What the environment
+    /// gave is not part of it, so that nobody can guess it from there.
     pub version: String,
     /// Relations that hold nothing personal.
     pub open: Vec<OpenRule>,

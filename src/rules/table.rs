@@ -90,7 +90,12 @@ pub(super) fn read_table(
             }
             "conditions" => {
                 for condition in reader.mapping(&part.value) {
-                    if let Some(text) = reader.text(&condition.value) {
+                    if !is_condition_name(&condition.key) {
+                        let message = format!("`{}` is no name for a condition", condition.key);
+                        let help = "lower-case letters, digits and _, such as `consented`";
+                        reader.complain(Diagnostic::error(message, condition.key_span).help(help));
+                    }
+                    if let Some(text) = reader.filled_text(&condition.value) {
                         let sql = SqlText { text, span: condition.value.span };
                         table.conditions.insert(condition.key.clone(), sql);
                     }
@@ -100,4 +105,10 @@ pub(super) fn read_table(
         }
     }
     Some(table)
+}
+
+/// Conditions are named in SQL without quotes, which folds them.
+fn is_condition_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }

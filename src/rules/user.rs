@@ -1,10 +1,12 @@
 //! Users: who may log in, and with which roles.
 
-use secrecy::SecretString;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::load::UserDraft;
+use super::load::{UserDraft, is_plain_name};
 use crate::text::reader::Reader;
-use crate::text::yaml::Entry;
+use crate::text::yaml::{Entry, Kind, Node};
 use crate::text::{Diagnostic, Span};
 
 /// A login.
@@ -25,78 +27,177 @@ pub struct User {
 
 const KEYS: [&str; 5] = ["role", "roles", "password", "certificate", "acts_for_others"];
 
+/// Not fewer than RFC 7677 asks for, and not so many that each login would stand still.
+const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
+
+/// As PostgreSQL makes it (`SCRAM_DEFAULT_SALT_LEN`).
+const SALT_BYTES_MIN: usize = 16;
+
+/// SHA-256.
+const KEY_BYTES: usize = 32;
+
 /// Reads one entry of `users`.
 pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDraft> {
-    let mut wanted_roles = Vec::new();
-    let mut verifier = None;
+    if !matches!(entry.value.kind, Kind::Mapping(_) | Kind::Null) {
+        // `alice: secret` is how somebody writes a password.
+        reader.conceal(&entry.value);
+    }
+    if !is_plain_name(&entry.key) {
+        let message = format!("`{}` is no name for a user", entry.key);
+        reader.complain(Diagnostic::error(message, entry.key_span));
+    }
+    let mut wanted = WantedRoles::default();
+    let (mut verifier, mut has_credential) = (None, false);
     let mut acts_for_others = false;
     for part in reader.mapping(&entry.value) {
         let value = &part.value;
         match part.key.as_str() {
-            "role" => wanted_roles.extend(reader.text(value).map(|role| (role, value.span))),
-            "roles" => wanted_roles.extend(reader.texts(value)),
+            "role" | "roles" => wanted.read(reader, part),
             "password" => {
-                if let Some(text) = reader.text(value) {
-                    if is_verifier(&text) {
-                        verifier = Some(SecretString::from(text));
-                    } else {
-                        // What was written may be the password itself: it is not repeated, and the line is
-                        // not shown.
-                        let message = "this password is not a SCRAM-SHA-256 verifier";
-                        let help = format!("`scrim password {}` makes one", entry.key);
-                        reader.complain(
-                            Diagnostic::error(message, part.key_span).help(help).secret(),
-                        );
-                    }
-                }
+                has_credential = true;
+                verifier = read_verifier(reader, &entry.key, part.key_span, value);
             }
             "certificate" => {
+                has_credential = true;
                 let message = "client certificates are not available in this version";
-                reader.complain(Diagnostic::error(message, part.key_span));
+                let help = password_help(&entry.key);
+                reader.complain(Diagnostic::error(message, part.key_span).help(help));
             }
             "acts_for_others" => acts_for_others = reader.truth(value).unwrap_or(false),
-            _ => reader.unknown_key(part, &KEYS),
+            _ => {
+                // A misspelt `password` is told as such, once.
+                has_credential |= part.key.contains("pass");
+                reader.unknown_key(part, &KEYS);
+            }
         }
     }
-    if wanted_roles.is_empty() {
+    if !has_credential {
+        let message = format!("user `{}` has no way to log in", entry.key);
+        let help = password_help(&entry.key);
+        reader.complain(Diagnostic::error(message, entry.key_span).help(help));
+    }
+    if wanted.roles.is_empty() {
         let message = format!("user `{}` has no role", entry.key);
         reader.complain(Diagnostic::error(message, entry.key_span));
         return None;
     }
-    if verifier.is_none() && !reader.has_errors() {
-        let message = format!("user `{}` has no way to log in", entry.key);
-        let help = format!("`scrim password {}` makes a verifier for `password`", entry.key);
-        reader.complain(Diagnostic::error(message, entry.key_span).help(help));
-    }
-    let roles = wanted_roles.iter().map(|(role, _)| role.clone()).collect();
+    let roles = wanted.roles.iter().map(|(role, _)| role.clone()).collect();
     let user =
         User { name: entry.key.clone(), roles, verifier, acts_for_others, span: entry.key_span };
-    Some(UserDraft { user, wanted_roles })
+    Some(UserDraft { user, wanted_roles: wanted.roles })
 }
 
-/// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, as PostgreSQL keeps it.
-fn is_verifier(text: &str) -> bool {
-    let parts = || {
-        let rest = text.strip_prefix("SCRAM-SHA-256$")?;
-        let (head, keys) = rest.split_once('$')?;
+fn password_help(user: &str) -> String {
+    format!("`scrim password {user}` makes a verifier for `password`")
+}
+
+/// `role` or `roles`.
+#[derive(Default)]
+struct WantedRoles {
+    roles: Vec<(String, Span)>,
+    key: Option<Span>,
+}
+
+impl WantedRoles {
+    fn read(&mut self, reader: &mut Reader<'_>, part: &Entry) {
+        if let Some(first) = self.key.replace(part.key_span) {
+            let message = "a user has `role` or `roles`, not both";
+            reader.complain(
+                Diagnostic::error(message, part.key_span).also(first, "first named here"),
+            );
+        }
+        let wanted = match part.key.as_str() {
+            "role" => reader.text(&part.value).map(|role| vec![(role, part.value.span)]),
+            _ => reader.given_texts(&part.value),
+        };
+        for (role, span) in wanted.unwrap_or_default() {
+            match self.roles.iter().find(|(known, _)| *known == role) {
+                Some((_, first)) => {
+                    let diagnostic =
+                        Diagnostic::error(format!("role `{role}` stands here twice"), span);
+                    reader.complain(diagnostic.also(*first, "first named here"));
+                }
+                None => self.roles.push((role, span)),
+            }
+        }
+    }
+}
+
+/// What was written may be the password itself: it is neither repeated nor shown.
+fn read_verifier(
+    reader: &mut Reader<'_>,
+    user: &str,
+    key_span: Span,
+    node: &Node,
+) -> Option<SecretString> {
+    let written = reader.secret(node)?;
+    let message = match fault(written.expose_secret()) {
+        None => return Some(written),
+        Some(Fault::NoVerifier) => "this password is not a SCRAM-SHA-256 verifier".to_owned(),
+        Some(Fault::Damaged) => "this SCRAM-SHA-256 verifier is damaged".to_owned(),
+        Some(Fault::Iterations) => format!(
+            "this verifier's iterations are not between {} and {}",
+            ITERATIONS.start(),
+            ITERATIONS.end()
+        ),
+    };
+    let help = format!("`scrim password {user}` makes one");
+    reader.complain(Diagnostic::error(message, key_span).help(help));
+    None
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NoVerifier,
+    Damaged,
+    Iterations,
+}
+
+/// What keeps a text from being `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, as PostgreSQL keeps it.
+/// <https://www.postgresql.org/docs/current/catalog-pg-authid.html>
+fn fault(text: &str) -> Option<Fault> {
+    let Some(rest) = text.strip_prefix("SCRAM-SHA-256$") else { return Some(Fault::NoVerifier) };
+    let parts = rest.split_once('$').and_then(|(head, keys)| {
         let (iterations, salt) = head.split_once(':')?;
         let (stored, server) = keys.split_once(':')?;
-        Some((iterations.parse::<u32>().ok()?, salt, stored, server))
-    };
-    let decoded = |text: &str| base64_bytes(text);
-    parts().is_some_and(|(iterations, salt, stored, server)| {
-        (1..=10_000_000).contains(&iterations)
-            && decoded(salt).is_some_and(|length| length > 0)
-            && decoded(stored) == Some(32)
-            && decoded(server) == Some(32)
-    })
+        Some((iterations, salt, stored, server))
+    });
+    let Some((iterations, salt, stored, server)) = parts else { return Some(Fault::Damaged) };
+    let bytes = |text: &str| STANDARD.decode(text).map_or(0, |bytes| bytes.len());
+    let is_number = !iterations.is_empty() && iterations.bytes().all(|b| b.is_ascii_digit());
+    let is_whole = is_number
+        && bytes(salt) >= SALT_BYTES_MIN
+        && bytes(stored) == KEY_BYTES
+        && bytes(server) == KEY_BYTES;
+    match iterations.parse() {
+        _ if !is_whole => Some(Fault::Damaged),
+        Ok(count) if ITERATIONS.contains(&count) => None,
+        Ok(_) | Err(_) => Some(Fault::Iterations),
+    }
 }
 
-/// The length of what a base64 text decodes to; `None` if it is none.
-fn base64_bytes(text: &str) -> Option<usize> {
-    let body = text.trim_end_matches('=');
-    let padding = text.len().checked_sub(body.len())?;
-    let is_plain = body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
-    let whole = text.len().is_multiple_of(4) && padding <= 2 && is_plain;
-    whole.then(|| body.len().saturating_mul(3) / 4)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_verifiers_are_verifiers() {
+        let verifier = postgres_protocol::password::scram_sha_256(b"alice-demo");
+        assert_eq!(fault(&verifier), None);
+        for (text, expected) in [
+            ("alice-demo".to_owned(), Fault::NoVerifier),
+            ("md53175bce1d3201d16594cebf9d7eb3f9d".to_owned(), Fault::NoVerifier),
+            (format!(" {verifier}"), Fault::NoVerifier),
+            ("SCRAM-SHA-256$".to_owned(), Fault::Damaged),
+            (verifier.replace("$4096", "$+4096"), Fault::Damaged),
+            (verifier.replace("$4096", "$"), Fault::Damaged),
+            (verifier.replace("$4096", "$1"), Fault::Iterations),
+            (verifier.replace("$4096", "$99999999999999999999"), Fault::Iterations),
+            (format!("{verifier} "), Fault::Damaged),
+            (verifier[..verifier.len() - 4].to_owned(), Fault::Damaged),
+            ("SCRAM-SHA-256$4096:AAAA$AAAA:AAAA".to_owned(), Fault::Damaged),
+        ] {
+            assert_eq!(fault(&text), Some(expected), "{text}");
+        }
+    }
 }

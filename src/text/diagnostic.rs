@@ -1,6 +1,8 @@
 //! Diagnostics, and the one place that draws them.
+//!
+//! INVARIANT: no password and no value of the environment is drawn, whatever the diagnostic says (see `conceal`).
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{SourceId, Sources, Span};
 
@@ -35,22 +37,13 @@ pub struct Diagnostic {
     pub secondary: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
-    /// The lines may hold a secret: only their places are shown.
-    pub is_secret: bool,
 }
 
 impl Diagnostic {
     /// An error about a place.
     pub fn error(message: impl Into<String>, span: Span) -> Diagnostic {
         let primary = Some(Label { span, text: String::new() });
-        Diagnostic {
-            severity: Severity::Error,
-            message: message.into(),
-            primary,
-            secondary: Vec::new(),
-            help: None,
-            is_secret: false,
-        }
+        Diagnostic { primary, ..Diagnostic::placeless(message) }
     }
 
     /// A warning about a place.
@@ -58,14 +51,20 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(message, span) }
     }
 
+    /// An error about no place in a text: a file that is missing.
+    pub fn placeless(message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            message: message.into(),
+            primary: None,
+            secondary: Vec::new(),
+            help: None,
+        }
+    }
+
     /// The same with a help.
     pub fn help(self, help: impl Into<String>) -> Diagnostic {
         Diagnostic { help: Some(help.into()), ..self }
-    }
-
-    /// The same without the lines it is about.
-    pub fn secret(self) -> Diagnostic {
-        Diagnostic { is_secret: true, ..self }
     }
 
     /// The same with another place.
@@ -88,7 +87,8 @@ fn draw(renderer: &Renderer, sources: &Sources, diagnostic: &Diagnostic) -> Stri
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(&diagnostic.message));
+    let scrubbed = |text: &str| sources.secrets.scrubbed(text);
+    let mut group = Group::with_title(level.primary_title(scrubbed(&diagnostic.message)));
     let labels = diagnostic
         .primary
         .iter()
@@ -104,26 +104,32 @@ fn draw(renderer: &Renderer, sources: &Sources, diagnostic: &Diagnostic) -> Stri
     }
     for (id, labels) in files {
         let Some(source) = sources.source(id) else { continue };
-        if diagnostic.is_secret {
-            for (_, label) in labels {
-                let line = sources.origin(label.span).line as usize;
-                group = group.element(Origin::path(&*source.name).line(line));
-            }
-            continue;
-        }
-        let mut snippet = Snippet::source(&*source.text).path(&*source.name);
-        for (kind, label) in labels {
-            let end = label.span.end.min(source.text.len());
-            let start = label.span.start.min(end);
-            let annotation = kind.span(start..end);
-            let annotation =
-                if label.text.is_empty() { annotation } else { annotation.label(&*label.text) };
+        let pointed: Vec<usize> = labels.iter().map(|(_, label)| label.span.start).collect();
+        let shown = sources.secrets.shown(id, &source.text, &pointed);
+        let places: Vec<_> = labels
+            .into_iter()
+            .map(|(kind, label)| {
+                let (start, end) = first_line(&source.text, label.span);
+                (kind.span(shown.place(start)..shown.place(end)), scrubbed(&label.text))
+            })
+            .collect();
+        let mut snippet = Snippet::source(shown.text).path(&*source.name);
+        for (annotation, text) in places {
+            let annotation = if text.is_empty() { annotation } else { annotation.label(text) };
             snippet = snippet.annotation(annotation);
         }
         group = group.element(snippet);
     }
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(&**help));
+        group = group.element(Level::HELP.message(scrubbed(help)));
     }
     renderer.render(&[group])
+}
+
+/// Of something that goes over many lines, a caret points at the first.
+fn first_line(text: &str, span: Span) -> (usize, usize) {
+    let end = span.end.min(text.len());
+    let start = span.start.min(end);
+    let line = text.get(start..end).and_then(|text| text.find(['\n', '\r']));
+    (start, line.map_or(end, |length| start.saturating_add(length)))
 }

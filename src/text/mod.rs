@@ -4,11 +4,13 @@
 //! complaint looks alike: file, line, column, the line itself, a caret, and what to do.
 //! This room does not know what the texts mean.
 
+mod conceal;
 mod diagnostic;
 mod nearest;
 pub mod reader;
 pub mod yaml;
 
+pub use conceal::Secrets;
 pub use diagnostic::{Diagnostic, Label, Severity, render};
 pub use nearest::nearest;
 
@@ -45,7 +47,7 @@ impl std::fmt::Display for Origin {
 }
 
 /// One text with the name under which people know it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Source {
     /// The path as given on the command line or found below the rules folder.
     pub name: Arc<str>,
@@ -53,10 +55,18 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
+/// The text may hold a password that should not stand there.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// All texts of one load, so that spans survive merging.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    secrets: Secrets,
 }
 
 impl Sources {
@@ -65,6 +75,11 @@ impl Sources {
         let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(Source { name: name.into(), text: text.into() });
         id
+    }
+
+    /// Remembers what no diagnostic about these texts may show.
+    pub fn keep_secret(&mut self, secrets: Secrets) {
+        self.secrets.extend(secrets);
     }
 
     /// The text behind an id; `None` for an id of another `Sources`.

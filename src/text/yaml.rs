@@ -1,21 +1,23 @@
-//! YAML with places: every node knows where it stands.
+//! YAML with places: every node knows where it stands. <https://yaml.org/spec/1.2.2/>
 //!
 //! `serde_yaml` says what a scalar means, `saphyr_parser` where it stands. Both read the same text, and where they
 //! do not see the same tree it is refused: nobody should trust rules that two readers read differently. Anchors,
-//! tags and several documents are refused too; rules are to be read from top to bottom.
+//! aliases, merge keys, tags and several documents are refused too; rules are to be read from top to bottom.
 
-use saphyr_parser::{Event, Parser, ScanError};
-use serde_yaml::Value;
+mod marked;
+
+use serde_yaml::{Mapping, Value};
 
 use super::{Diagnostic, SourceId, Sources, Span};
+use marked::{Marked, Shape};
 
-/// Nesting that a rules file never needs.
-const DEPTH_MAX: usize = 32;
+/// A rules file is written by people; what is larger is something else.
+const BYTES_MAX: usize = 4 << 20;
 
 /// A node of a YAML document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it stands.
+    /// Where it stands, from its first to its last character. An empty value stands where its key does.
     pub span: Span,
     /// What it is.
     pub kind: Kind,
@@ -28,25 +30,27 @@ pub enum Kind {
     Null,
     /// `true`, `false`
     Bool(bool),
-    /// A number, as it was written.
+    /// A decimal number, as it was written.
     Number(String),
     /// A string.
     String(String),
     /// A list.
     Sequence(Vec<Node>),
-    /// A mapping with string keys, in order.
+    /// A mapping with string keys, in order; no key stands there twice.
     Mapping(Vec<Entry>),
 }
 
 /// One line of a mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The key.
+    /// The key, as it was written: `123` and `true` are names here.
     pub key: String,
     /// Where the key stands.
     pub key_span: Span,
     /// The value.
     pub value: Node,
+    /// Nothing stands behind the key, not even `null`.
+    pub is_empty: bool,
 }
 
 impl Kind {
@@ -64,246 +68,94 @@ impl Kind {
 }
 
 /// Reads the one document of a source. An empty source is [`Kind::Null`].
-pub fn parse(sources: &Sources, id: SourceId) -> Result<Node, Diagnostic> {
+///
+/// # Errors
+/// What is no YAML, or YAML of a kind that is not used here; all complaints, except that the text is given up at
+/// the first place that is no YAML at all.
+pub fn parse(sources: &Sources, id: SourceId) -> Result<Node, Vec<Diagnostic>> {
     let text = sources.source(id).map(|source| source.text.clone()).unwrap_or_default();
-    let marked = Builder { id, text: &text, offsets: offsets(&text), anchored: None }.document()?;
+    if text.len() > BYTES_MAX {
+        let span = Span { source: id, start: 0, end: 0 };
+        let message = format!("this file is larger than {} MiB", BYTES_MAX >> 20);
+        return Err(vec![Diagnostic::error(message, span)]);
+    }
+    let marked = marked::read(&text, id)?;
     let value: Value = serde_yaml::from_str(&text).map_err(|error| {
-        let place = error.location().map_or(0, |location| location.index());
-        Diagnostic::error(error.to_string(), clamp(id, &text, place))
+        let characters = error.location().map_or(0, |location| location.index());
+        let byte = text.char_indices().nth(characters).map_or(text.len(), |(byte, _)| byte);
+        let span = Span { source: id, start: byte, end: byte };
+        vec![Diagnostic::error(format!("this is no YAML: {error}"), span)]
     })?;
-    meaning(marked, &value)
-}
-
-/// A node whose scalars have no meaning yet.
-struct Marked {
-    span: Span,
-    shape: Shape,
-}
-
-enum Shape {
-    Scalar(String),
-    Sequence(Vec<Marked>),
-    Mapping(Vec<(Marked, Marked)>),
-}
-
-/// Byte offset of each character, and of the end: the parser counts characters.
-fn offsets(text: &str) -> Vec<usize> {
-    text.char_indices().map(|(index, _)| index).chain([text.len()]).collect()
-}
-
-fn clamp(id: SourceId, text: &str, byte: usize) -> Span {
-    let mut start = byte.min(text.len());
-    while !text.is_char_boundary(start) {
-        start = start.saturating_sub(1);
-    }
-    let next = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    Span { source: id, start, end: start.saturating_add(next) }
-}
-
-struct Builder<'a> {
-    id: SourceId,
-    text: &'a str,
-    offsets: Vec<usize>,
-    anchored: Option<Span>,
-}
-
-impl<'a> Builder<'a> {
-    fn document(mut self) -> Result<Marked, Diagnostic> {
-        let mut parser = Parser::new_from_str(self.text);
-        let mut document = None;
-        while let Some(event) = parser.next() {
-            let (event, span) = event.map_err(|error| self.scan_error(&error))?;
-            let span = self.span(span);
-            match event {
-                Event::StreamStart | Event::StreamEnd | Event::Nothing | Event::DocumentEnd => {}
-                Event::DocumentStart(_) if document.is_some() => {
-                    return Err(Diagnostic::error("a file holds one document only", span));
-                }
-                Event::DocumentStart(_) => {}
-                event => document = Some(self.node(&mut parser, event, span, 0)?),
-            }
-        }
-        if let Some(span) = self.anchored {
-            return Err(Diagnostic::error("anchors and tags are not used here", span)
-                .help("write the value out, so that the file can be read from top to bottom"));
-        }
-        let span = Span { source: self.id, start: 0, end: 0 };
-        Ok(document.unwrap_or(Marked { span, shape: Shape::Scalar(String::new()) }))
-    }
-
-    fn node(
-        &mut self,
-        parser: &mut Parser<'a, saphyr_parser::StrInput<'a>>,
-        event: Event<'a>,
-        span: Span,
-        depth: usize,
-    ) -> Result<Marked, Diagnostic> {
-        if depth > DEPTH_MAX {
-            return Err(Diagnostic::error("this is nested too deeply", span));
-        }
-        match event {
-            Event::Scalar(text, _, anchor, tag) => {
-                self.refuse_anchor(anchor != 0 || tag.is_some(), span);
-                Ok(Marked { span, shape: Shape::Scalar(text.into_owned()) })
-            }
-            Event::SequenceStart(anchor, tag) => {
-                self.refuse_anchor(anchor != 0 || tag.is_some(), span);
-                let mut nodes = Vec::new();
-                loop {
-                    let (event, inner) = self.next(parser, span)?;
-                    if matches!(event, Event::SequenceEnd) {
-                        return Ok(Marked { span, shape: Shape::Sequence(nodes) });
-                    }
-                    nodes.push(self.node(parser, event, inner, depth.saturating_add(1))?);
-                }
-            }
-            Event::MappingStart(anchor, tag) => {
-                self.refuse_anchor(anchor != 0 || tag.is_some(), span);
-                let mut entries = Vec::new();
-                loop {
-                    let (event, inner) = self.next(parser, span)?;
-                    if matches!(event, Event::MappingEnd) {
-                        return Ok(Marked { span, shape: Shape::Mapping(entries) });
-                    }
-                    let key = self.node(parser, event, inner, depth.saturating_add(1))?;
-                    let (event, inner) = self.next(parser, span)?;
-                    let value = self.node(parser, event, inner, depth.saturating_add(1))?;
-                    entries.push((key, value));
-                }
-            }
-            Event::Alias(_) => Err(Diagnostic::error("aliases are not used here", span)),
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
-            | Event::DocumentEnd
-            | Event::SequenceEnd
-            | Event::MappingEnd => Err(Diagnostic::error("this is no value", span)),
-        }
-    }
-
-    fn next(
-        &self,
-        parser: &mut Parser<'a, saphyr_parser::StrInput<'a>>,
-        outer: Span,
-    ) -> Result<(Event<'a>, Span), Diagnostic> {
-        match parser.next() {
-            Some(Ok((event, span))) => Ok((event, self.span(span))),
-            Some(Err(error)) => Err(self.scan_error(&error)),
-            None => Err(Diagnostic::error("this does not end", outer)),
-        }
-    }
-
-    fn refuse_anchor(&mut self, present: bool, span: Span) {
-        if present && self.anchored.is_none() {
-            self.anchored = Some(span);
-        }
-    }
-
-    fn span(&self, span: saphyr_parser::Span) -> Span {
-        let byte = |index: usize| self.offsets.get(index).copied().unwrap_or(self.text.len());
-        let start = byte(span.start.index());
-        let end = byte(span.end.index()).max(start);
-        // A block scalar's or a collection's caret belongs on its first line.
-        let line = self.text.get(start..end).and_then(|text| text.find('\n'));
-        Span {
-            source: self.id,
-            start,
-            end: line.map_or(end, |length| start.saturating_add(length)),
-        }
-    }
-
-    fn scan_error(&self, error: &ScanError) -> Diagnostic {
-        let place = self.offsets.get(error.marker().index()).copied().unwrap_or(self.text.len());
-        Diagnostic::error(error.info().to_owned(), clamp(self.id, self.text, place))
-    }
+    meaning(marked, &value).map_err(|found| vec![found])
 }
 
 /// Gives scalars the meaning that `serde_yaml` sees; the two trees must have the same form.
 fn meaning(marked: Marked, value: &Value) -> Result<Node, Diagnostic> {
     let span = marked.span;
     let kind = match (marked.shape, value) {
-        (Shape::Scalar(_), Value::Null) => Kind::Null,
-        (Shape::Scalar(_), Value::Bool(truth)) => Kind::Bool(*truth),
-        (Shape::Scalar(text), Value::Number(_)) => Kind::Number(text),
+        (Shape::Scalar(text), Value::Null) if is_null(&text) => Kind::Null,
+        (Shape::Scalar(text), Value::Bool(truth))
+            if text.eq_ignore_ascii_case(if *truth { "true" } else { "false" }) =>
+        {
+            Kind::Bool(*truth)
+        }
+        (Shape::Scalar(text), Value::Number(number)) if is_same_number(&text, number) => {
+            Kind::Number(text)
+        }
+        (Shape::Scalar(_), Value::Number(_)) => {
+            return Err(Diagnostic::error("a number is written in decimal digits here", span));
+        }
         (Shape::Scalar(text), Value::String(same)) if text == *same => Kind::String(text),
         (Shape::Sequence(nodes), Value::Sequence(values)) if nodes.len() == values.len() => {
             let nodes: Result<_, _> =
                 nodes.into_iter().zip(values).map(|(node, value)| meaning(node, value)).collect();
             Kind::Sequence(nodes?)
         }
-        (Shape::Mapping(entries), Value::Mapping(mapping)) => mapping_meaning(entries, mapping)?,
-        _ => return Err(Diagnostic::error("two YAML readers do not agree on what this is", span)),
+        (Shape::Mapping(entries), Value::Mapping(mapping)) if entries.len() == mapping.len() => {
+            mapping_meaning(entries, mapping)?
+        }
+        _ => return Err(disagreement(span)),
     };
     Ok(Node { span, kind })
 }
 
-fn mapping_meaning(
-    entries: Vec<(Marked, Marked)>,
-    mapping: &serde_yaml::Mapping,
-) -> Result<Kind, Diagnostic> {
-    let mut read: Vec<Entry> = Vec::with_capacity(entries.len());
-    for (key, value) in entries {
-        let span = key.span;
-        let Shape::Scalar(name) = key.shape else {
-            return Err(Diagnostic::error("a key is a plain word here", span));
+/// Both readers keep the order of the text, so the lines go together one by one.
+fn mapping_meaning(entries: Vec<(Marked, Marked)>, mapping: &Mapping) -> Result<Kind, Diagnostic> {
+    let mut read = Vec::with_capacity(entries.len());
+    for ((key, value), (same_key, same_value)) in entries.into_iter().zip(mapping) {
+        let key_span = key.span;
+        let key = match meaning(key, same_key)?.kind {
+            Kind::String(text) | Kind::Number(text) => text,
+            Kind::Bool(truth) => truth.to_string(),
+            Kind::Null | Kind::Sequence(_) | Kind::Mapping(_) => {
+                return Err(Diagnostic::error("a key is a name", key_span)
+                    .help("write it in quotation marks if it is meant as one"));
+            }
         };
-        if let Some(first) = read.iter().find(|entry| entry.key == name) {
-            return Err(Diagnostic::error(format!("`{name}` stands here twice"), span)
-                .also(first.key_span, "first named here"));
+        let is_empty = value.is_empty();
+        let mut value = meaning(value, same_value)?;
+        if is_empty {
+            value.span = key_span;
         }
-        // A key such as `123` or `true` is meant as a name.
-        let found = mapping.iter().find(|(key, _)| match key {
-            Value::String(text) => *text == name,
-            Value::Number(number) => number.to_string() == name,
-            Value::Bool(truth) => truth.to_string() == name,
-            _ => false,
-        });
-        let Some((_, found)) = found else {
-            return Err(Diagnostic::error("two YAML readers do not agree on this key", span));
-        };
-        read.push(Entry { key: name, key_span: span, value: meaning(value, found)? });
-    }
-    if read.len() != mapping.len() {
-        let span = read.first().map(|entry| entry.key_span);
-        let span = span.unwrap_or(Span { source: SourceId(0), start: 0, end: 0 });
-        return Err(Diagnostic::error("two YAML readers do not agree on these keys", span));
+        read.push(Entry { key, key_span, value, is_empty });
     }
     Ok(Kind::Mapping(read))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Node, Diagnostic> {
-        let mut sources = Sources::default();
-        let id = sources.add("a.yaml", text);
-        parse(&sources, id)
-    }
-
-    #[test]
-    fn spans_are_bytes_of_the_first_line() {
-        let node = read("é: [x, 'y']\nb:\n  c: 1.50\n").unwrap();
-        let Kind::Mapping(entries) = node.kind else { panic!("a mapping") };
-        assert_eq!((entries[0].key_span.start, entries[0].key_span.end), (0, 2));
-        let Kind::Mapping(inner) = &entries[1].value.kind else { panic!("a mapping") };
-        assert_eq!(inner[0].value.kind, Kind::Number("1.50".into()));
-    }
-
-    #[test]
-    fn what_is_refused() {
-        for text in [
-            "a: 1\na: 2\n",
-            "a: &x 1\nb: *x\n",
-            "a: !t 1",
-            "a: 1\n---\nb: 2\n",
-            "a: [1\n",
-            "? [a]\n: 1\n",
-        ] {
-            assert!(read(text).is_err(), "{text}");
-        }
-        assert_eq!(read("").unwrap().kind, Kind::Null);
-        assert_eq!(read("# nothing\n").unwrap().kind, Kind::Null);
-    }
+fn disagreement(span: Span) -> Diagnostic {
+    Diagnostic::error("two YAML readers do not agree on what this is", span)
+        .help("write it in a plainer way, such as in quotation marks")
 }
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+fn is_same_number(text: &str, number: &serde_yaml::Number) -> bool {
+    let is_decimal =
+        text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+    is_decimal && text.parse::<f64>().ok() == number.as_f64()
+}
+
+#[cfg(test)]
+mod tests;

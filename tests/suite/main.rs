@@ -4,6 +4,7 @@ mod canary;
 mod cases;
 mod cli;
 mod clients;
+mod config;
 mod faults;
 mod grammar;
 mod harness;

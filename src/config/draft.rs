@@ -1,0 +1,356 @@
+//! The keys of `scrim.yaml`, one by one.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use secrecy::SecretString;
+
+use super::{ClientTls, Config, read_text};
+use crate::audit::{AuditOptions, Durability};
+use crate::text::reader::Reader;
+use crate::text::yaml::{Kind, Node};
+use crate::text::{Diagnostic, Span};
+use crate::upstream::{Endpoint, TlsMode};
+use crate::wire::tls;
+
+const KEYS: [&str; 8] = ["listen", "database", "rules", "tls", "pool", "admin", "audit", "secrets"];
+
+/// Server connections that PostgreSQL could have at all (`MAX_BACKENDS`).
+const POOL_SIZE_MAX: u64 = 262_143;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Disable,
+    Allow,
+    Require,
+}
+
+/// What has been read so far, with the defaults of what has not.
+pub(super) struct Draft<'a> {
+    folder: &'a Path,
+    listen: (SocketAddr, Option<Span>),
+    host: String,
+    port: u16,
+    user: String,
+    name: Option<String>,
+    password: Option<(Option<SecretString>, Span)>,
+    database_tls: (TlsMode, Option<Span>),
+    ca: Option<(PathBuf, Span)>,
+    rules: PathBuf,
+    wanted: Option<(Wanted, Span)>,
+    certificate: Option<(PathBuf, Span)>,
+    key: Option<(PathBuf, Span)>,
+    audit: AuditOptions,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads the document. What it gives counts only where nothing was complained about.
+    pub(super) fn read(reader: &mut Reader<'_>, document: &Node, folder: &'a Path) -> Config {
+        let mut draft = Draft::new(folder);
+        for entry in reader.mapping(document) {
+            let value = &entry.value;
+            match entry.key.as_str() {
+                "listen" => {
+                    if let Some(address) = address(reader, value) {
+                        draft.listen = (address, Some(value.span));
+                    }
+                }
+                "database" => draft.database(reader, value),
+                "rules" => {
+                    if let Some((path, _)) = draft.path(reader, value) {
+                        draft.rules = path;
+                    }
+                }
+                "tls" => draft.tls(reader, value),
+                "pool" => pool(reader, value),
+                "admin" => {
+                    address(reader, value);
+                    let message = "the admin address is not served in this version";
+                    reader.complain(Diagnostic::warning(message, entry.key_span));
+                }
+                "audit" => draft.audit(reader, value),
+                "secrets" => secrets(reader, value),
+                _ => reader.unknown_key(entry, &KEYS),
+            }
+        }
+        draft.finish(reader)
+    }
+
+    fn new(folder: &'a Path) -> Self {
+        Draft {
+            folder,
+            listen: (SocketAddr::from(([127, 0, 0, 1], 6432)), None),
+            host: "127.0.0.1".into(),
+            port: 5432,
+            user: "scrim".into(),
+            name: None,
+            password: None,
+            database_tls: (TlsMode::Prefer, None),
+            ca: None,
+            rules: folder.join("masking-rules"),
+            wanted: None,
+            certificate: None,
+            key: None,
+            audit: AuditOptions {
+                file: folder.join("audit.jsonl"),
+                durability: Durability::Queued,
+                key_file: None,
+            },
+        }
+    }
+
+    fn finish(self, reader: &mut Reader<'_>) -> Config {
+        let tls = self.client_tls(reader);
+        let ca = self.authorities(reader);
+        if let (address, Some(span)) = self.listen
+            && !address.ip().is_loopback()
+            && matches!(tls, ClientTls::Disable)
+            && !reader.has_errors()
+        {
+            let message = "clients of other machines can connect, and only without TLS";
+            let help = "`tls: {mode: require, certificate: …, key: …}` keeps what they read from \
+                        who listens";
+            reader.complain(Diagnostic::warning(message, span).help(help));
+        }
+        let database = self.name.unwrap_or_else(|| self.user.clone());
+        Config {
+            listen: self.listen.0,
+            endpoint: Endpoint {
+                host: self.host,
+                port: self.port,
+                user: self.user,
+                password: self.password.and_then(|(password, _)| password),
+                tls: self.database_tls.0,
+                ca,
+            },
+            database,
+            rules: self.rules,
+            tls,
+            audit: self.audit,
+            warnings: String::new(),
+            warnings_count: 0,
+        }
+    }
+
+    /// A path, relative to the folder of the configuration.
+    fn path(&self, reader: &mut Reader<'_>, node: &Node) -> Option<(PathBuf, Span)> {
+        let text = reader.filled_text(node)?;
+        Some((self.folder.join(text), node.span))
+    }
+
+    fn database(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        const KEYS: [&str; 8] =
+            ["host", "port", "user", "name", "password", "password_file", "tls", "ca"];
+        if !matches!(node.kind, Kind::Mapping(_)) {
+            // It may be a connection string with a password in it.
+            reader.conceal(node);
+        }
+        for entry in reader.mapping(node) {
+            let value = &entry.value;
+            match entry.key.as_str() {
+                "host" => self.host = reader.filled_text(value).unwrap_or_default(),
+                "port" => {
+                    let port = reader.number(value, 1, u64::from(u16::MAX));
+                    self.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(self.port);
+                }
+                "user" => self.user = reader.filled_text(value).unwrap_or_default(),
+                "name" => self.name = reader.filled_text(value),
+                "password" => {
+                    let password = reader.secret(value);
+                    self.password(reader, password, entry.key_span);
+                }
+                "password_file" => {
+                    let password = self.password_file(reader, value);
+                    self.password(reader, password, entry.key_span);
+                }
+                "tls" => {
+                    let words = [
+                        ("disable", TlsMode::Disable),
+                        ("prefer", TlsMode::Prefer),
+                        ("require", TlsMode::Require),
+                        ("verify-full", TlsMode::VerifyFull),
+                    ];
+                    if let Some(mode) = reader.word(value, &words) {
+                        self.database_tls = (mode, Some(value.span));
+                    }
+                }
+                "ca" => self.ca = self.path(reader, value),
+                _ => reader.unknown_key(entry, &KEYS),
+            }
+        }
+    }
+
+    /// `None` is a password that could not be read, about which there is a complaint already.
+    fn password(&mut self, reader: &mut Reader<'_>, password: Option<SecretString>, span: Span) {
+        if let Some((_, first)) = &self.password {
+            let message = "`database` has `password` or `password_file`, not both";
+            reader.complain(Diagnostic::error(message, span).also(*first, "first named here"));
+        }
+        self.password = Some((password, span));
+    }
+
+    /// The file's text without the newline that editors put at the end.
+    fn password_file(&self, reader: &mut Reader<'_>, node: &Node) -> Option<SecretString> {
+        let (path, span) = self.path(reader, node)?;
+        let reason = match read_text(&path) {
+            Ok(mut text) => {
+                let length = text.trim_end_matches(['\n', '\r']).len();
+                text.truncate(length);
+                if !text.is_empty() {
+                    return Some(SecretString::from(text));
+                }
+                "it is empty".to_owned()
+            }
+            Err(reason) => reason,
+        };
+        let message = format!("cannot read a password from `{}`: {reason}", path.display());
+        reader.complain(Diagnostic::error(message, span));
+        None
+    }
+
+    fn tls(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        const KEYS: [&str; 4] = ["mode", "certificate", "key", "client_ca"];
+        let mut has_mode = false;
+        for entry in reader.mapping(node) {
+            let value = &entry.value;
+            match entry.key.as_str() {
+                "mode" => {
+                    let words = [
+                        ("disable", Wanted::Disable),
+                        ("allow", Wanted::Allow),
+                        ("require", Wanted::Require),
+                    ];
+                    has_mode = true;
+                    self.wanted = reader.word(value, &words).map(|mode| (mode, value.span));
+                }
+                "certificate" => self.certificate = self.path(reader, value),
+                "key" => self.key = self.path(reader, value),
+                "client_ca" => {
+                    let message = "client certificates are not available in this version";
+                    reader.complain(Diagnostic::error(message, entry.key_span));
+                }
+                _ => reader.unknown_key(entry, &KEYS),
+            }
+        }
+        if let Some((_, span)) = self.certificate.as_ref().or(self.key.as_ref())
+            && !has_mode
+        {
+            // Left out, it would mean no TLS, which nobody wants who names a certificate.
+            let diagnostic = Diagnostic::error("`tls` needs a `mode`", *span);
+            reader.complain(diagnostic.help("`mode: require`, or `allow`, or `disable`"));
+        }
+    }
+
+    fn audit(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        const KEYS: [&str; 3] = ["file", "durability", "key_file"];
+        for entry in reader.mapping(node) {
+            let value = &entry.value;
+            match entry.key.as_str() {
+                "file" => {
+                    if let Some((path, _)) = self.path(reader, value) {
+                        self.audit.file = path;
+                    }
+                }
+                "key_file" => {
+                    self.audit.key_file = self.path(reader, value).map(|(path, _)| path);
+                }
+                "durability" => {
+                    let words = [("queued", Durability::Queued), ("synced", Durability::Synced)];
+                    if let Some(durability) = reader.word(value, &words) {
+                        self.audit.durability = durability;
+                    }
+                }
+                _ => reader.unknown_key(entry, &KEYS),
+            }
+        }
+    }
+
+    /// Loads what clients are shown.
+    fn client_tls(&self, reader: &mut Reader<'_>) -> ClientTls {
+        let (wrap, span): (fn(Arc<rustls::ServerConfig>) -> ClientTls, Span) = match self.wanted {
+            None | Some((Wanted::Disable, _)) => return ClientTls::Disable,
+            Some((Wanted::Allow, span)) => (ClientTls::Allow, span),
+            Some((Wanted::Require, span)) => (ClientTls::Require, span),
+        };
+        let (Some((certificate, place)), Some((key, _))) = (&self.certificate, &self.key) else {
+            reader.complain(Diagnostic::error("TLS needs `certificate` and `key`", span));
+            return ClientTls::Disable;
+        };
+        match tls::server_config(certificate, key) {
+            Ok(config) => wrap(config),
+            Err(error) => {
+                reader.complain(Diagnostic::error(error.to_string(), *place));
+                ClientTls::Disable
+            }
+        }
+    }
+
+    /// Loads whom the database's certificate must be signed by.
+    fn authorities(&self, reader: &mut Reader<'_>) -> Option<Arc<RootCertStore>> {
+        match (&self.ca, self.database_tls) {
+            (Some((path, span)), (mode, _)) => {
+                if mode != TlsMode::VerifyFull {
+                    let message = "`ca` counts with `tls: verify-full` only; without it the \
+                                   database's certificate is not checked";
+                    reader.complain(Diagnostic::warning(message, *span));
+                }
+                let found = tls::root_certificates(path);
+                found
+                    .map_err(|error| reader.complain(Diagnostic::error(error.to_string(), *span)))
+                    .ok()
+            }
+            (None, (TlsMode::VerifyFull, Some(span))) => {
+                let diagnostic = Diagnostic::error("`verify-full` needs a `ca`", span);
+                reader.complain(
+                    diagnostic.help("the PEM file of whoever signed the database's certificate"),
+                );
+                None
+            }
+            (None, _) => None,
+        }
+    }
+}
+
+fn address(reader: &mut Reader<'_>, node: &Node) -> Option<SocketAddr> {
+    let text = reader.text(node)?;
+    let address = text.parse().ok();
+    if address.is_none() {
+        reader.complain(
+            Diagnostic::error("this is no address with a port", node.span)
+                .help("such as 127.0.0.1:6432, 0.0.0.0:6432 or \"[::1]:6432\""),
+        );
+    }
+    address
+}
+
+fn pool(reader: &mut Reader<'_>, node: &Node) {
+    for entry in reader.mapping(node) {
+        match entry.key.as_str() {
+            "mode" => {
+                let mode = reader.word(&entry.value, &[("transaction", false), ("session", true)]);
+                if mode == Some(false) {
+                    let message = "this version gives every session a server connection of its own";
+                    reader.complain(Diagnostic::warning(message, entry.key_span));
+                }
+            }
+            "size" => drop(reader.number(&entry.value, 1, POOL_SIZE_MAX)),
+            _ => reader.unknown_key(entry, &["mode", "size"]),
+        }
+    }
+}
+
+/// For the masks of later versions; the file is not read yet.
+fn secrets(reader: &mut Reader<'_>, node: &Node) {
+    for entry in reader.mapping(node) {
+        match entry.key.as_str() {
+            "pseudonym_key_file" => drop(reader.filled_text(&entry.value)),
+            _ => {
+                // Somebody may have put the key itself here.
+                reader.conceal(&entry.value);
+                reader.unknown_key(entry, &["pseudonym_key_file"]);
+            }
+        }
+    }
+}

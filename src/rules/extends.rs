@@ -1,0 +1,135 @@
+//! `extends`: roles as written become roles.
+//!
+//! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
+//! and the nearer line wins; everything else (`may`, `functions`, `purposes`, `database_user`) is taken whole from
+//! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` is not
+//! inherited.
+
+use std::collections::BTreeMap;
+
+use super::read_role::RoleDraft;
+use super::role::{Limits, Permissions, Role};
+use crate::text::reader::{Reader, with_near};
+use crate::text::{Diagnostic, Span};
+
+/// Gives every role what it inherits; complains about roles that do not exist and about circles.
+pub(super) fn resolve_roles(
+    reader: &mut Reader<'_>,
+    drafts: &BTreeMap<String, RoleDraft>,
+) -> BTreeMap<String, Role> {
+    let mut roles = BTreeMap::new();
+    for (name, draft) in drafts {
+        let ancestry = ancestry(reader, name, draft, drafts);
+        let role = resolve(name, draft, &ancestry);
+        judge(reader, &role, &ancestry);
+        roles.insert(name.clone(), role);
+    }
+    roles
+}
+
+/// A role and those above it, nearest first. A circle is cut.
+fn ancestry<'d>(
+    reader: &mut Reader<'_>,
+    name: &'d str,
+    draft: &'d RoleDraft,
+    drafts: &'d BTreeMap<String, RoleDraft>,
+) -> Vec<&'d RoleDraft> {
+    let mut names = vec![name];
+    let mut ancestry = vec![draft];
+    let mut nearer = draft;
+    while let Some((parent, span)) = &nearer.extends {
+        let Some(next) = drafts.get(parent) else {
+            // Said once, where it stands.
+            if names.len() == 1 {
+                let known: Vec<&str> = drafts.keys().map(String::as_str).collect();
+                let message = format!("there is no role `{parent}` to extend");
+                reader.complain(with_near(Diagnostic::error(message, *span), parent, &known));
+            }
+            break;
+        };
+        if names.contains(&parent.as_str()) {
+            // Said once, for the first of the circle by name.
+            if parent == name && names.iter().all(|other| *other >= name) {
+                let circle: Vec<String> =
+                    names.iter().chain([&name]).map(|name| format!("`{name}`")).collect();
+                let message =
+                    format!("roles extend each other in a circle: {}", circle.join(" → "));
+                reader.complain(Diagnostic::error(message, *span));
+            }
+            break;
+        }
+        names.push(parent);
+        ancestry.push(next);
+        nearer = next;
+    }
+    ancestry
+}
+
+fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
+    let reading = Permissions { read: true, ..Permissions::default() };
+    let may = ancestry.iter().find_map(|from| from.may);
+    let functions = ancestry.iter().find_map(|from| from.functions.clone());
+    let purposes = ancestry.iter().find_map(|from| from.purposes.clone());
+    let mut role = Role {
+        name: name.to_owned(),
+        description: draft.description.clone(),
+        may: may.map_or(reading, |(may, _)| may),
+        masks: Vec::new(),
+        rows: BTreeMap::new(),
+        functions: functions.unwrap_or_default(),
+        purposes: purposes.map(|(purposes, _)| purposes).unwrap_or_default(),
+        limits: Limits::default(),
+        database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
+        span: draft.span,
+    };
+    for from in ancestry {
+        for mask in &from.masks {
+            if role.masks.iter().all(|nearer| nearer.pattern != mask.pattern) {
+                role.masks.push(mask.clone());
+            }
+        }
+        for (relation, filter) in &from.rows {
+            role.rows.entry(relation.clone()).or_insert_with(|| filter.clone());
+        }
+        if let Some((limits, _)) = from.limits {
+            role.limits.rows = role.limits.rows.or(limits.rows);
+            role.limits.statement_seconds =
+                role.limits.statement_seconds.or(limits.statement_seconds);
+        }
+    }
+    role
+}
+
+/// What the role says and this version would not keep.
+fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
+    let name = &role.name;
+    if !role.is_untouched() {
+        if role.may.everything
+            && let Some((_, span)) = ancestry.iter().find_map(|from| from.may)
+        {
+            let message = format!(
+                "role `{name}` may only read: `everything` counts for a role to which `*` and \
+                 every other mask is `clear`, without `rows`"
+            );
+            reader.complain(Diagnostic::warning(message, span));
+        }
+        return;
+    }
+    let mut refuse = |what: &str, span: Option<Span>| {
+        let message = format!(
+            "role `{name}` passes untouched, so its `{what}` would not be kept in this version"
+        );
+        let help = format!("leave `{what}` out, or `everything` out of `may`");
+        reader.complain(Diagnostic::error(message, span.unwrap_or(role.span)).help(help));
+    };
+    if role.limits != Limits::default() {
+        refuse("limits", ancestry.iter().find_map(|from| from.limits).map(|(_, span)| span));
+    }
+    if !role.purposes.is_empty() {
+        let given = ancestry.iter().find_map(|from| from.purposes.as_ref());
+        refuse("purposes", given.map(|(_, span)| *span));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! From YAML to roles as they are written, before `extends`.
+
+use std::collections::BTreeMap;
+
+use super::load::{is_plain_name, twice};
+use super::name::{RelationName, parse_relation};
+use super::read_mask::read_mask;
+use super::role::{DatabaseUser, Limits, MaskRule, Permissions, RowRule};
+use super::table::SqlText;
+use super::tag::TagPattern;
+use crate::text::reader::{Reader, with_near};
+use crate::text::yaml::{Entry, Node};
+use crate::text::{Diagnostic, Span};
+
+/// A role as written, before `extends`. What a role does not say is `None` or empty.
+pub(super) struct RoleDraft {
+    pub(super) span: Span,
+    pub(super) extends: Option<(String, Span)>,
+    pub(super) may: Option<(Permissions, Span)>,
+    pub(super) description: Option<String>,
+    pub(super) masks: Vec<MaskRule>,
+    pub(super) rows: BTreeMap<RelationName, RowRule>,
+    pub(super) functions: Option<Vec<(RelationName, Span)>>,
+    pub(super) purposes: Option<(Vec<String>, Span)>,
+    pub(super) limits: Option<(Limits, Span)>,
+    pub(super) database_user: Option<DatabaseUser>,
+}
+
+const KEYS: [&str; 10] = [
+    "description",
+    "extends",
+    "may",
+    "masks",
+    "rows",
+    "lookup",
+    "functions",
+    "limits",
+    "purposes",
+    "database_user",
+];
+
+/// `statement_timeout` is a number of milliseconds in 31 bits.
+const STATEMENT_SECONDS_MAX: u64 = 2_147_483;
+
+/// A count of rows in PostgreSQL is a `bigint`.
+const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
+
+/// Reads one entry of `roles`.
+pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
+    let mut role = RoleDraft {
+        span: entry.key_span,
+        extends: None,
+        may: None,
+        description: None,
+        masks: Vec::new(),
+        rows: BTreeMap::new(),
+        functions: None,
+        purposes: None,
+        limits: None,
+        database_user: None,
+    };
+    if !is_plain_name(&entry.key) {
+        let message = format!("`{}` is no name for a role", entry.key);
+        reader.complain(Diagnostic::error(message, entry.key_span));
+    }
+    for part in reader.mapping(&entry.value) {
+        let (value, span) = (&part.value, part.key_span);
+        match part.key.as_str() {
+            "description" => role.description = reader.text(value),
+            "extends" => role.extends = reader.text(value).map(|name| (name, value.span)),
+            "may" => role.may = Some((permissions(reader, value), span)),
+            "masks" => role.masks = masks(reader, value),
+            "rows" => role.rows = rows(reader, value),
+            "lookup" => lookup(reader, span, value),
+            "functions" => role.functions = Some(functions(reader, value)),
+            "limits" => role.limits = Some((limits(reader, value), span)),
+            "purposes" => role.purposes = Some((purposes(reader, value), span)),
+            "database_user" => role.database_user = database_user(reader, value),
+            _ => reader.unknown_key(part, &KEYS),
+        }
+    }
+    role
+}
+
+fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
+    const WORDS: [&str; 5] = ["read", "write", "explain", "temp_tables", "everything"];
+    let mut may = Permissions::default();
+    for (word, span) in reader.given_texts(node).unwrap_or_default() {
+        let (flag, is_later) = match word.as_str() {
+            "read" => (&mut may.read, false),
+            "everything" => (&mut may.everything, false),
+            "write" => (&mut may.write, true),
+            "explain" => (&mut may.explain, true),
+            "temp_tables" => (&mut may.temp_tables, true),
+            _ => {
+                let message = format!("`{word}` is none of: {}", WORDS.join(", "));
+                reader.complain(with_near(Diagnostic::error(message, span), &word, &WORDS));
+                continue;
+            }
+        };
+        *flag = true;
+        if is_later {
+            let message = format!(
+                "`{word}` is not available to masked roles in this version: such statements are \
+                 refused"
+            );
+            reader.complain(Diagnostic::warning(message, span));
+        }
+    }
+    may
+}
+
+fn masks(reader: &mut Reader<'_>, node: &Node) -> Vec<MaskRule> {
+    let mut masks: Vec<MaskRule> = Vec::new();
+    for entry in reader.mapping(node) {
+        let mask = read_mask(reader, entry);
+        let pattern = match TagPattern::parse(&entry.key) {
+            Ok(pattern) => pattern,
+            Err(why) => {
+                reader.complain(Diagnostic::error(why, entry.key_span));
+                continue;
+            }
+        };
+        // `contact` and `contact.*` are the same line.
+        if let Some(first) = masks.iter().find(|rule| rule.pattern == pattern) {
+            reader.complain(twice(&entry.key, entry.key_span, first.span));
+            continue;
+        }
+        masks.extend(mask.map(|mask| MaskRule { pattern, mask, span: entry.key_span }));
+    }
+    masks
+}
+
+fn rows(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<RelationName, RowRule> {
+    let mut rows: BTreeMap<RelationName, RowRule> = BTreeMap::new();
+    for entry in reader.mapping(node) {
+        let filter = reader.filled_text(&entry.value);
+        let relation = match parse_relation(&entry.key) {
+            Ok(relation) => relation,
+            Err(why) => {
+                reader.complain(Diagnostic::error(why, entry.key_span));
+                continue;
+            }
+        };
+        // `public.Orders` and `public.orders` are the same relation.
+        if let Some(first) = rows.get(&relation) {
+            reader.complain(twice(&entry.key, entry.key_span, first.span));
+            continue;
+        }
+        if let Some(text) = filter {
+            let filter = SqlText { text, span: entry.value.span };
+            rows.insert(relation, RowRule { filter, span: entry.key_span });
+        }
+    }
+    rows
+}
+
+fn lookup(reader: &mut Reader<'_>, key_span: Span, node: &Node) {
+    for (tag, span) in reader.texts(node) {
+        if let Err(why) = TagPattern::parse(&tag) {
+            reader.complain(Diagnostic::error(why, span));
+        }
+    }
+    let message = "`lookup` is not available in this version: every use of these columns sees \
+                   their mask";
+    reader.complain(Diagnostic::warning(message, key_span));
+}
+
+fn functions(reader: &mut Reader<'_>, node: &Node) -> Vec<(RelationName, Span)> {
+    let mut functions = Vec::new();
+    for (text, span) in reader.given_texts(node).unwrap_or_default() {
+        match parse_relation(&text) {
+            Ok(name) => functions.push((name, span)),
+            Err(why) => {
+                let diagnostic = Diagnostic::error(why, span);
+                reader.complain(match text.contains('(') {
+                    true => diagnostic.help("a name covers all its overloads: no arguments here"),
+                    false => diagnostic,
+                });
+            }
+        }
+    }
+    functions
+}
+
+fn purposes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
+    let mut purposes: Vec<String> = Vec::new();
+    for (purpose, span) in reader.given_texts(node).unwrap_or_default() {
+        if is_plain_name(&purpose) {
+            purposes.push(purpose);
+        } else {
+            let message = format!("`{purpose}` is no name for a purpose");
+            reader.complain(Diagnostic::error(message, span));
+        }
+    }
+    purposes
+}
+
+fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
+    const KEYS: [&str; 3] = ["rows", "statement_seconds", "lookups_per_minute"];
+    let mut limits = Limits::default();
+    for entry in reader.mapping(node) {
+        match entry.key.as_str() {
+            "rows" => limits.rows = reader.number(&entry.value, 1, ROWS_MAX),
+            "statement_seconds" => {
+                limits.statement_seconds = reader.number(&entry.value, 1, STATEMENT_SECONDS_MAX);
+            }
+            "lookups_per_minute" => {
+                reader.number(&entry.value, 0, u64::from(u32::MAX));
+                let message = "`lookups_per_minute` has nothing to limit: `lookup` is not \
+                               available in this version";
+                reader.complain(Diagnostic::warning(message, entry.key_span));
+            }
+            _ => reader.unknown_key(entry, &KEYS),
+        }
+    }
+    limits
+}
+
+fn database_user(reader: &mut Reader<'_>, node: &Node) -> Option<DatabaseUser> {
+    const KEYS: [&str; 2] = ["user", "password"];
+    let (mut user, mut password) = (None, None);
+    let mut has_user = false;
+    for entry in reader.mapping(node) {
+        match entry.key.as_str() {
+            "user" => {
+                has_user = true;
+                user = reader.filled_text(&entry.value);
+            }
+            "password" => password = reader.secret(&entry.value),
+            _ => reader.unknown_key(entry, &KEYS),
+        }
+    }
+    if !has_user {
+        // Written in another way than as a mapping, it may hold the password.
+        reader.conceal(node);
+        reader.complain(Diagnostic::error("`database_user` needs a `user`", node.span));
+    }
+    Some(DatabaseUser { user: user?, password })
+}

@@ -1,0 +1,343 @@
+//! `scrim.yaml` and the rules folder as files: defaults, places of mistakes, and what `scrim check` makes of them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use scrim::audit::Durability;
+use scrim::config::{ClientTls, Config, load_rules};
+use scrim::demo::{DATABASE, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
+use scrim::rules::Environment;
+use scrim::upstream::TlsMode;
+use scrim::wire::certificates::make_certificates;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use crate::harness;
+
+struct Variables;
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "PASSWORD" => Some("hunter2-of-the-environment".into()),
+            "PORT" => Some("5433".into()),
+            "HOST" => Some("db.example.com".into()),
+            _ => None,
+        }
+    }
+}
+
+/// A folder with these files; folders in between are made.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    for (name, text) in files {
+        write(&folder.path().join(name), text.as_bytes());
+    }
+    folder
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(path, bytes).expect("a file");
+}
+
+fn config(text: &str) -> Config {
+    let folder = folder(&[("scrim.yaml", text)]);
+    Config::load(&folder.path().join("scrim.yaml"), &Variables).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// What is said about a configuration that cannot be used.
+fn wrong(text: &str) -> String {
+    let folder = folder(&[("scrim.yaml", text)]);
+    let said = Config::load(&folder.path().join("scrim.yaml"), &Variables).map(|_| ());
+    let said = said.expect_err(text).to_string();
+    assert!(!said.contains("hunter2"), "a secret is told:\n{said}");
+    said
+}
+
+#[test]
+fn defaults() {
+    let folder = folder(&[("scrim.yaml", "# nothing\n")]);
+    let path = folder.path().join("scrim.yaml");
+    let config = Config::load(&path, &Variables).expect("usable");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:6432");
+    assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("127.0.0.1", 5432));
+    assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("scrim", "scrim"));
+    assert_eq!(config.endpoint.tls, TlsMode::Prefer);
+    assert!(config.endpoint.password.is_none() && config.endpoint.ca.is_none());
+    assert_eq!(config.rules, folder.path().join("masking-rules"));
+    assert_eq!(config.audit.file, folder.path().join("audit.jsonl"));
+    assert_eq!((config.audit.durability, config.audit.key_file), (Durability::Queued, None));
+    assert!(matches!(config.tls, ClientTls::Disable));
+    assert_eq!((config.warnings.as_str(), config.warnings_count), ("", 0));
+}
+
+#[test]
+fn every_key() {
+    let folder = folder(&[
+        (
+            "scrim.yaml",
+            "listen: 0.0.0.0:7000\n\
+             database:\n  host: ${HOST}\n  port: ${PORT}\n  user: svc\n  name: shop\n  \
+             password_file: secret/password\n  tls: verify-full\n  ca: certs/ca.crt\n\
+             rules: team/rules\n\
+             tls: {mode: require, certificate: certs/server.crt, key: certs/server.key}\n\
+             pool: {mode: transaction, size: 20}\n\
+             admin: 127.0.0.1:6433\n\
+             audit: {file: /var/log/audit.jsonl, durability: synced, key_file: audit.key}\n\
+             secrets: {pseudonym_key_file: pseudonyms.key}\n",
+        ),
+        ("secret/password", "  hunter2 with blanks \r\n"),
+    ]);
+    make_certificates(&folder.path().join("certs")).expect("certificates");
+    let config = Config::load(&folder.path().join("scrim.yaml"), &Variables)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.listen.to_string(), "0.0.0.0:7000");
+    assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("db.example.com", 5433));
+    assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("svc", "shop"));
+    let password = config.endpoint.password.as_ref().expect("a password");
+    assert_eq!(password.expose_secret(), "  hunter2 with blanks ");
+    assert_eq!(config.endpoint.tls, TlsMode::VerifyFull);
+    assert_eq!(config.endpoint.ca.as_ref().map(|roots| roots.len()), Some(1));
+    assert_eq!(config.rules, folder.path().join("team/rules"));
+    assert!(matches!(config.tls, ClientTls::Require(_)));
+    assert_eq!(config.audit.file, PathBuf::from("/var/log/audit.jsonl"));
+    assert_eq!(config.audit.durability, Durability::Synced);
+    assert_eq!(config.audit.key_file, Some(folder.path().join("audit.key")));
+    // The pool and the admin address are not there yet.
+    assert_eq!(config.warnings_count, 2, "{}", config.warnings);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn all_mistakes_are_told_with_their_places() {
+    let said = wrong(
+        "lisen: 127.0.0.1:1\n\
+         listen: localhost:6432\n\
+         database:\n  host: \"\"\n  port: 70000\n  pasword: hunter2\n  tls: on\n\
+         tls: {mode: allways, client_ca: ca.pem}\n\
+         pool: {mode: statement, size: 0}\n\
+         audit: {durability: maybe}\n\
+         secrets: {pseudonym_key: hunter2}\n",
+    );
+    for (place, text) in [
+        ("1:1", "did you mean `listen`?"),
+        ("2:9", "this is no address with a port"),
+        ("4:9", "this text is empty"),
+        ("5:9", "this is no whole number from 1 to 65535"),
+        ("6:3", "did you mean `password`?"),
+        ("7:8", "`on` is none of: disable, prefer, require, verify-full"),
+        ("8:13", "`allways` is none of: disable, allow, require"),
+        ("8:22", "client certificates are not available in this version"),
+        ("9:14", "`statement` is none of: transaction, session"),
+        ("9:31", "this is no whole number from 1"),
+        ("10:21", "`maybe` is none of: queued, synced"),
+        ("11:11", "known keys: pseudonym_key_file"),
+    ] {
+        assert!(said.contains(&format!("scrim.yaml:{place}\n")), "{place} in\n{said}");
+        assert!(said.contains(text), "{text} in\n{said}");
+    }
+}
+
+#[test]
+fn what_weakens_is_never_silent() {
+    for (text, expected) in [
+        ("tls: {certificate: a.crt, key: a.key}", "`tls` needs a `mode`"),
+        ("tls: {mode: require}", "TLS needs `certificate` and `key`"),
+        ("tls: {mode: allow, certificate: no.crt, key: no.key}", "no.crt"),
+        ("database: {tls: verify-full}", "`verify-full` needs a `ca`"),
+        ("database: {tls: verify-full, ca: no.pem}", "no.pem"),
+        ("database: {password: hunter2, password_file: x}", "not both"),
+        ("database: {password_file: no-such-file}", "no-such-file"),
+        ("database: {password: \"${NOT_SET}\"}", "`NOT_SET` is not set"),
+        ("database: {password: ${PASSWORD}}", "in quotation marks"),
+        ("database: {password: ''}", "this text is empty"),
+        ("database: postgres://scrim:hunter2@db/x", "a mapping"),
+        ("database:\n  password: hunter2\n  host: [x\n", "this is no YAML"),
+        ("database: {host: x, host: y}", "`host` stands here twice"),
+        ("[1]", "a mapping"),
+    ] {
+        let said = wrong(text);
+        assert!(said.contains(expected), "{text}:\n{said}");
+    }
+    for (text, expected) in [
+        ("listen: 0.0.0.0:6432", "only without TLS"),
+        ("pool: {mode: transaction}", "a server connection of its own"),
+        ("admin: 127.0.0.1:1", "not served in this version"),
+    ] {
+        let config = config(text);
+        assert_eq!(config.warnings_count, 1, "{text}");
+        assert!(config.warnings.contains(expected), "{text}:\n{}", config.warnings);
+    }
+}
+
+#[test]
+fn values_of_the_environment_are_not_told() {
+    for text in [
+        "listen: ${PASSWORD}",
+        "database: {tls: \"${PASSWORD}\"}",
+        "database: {port: \"${PASSWORD}\"}",
+        "database: {password_file: \"${PASSWORD}\"}",
+        "database: {tls: verify-full, ca: \"${PASSWORD}\"}",
+        "tls: {mode: allow, certificate: \"${PASSWORD}\", key: x}",
+        "audit: {durability: \"${PASSWORD}\"}",
+    ] {
+        wrong(text);
+    }
+    let config = config("database: {password: \"${PASSWORD}\"}");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+fn told(folder: &Path) -> String {
+    load_rules(folder, &Variables).map(|_| ()).expect_err("unusable").to_string()
+}
+
+#[test]
+fn the_rules_folder_is_read_as_it_says() {
+    let folder = folder(&[
+        ("b.yaml", "open: [x.b]"),
+        ("a.yml", "\u{feff}open: [x.a]"),
+        ("deep/er/c.yaml", "open: [x.c]"),
+        ("tests/t.yaml", "nonsense: 1"),
+        ("deep/tests/t.yaml", "nonsense: 1"),
+        (".hidden.yaml", "nonsense: 1"),
+        (".git/x.yaml", "nonsense: 1"),
+        ("README.md", "nonsense: 1"),
+    ]);
+    // A mount's way, and a circle.
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("deep/again")).expect("a link");
+    let (rules, warnings) = load_rules(folder.path(), &Variables).expect("rules");
+    let names: Vec<String> = rules.sources.iter().map(|(_, s)| s.name.to_string()).collect();
+    assert_eq!(names, ["a.yml", "b.yaml", "deep/er/c.yaml"]);
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn folders_and_files_that_cannot_be_read() {
+    let empty = folder(&[("tests/a.yaml", "open: [x.a]")]);
+    assert!(told(empty.path()).contains("there is no *.yaml file in the rules folder"));
+    let missing = empty.path().join("missing");
+    assert!(told(&missing).contains(&format!("`{}`", missing.display())));
+    assert!(told(&empty.path().join("tests/a.yaml")).contains("is no folder"));
+    let broken = folder(&[("a.yaml", "opne: [x.a]")]);
+    write(&broken.path().join("b.yaml"), b"open: [\xff]");
+    std::os::unix::fs::symlink("nowhere", broken.path().join("c.yaml")).expect("a link");
+    let said = told(broken.path());
+    // All files first: what is missing would be missed in the others.
+    assert!(
+        said.contains("b.yaml`: it is no text in UTF-8") && said.contains("c.yaml`: "),
+        "{said}"
+    );
+    assert!(!said.contains("opne"), "{said}");
+}
+
+fn check(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
+    command.arg("check").args(arguments).stdin(Stdio::null()).output().expect("scrim starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn check_needs_no_configuration_for_rules_alone() {
+    let good = folder(&[("a.yaml", "tables: {x.a: {columns: {b: c.d, e: open}}}")]);
+    let path = good.path().display().to_string();
+    let output = check(&["--offline", "--rules", &path]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let expected = "ok: 1 file, 0 roles, 0 users; 2 columns classified in 1 table (the database was \
+                    not asked); 0 warnings\n";
+    assert_eq!(text(&output.stdout), expected);
+    let bad = folder(&[("a.yaml", "tabels: {}"), ("b.yaml", "users: {alice: hunter2}")]);
+    let output = check(&["--offline", "--rules", &bad.path().display().to_string()]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    let said = text(&output.stderr);
+    assert!(said.contains("a.yaml:1:1") && said.contains("b.yaml:1:9"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn check_tells_of_configuration_and_rules_at_once() {
+    let folder = folder(&[("scrim.yaml", "lisen: 1"), ("rules/a.yaml", "opne: []")]);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let output = check(&["--offline", "--config", &path("scrim.yaml"), "--rules", &path("rules")]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("`lisen`") && said.contains("`opne`"), "{said}");
+}
+
+/// A folder with the sample rules and a configuration for the tests' own server.
+fn desk_folder(more: &[(&str, &str)]) -> TempDir {
+    let port = harness::postgres().port();
+    let password = sample_password(SERVICE_LOGIN);
+    let database =
+        format!("{{port: {port}, user: {SERVICE_LOGIN}, password: {password}, tls: disable}}");
+    let folder = folder(&[("scrim.yaml", &format!("database: {database}\nrules: rules\n"))]);
+    for (name, text) in SAMPLE_RULES.iter().chain(more) {
+        write(&folder.path().join("rules").join(name), text.as_bytes());
+    }
+    folder
+}
+
+fn check_desk(folder: &TempDir, more: &[&str]) -> Output {
+    let config = folder.path().join("scrim.yaml").display().to_string();
+    check(&[&["--config", config.as_str()], more].concat())
+}
+
+#[test]
+fn check_asks_the_database() {
+    let good = desk_folder(&[]);
+    let output = check_desk(&good, &["--database", DATABASE]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.starts_with("ok: 5 files, 4 roles, 5 users; "), "{said}");
+    assert!(!said.contains(" classified, 0 not"), "some columns are left out on purpose: {said}");
+    assert!(text(&output.stderr).contains("public.unlisted"), "{}", text(&output.stderr));
+
+    let bad =
+        desk_folder(&[("99.yaml", "tables:\n  public.custommers:\n    columns: {emial: a.b}\n")]);
+    let output = check_desk(&bad, &["--database", DATABASE]);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+    assert!(said.contains("99.yaml:2:3") && said.contains("`public.customers`?"), "{said}");
+    assert!(said.trim_end().ends_with("error: 1 error in the rules"), "{said}");
+    // Each thing once, although four roles see it.
+    assert_eq!(said.matches("99.yaml:2:3").count(), 1, "{said}");
+}
+
+#[test]
+fn check_without_its_database_says_so() {
+    let folder = desk_folder(&[]);
+    let output = check_desk(&folder, &["--database", "no_such_database"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("no_such_database") && said.contains("--offline"), "{said}");
+    assert!(!said.contains(&sample_password(SERVICE_LOGIN)), "{said}");
+    assert!(check_desk(&folder, &["--offline"]).status.success());
+}
+
+#[test]
+fn password_reads_a_line_and_prints_one() {
+    use std::io::Write as _;
+    let run = |input: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
+        command.arg("password").args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("scrim starts");
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
+        child.wait_with_output().expect("scrim ends")
+    };
+    let output = run("hunter2\nmore\n", &["alice", "--role", "support"]);
+    let line = text(&output.stdout);
+    assert!(output.status.success() && line.lines().count() == 1, "{line}");
+    let rules = format!("roles: {{support: {{}}}}\nusers:\n  {line}");
+    let folder = folder(&[("a.yaml", &rules)]);
+    let (rules, _) = load_rules(folder.path(), &Variables).unwrap_or_else(|e| panic!("{e}"));
+    assert!(rules.users["alice"].verifier.is_some());
+    for input in ["", "\n", "\r\n"] {
+        let output = run(input, &["alice"]);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
+        assert!(text(&output.stderr).contains("the password is empty"));
+    }
+}
