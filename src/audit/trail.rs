@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::chain::{Carried, Link, hash};
 use super::record::Record;
@@ -40,6 +41,29 @@ struct Tail {
     is_all: bool,
 }
 
+/// How long a lock is waited for. A lock belongs to the open file, of which a child process has a copy between
+/// its fork and its exec; and a Scrim that is just ending may still hold it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// Locks the trail against other writers.
+fn lock(file: &File) -> io::Result<()> {
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_TIMEOUT => {
+                std::thread::sleep(LOCK_POLL);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let message = "another process writes this audit file";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
 impl Trail {
     /// Opens the trail and finds the link to go on from. What a crash has torn keeps its place: it is ended, and
     /// a record says so.
@@ -53,13 +77,7 @@ impl Trail {
         if !trail.file.metadata()?.is_file() {
             return Ok((trail, Link::first()));
         }
-        trail.file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "another process writes this audit file",
-            ),
-            TryLockError::Error(error) => error,
-        })?;
+        lock(&trail.file)?;
         let tail = trail.tail()?;
         let (mut link, ending) = last_link(&tail)?;
         match ending {
