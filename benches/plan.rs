@@ -84,6 +84,7 @@ fn relation(oid: u32, name: &str, columns: &[(&str, TypeFamily)]) -> Relation {
             type_modifier: -1,
             family: *family,
             domain_over: None,
+            nondeterministic_collation: None,
             groupable: true,
         }
     });

@@ -11,7 +11,7 @@ use super::type_family::TypeFamily;
 pub const QUERIES: &[&str] = &[
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)",
     "SELECT current_database(), current_user, current_setting('server_version_num')",
-    "SELECT nspname FROM pg_namespace",
+    "SELECT nspname, has_schema_privilege(oid, 'USAGE') FROM pg_namespace",
     "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r','p','v','m','f','S') AND n.nspname !~ '^pg_(toast|temp)'",
@@ -22,17 +22,25 @@ pub const QUERIES: &[&str] = &[
        SELECT d.oid, b.leaf, coalesce(b.over, format_type(d.typbasetype, d.typtypmod)) \
        FROM pg_type d JOIN base b ON b.oid = d.typbasetype WHERE d.typtype = 'd') \
      SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, \
-       a.atttypmod, coalesce(t.typname, ''), coalesce(tn.nspname, ''), coalesce(t.typcategory, 'X'), \
-       l.over, \
+       a.atttypmod, coalesce(t.typname, ''), \
+       CASE WHEN tn.nspname = 'pg_catalog' THEN 'pg_catalog' WHEN x.objid IS NOT NULL THEN 'extension' \
+         ELSE '' END, coalesce(t.typcategory, 'X'), l.over, \
        EXISTS (SELECT 1 FROM pg_opclass o WHERE o.opcdefault AND o.opcmethod IN (403, 405) \
          AND o.opcintype = coalesce(l.leaf, a.atttypid)) \
        OR coalesce(t.typname, '') IN ('varchar') \
-       OR (coalesce(t.typcategory, 'X') IN ('A', 'E', 'R') AND coalesce(t.typname, '') NOT IN ('_json','_xml','_point')) \
+       OR (coalesce(t.typcategory, 'X') IN ('A', 'E', 'R') AND coalesce(t.typname, '') NOT IN ('_json','_xml','_point')), \
+       co.name \
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
      JOIN pg_namespace n ON n.oid = c.relnamespace \
      LEFT JOIN base l ON l.oid = a.atttypid \
      LEFT JOIN pg_type t ON t.oid = coalesce(l.leaf, a.atttypid) \
      LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace \
+     LEFT JOIN (SELECT d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid \
+       WHERE d.classid = 'pg_type'::regclass AND d.refclassid = 'pg_extension'::regclass \
+         AND d.deptype = 'e' AND e.extname = 'citext') x ON x.objid = t.oid \
+     LEFT JOIN (SELECT k.oid, quote_ident(kn.nspname) || '.' || quote_ident(k.collname) AS name \
+       FROM pg_collation k JOIN pg_namespace kn ON kn.oid = k.collnamespace \
+       WHERE NOT k.collisdeterministic) co ON co.oid = a.attcollation \
      WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r','p','v','m','f','S') \
        AND n.nspname !~ '^pg_(toast|temp)' ORDER BY a.attrelid, a.attnum",
     "SELECT i.indrelid, k.attnum FROM pg_index i, unnest(i.indkey::int2[]) AS k(attnum) \
@@ -40,7 +48,8 @@ pub const QUERIES: &[&str] = &[
     "SELECT inhrelid, inhparent FROM pg_inherits ORDER BY inhrelid, inhseqno",
     "SELECT DISTINCT n.nspname, p.proname, n.nspname = 'pg_catalog', \
        p.pronargs - p.pronargdefaults <= 1 AND p.pronargs >= 1 AND EXISTS (SELECT 1 FROM pg_type t \
-         WHERE t.oid = p.proargtypes[0] AND (t.typtype = 'c' OR t.typtype = 'p')) \
+         LEFT JOIN pg_type e ON e.oid = t.typelem AND t.oid = p.proargtypes[0] AND p.provariadic <> 0 \
+         WHERE t.oid = p.proargtypes[0] AND (t.typtype IN ('c', 'p', 'd') OR e.typtype IN ('c', 'd'))) \
      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
      WHERE n.nspname <> 'information_schema'",
     // Operators of these extensions compute and read no table.
@@ -87,7 +96,12 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
         snapshot.server_version = row.number(2)?;
     }
     for row in rows(2)? {
-        snapshot.schemas.insert(Fields { query: 2, row }.text(0)?);
+        let row = Fields { query: 2, row };
+        let schema = row.text(0)?;
+        if !row.truth(1)? {
+            snapshot.unusable_schemas.insert(schema.clone());
+        }
+        snapshot.schemas.insert(schema);
     }
     for row in rows(3)? {
         let row = Fields { query: 3, row };
@@ -127,6 +141,7 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
             family: family(&row.text(6)?, &row.text(7)?, &row.text(8)?),
             domain_over: row.optional(9)?,
             groupable: row.truth(10)?,
+            nondeterministic_collation: row.optional(11)?,
         };
         // A relation that came or went between two queries is left out.
         if let Some(relation) = snapshot.relations.get_mut(&RelationOid(row.number(0)?)) {
@@ -191,13 +206,16 @@ fn read_names(
     Ok(())
 }
 
-/// The family of a type by its name; a domain's is its base type's.
-fn family(name: &str, schema: &str, category: &str) -> TypeFamily {
+/// The family of a type by its name; a domain's is its base type's. `owner` is `pg_catalog`, `extension` for
+/// what the extension citext made, or nothing: anybody can name a type `citext`.
+fn family(name: &str, owner: &str, category: &str) -> TypeFamily {
     if category == "A" && !matches!(name, "int2vector" | "oidvector") {
         return TypeFamily::Array;
     }
-    if schema != "pg_catalog" {
-        return if name == "citext" { TypeFamily::Text } else { TypeFamily::Other };
+    match owner {
+        "pg_catalog" => {}
+        "extension" if name == "citext" => return TypeFamily::Text,
+        _ => return TypeFamily::Other,
     }
     match name {
         "text" | "varchar" | "bpchar" | "name" => TypeFamily::Text,

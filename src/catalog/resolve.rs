@@ -5,6 +5,9 @@ use super::snapshot::{Relation, Snapshot};
 
 /// PostgreSQL's NAMEDATALEN - 1: longer identifiers are cut.
 const NAME_BYTES_MAX: usize = 63;
+/// PostgreSQL's `scanner_isspace`.
+const SPACES: [char; 5] = [' ', '\t', '\n', '\r', '\u{c}'];
+const VERTICAL_TAB: char = '\u{b}';
 
 /// A `search_path` as the session set it: names after unquoting and folding, `$user` not yet replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,35 +22,42 @@ impl Default for SearchPath {
 
 impl SearchPath {
     /// Reads a `search_path` value as PostgreSQL's `SplitIdentifierString` does; `None` if it is malformed.
+    ///
+    /// What separates names must be exactly what the server takes for space: a name that Scrim reads otherwise is
+    /// a schema that the server searches and Scrim does not know of. The vertical tab is space from PostgreSQL 16
+    /// on and part of a name before, so outside quotes it is malformed here.
     pub fn parse(value: &str) -> Option<SearchPath> {
         let mut names = Vec::new();
-        let mut rest = value.trim();
+        let mut rest = value.trim_start_matches(SPACES);
         if rest.is_empty() {
             return Some(SearchPath(names));
         }
         loop {
             let (name, tail) = match rest.strip_prefix('"') {
+                // `SET search_path = ''` reads back as `""`: no such schema, but well formed.
                 Some(quoted) => quoted_name(quoted)?,
                 None => {
-                    let end = rest.find([',', ' ', '\t', '\n', '\r']).unwrap_or(rest.len());
+                    let end =
+                        rest.find(|c: char| c == ',' || SPACES.contains(&c)).unwrap_or(rest.len());
                     let (name, tail) = rest.split_at(end);
+                    if name.is_empty() || name.contains(VERTICAL_TAB) {
+                        return None;
+                    }
                     (name.to_ascii_lowercase(), tail)
                 }
             };
-            if name.is_empty() {
-                return None;
-            }
             names.push(cut(name));
-            let tail = tail.trim_start();
+            let tail = tail.trim_start_matches(SPACES);
             if tail.is_empty() {
                 return Some(SearchPath(names));
             }
-            rest = tail.strip_prefix(',')?.trim_start();
+            rest = tail.strip_prefix(',')?.trim_start_matches(SPACES);
         }
     }
 
-    /// The schemas that are searched, in order, `pg_catalog` in front unless it is named. Temporary schemas are
-    /// never searched: masked roles have no temporary tables.
+    /// The schemas that are searched, in order, `pg_catalog` in front unless it is named. As on the server, one
+    /// that the login may not use is passed over. Temporary schemas are never searched: masked roles have no
+    /// temporary tables.
     pub fn schemas<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<&'a str> {
         let mut schemas: Vec<&str> = Vec::with_capacity(self.0.len().saturating_add(1));
         if !self.0.iter().any(|name| name == "pg_catalog") {
@@ -55,7 +65,9 @@ impl SearchPath {
         }
         for name in &self.0 {
             let name = if name == "$user" { snapshot.login.as_str() } else { name.as_str() };
-            if snapshot.schemas.contains(name) && !schemas.contains(&name) {
+            let is_searched =
+                snapshot.schemas.contains(name) && !snapshot.unusable_schemas.contains(name);
+            if is_searched && !schemas.contains(&name) {
                 schemas.push(name);
             }
         }
@@ -98,26 +110,60 @@ fn cut(mut name: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::SearchPath;
+    use super::{SearchPath, Snapshot};
+
+    fn path(names: &[&str]) -> SearchPath {
+        SearchPath(names.iter().map(|name| (*name).to_owned()).collect())
+    }
 
     #[test]
     fn values_as_postgresql_reads_them() {
-        let cases: [(&str, Option<&[&str]>); 9] = [
+        let long = "n".repeat(62);
+        let cut_long = format!("{long}\u{e9}x");
+        let cases: [(&str, Option<&[&str]>); 18] = [
             ("", Some(&[])),
+            (" \u{c}", Some(&[])),
             ("public", Some(&["public"])),
             ("\"$user\", public", Some(&["$user", "public"])),
             ("Public,\"Weird \"\"Name\"", Some(&["public", "Weird \"Name"])),
             // Only ASCII letters are folded.
             ("\u{c9}COLE", Some(&["\u{c9}cole"])),
+            // What an empty value reads back as.
+            ("\"\"", Some(&[""])),
+            // A form feed is space for the server; a no-break space is part of the name.
+            ("trap\u{c}, public", Some(&["trap", "public"])),
+            ("\u{c}trap", Some(&["trap"])),
+            ("\u{a0}trap", Some(&["\u{a0}trap"])),
+            // The character that does not fit into 63 bytes goes as a whole.
+            (&cut_long, Some(&[&long])),
+            // The vertical tab depends on the server's version.
+            ("trap\u{b}, public", None),
+            ("\"trap\u{b}\"", Some(&["trap\u{b}"])),
             ("a b", None),
             ("a,,b", None),
             ("a,", None),
             ("\"open", None),
+            ("a\"b\" c", None),
         ];
         for (value, expected) in cases {
-            let expected =
-                expected.map(|names| SearchPath(names.iter().map(|s| (*s).to_owned()).collect()));
-            assert_eq!(SearchPath::parse(value), expected, "{value}");
+            assert_eq!(SearchPath::parse(value), expected.map(path), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_are_searched() {
+        let mut snapshot = Snapshot { login: "scrim".into(), ..Snapshot::default() };
+        for schema in ["pg_catalog", "public", "closed", "scrim"] {
+            snapshot.schemas.insert(schema.into());
+        }
+        snapshot.unusable_schemas.insert("closed".into());
+        for (names, expected) in [
+            (&["$user", "public"] as &[&str], &["pg_catalog", "scrim", "public"] as &[&str]),
+            (&["public", "pg_catalog", "public"], &["public", "pg_catalog"]),
+            (&["closed", "nowhere", "public"], &["pg_catalog", "public"]),
+            (&[], &["pg_catalog"]),
+        ] {
+            assert_eq!(path(names).schemas(&snapshot), expected, "{names:?}");
         }
     }
 }

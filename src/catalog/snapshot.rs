@@ -60,6 +60,9 @@ pub struct Column {
     /// For a domain: base type as SQL with modifier. Masks compute in the base type and cast to the domain
     /// last, which a CHECK may refuse: then the column can only be null, hidden or clear.
     pub domain_over: Option<String>,
+    /// The collation as SQL, where it is not deterministic: PostgreSQL then refuses LIKE, `strpos` and regular
+    /// expressions over the column.
+    pub nondeterministic_collation: Option<String>,
     /// There is a default equality and hash or btree class: it can be grouped by.
     pub groupable: bool,
 }
@@ -112,6 +115,8 @@ pub struct Snapshot {
     pub server_version: u32,
     /// All schemas' names.
     pub schemas: BTreeSet<String>,
+    /// Those of them that the login may not use: the server passes them over in a search_path.
+    pub unusable_schemas: BTreeSet<String>,
     /// Relations by OID.
     pub relations: HashMap<RelationOid, Relation>,
     /// Relations by schema and name.
@@ -120,8 +125,8 @@ pub struct Snapshot {
     pub user_functions: BTreeMap<String, BTreeSet<String>>,
     /// All names of functions in `pg_catalog`.
     pub builtin_functions: BTreeSet<String>,
-    /// Names of functions outside `pg_catalog` that can be called as `row.function`: one argument that is a
-    /// composite type, a record or polymorphic.
+    /// Names of functions outside `pg_catalog` that can be called as `row.function`: one argument (VARIADIC too)
+    /// that is a composite type, a domain over one, a record or polymorphic.
     pub row_functions: BTreeSet<String>,
     /// Operators outside `pg_catalog`, by name: the schemas that have one.
     pub user_operators: BTreeMap<String, BTreeSet<String>>,

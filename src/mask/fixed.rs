@@ -29,26 +29,29 @@ pub(super) fn constant(scalar: &Scalar, column: &Column) -> Result<String, &'sta
         Scalar::Bool(value) => value.to_string(),
         Scalar::Number(text) | Scalar::String(text) => text.clone(),
     };
-    let fits = match column.family {
-        TypeFamily::Text => true,
-        TypeFamily::Integer => match column.type_sql.as_str() {
-            "smallint" => text.parse::<i16>().is_ok(),
-            "integer" => text.parse::<i32>().is_ok(),
-            _ => column.domain_over.is_none() && text.parse::<i64>().is_ok(),
-        },
-        TypeFamily::Numeric => fits_numeric(&text, column.type_modifier),
-        TypeFamily::Float => text.parse::<f32>().is_ok_and(f32::is_finite),
-        TypeFamily::Boolean => matches!(text.as_str(), "true" | "false"),
-        TypeFamily::Date => text.parse::<Date>().is_ok(),
-        TypeFamily::Timestamp => text.parse::<DateTime>().is_ok() || text.parse::<Date>().is_ok(),
-        TypeFamily::Uuid => is_uuid(&text),
-        TypeFamily::Json | TypeFamily::Jsonb => {
-            serde_json::from_str::<serde_json::Value>(&text).is_ok()
-        }
-        TypeFamily::Array => text == "{}",
-        TypeFamily::Inet => text.parse::<std::net::IpAddr>().is_ok(),
-        TypeFamily::Bytea | TypeFamily::Other => false,
-    };
+    let fits = !text.contains('\0')
+        && match column.family {
+            TypeFamily::Text => true,
+            TypeFamily::Integer => match column.type_oid {
+                21 => text.parse::<i16>().is_ok(),
+                23 => text.parse::<i32>().is_ok(),
+                _ => text.parse::<i64>().is_ok(),
+            },
+            TypeFamily::Numeric => fits_numeric(&text, column.type_modifier),
+            TypeFamily::Float => fits_float(&text),
+            TypeFamily::Boolean => matches!(text.as_str(), "true" | "false"),
+            TypeFamily::Date => is_date(&text),
+            TypeFamily::Timestamp => is_timestamp(&text),
+            TypeFamily::Uuid => is_uuid(&text),
+            // jsonb has no zero character, however it is written.
+            TypeFamily::Json | TypeFamily::Jsonb => {
+                !text.contains("\\u0000")
+                    && serde_json::from_str::<serde_json::Value>(&text).is_ok()
+            }
+            TypeFamily::Array => text == "{}",
+            TypeFamily::Inet => text.parse::<std::net::IpAddr>().is_ok(),
+            TypeFamily::Bytea | TypeFamily::Other => false,
+        };
     if fits { Ok(literal(&text)) } else { Err("the constant is no value of this type") }
 }
 
@@ -67,14 +70,56 @@ fn fits_numeric(text: &str, type_modifier: i32) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !all_digits(whole) || !all_digits(fraction) {
+    if !all_digits(whole) || !all_digits(fraction) || whole.len().max(fraction.len()) > 1000 {
         return false;
     }
-    match super::number::whole_digits_max(type_modifier) {
+    match super::number::precision(type_modifier) {
         // One digit of room, for rounding up.
-        Some(most) => i64::try_from(whole.trim_start_matches('0').len()).is_ok_and(|n| n < most),
-        None => whole.len() < 1000,
+        Some(precision) => {
+            let digits = i64::try_from(whole.trim_start_matches('0').len());
+            digits.is_ok_and(|digits| digits < precision.whole_digits)
+        }
+        None => true,
     }
+}
+
+/// A plain decimal that `real` holds too; what rounds to zero, PostgreSQL refuses.
+fn fits_float(text: &str) -> bool {
+    let is_plain =
+        text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+    let is_zero = |value: f32| value == 0.0;
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    is_plain
+        && text.parse::<f32>().is_ok_and(|value| {
+            value.is_finite() && (!is_zero(value) || mantissa.parse::<f64>() == Ok(0.0))
+        })
+}
+
+/// `2026-01-31`, in the years that everybody writes so.
+fn is_date(text: &str) -> bool {
+    let shape = [4, 2, 2];
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == shape.len()
+        && parts.iter().zip(shape).all(|(part, length)| is_digits(part, length))
+        && !text.starts_with("0000")
+        && text.parse::<Date>().is_ok()
+}
+
+/// A date, or `2026-01-31 12:34:56` with up to six digits of a second; no zone.
+fn is_timestamp(text: &str) -> bool {
+    let Some((date, time)) = text.split_once([' ', 'T']) else { return is_date(text) };
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let parts: Vec<&str> = whole.split(':').collect();
+    is_date(date)
+        && parts.len() == 3
+        && parts.iter().all(|part| is_digits(part, 2))
+        && matches!(fraction.len(), 1..=6)
+        && is_digits(fraction, fraction.len())
+        && text.parse::<DateTime>().is_ok()
+}
+
+fn is_digits(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_uuid(text: &str) -> bool {

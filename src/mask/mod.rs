@@ -137,7 +137,7 @@ fn expression(
                 MaskSpec::Card => text::digits(&text, text::CARD_DIGITS_MIN),
                 _ => text::name(&text),
             };
-            Ok(cast(unless_null(reference, &value)))
+            Ok(text::collated(column, cast(unless_null(reference, &value))))
         }
         MaskSpec::Round(step) => number::round(column, reference, step)
             .map(|value| cast(unless_null(reference, &value)))
@@ -162,9 +162,10 @@ fn expression(
     }
 }
 
-/// NULL of a domain's type, past its NOT NULL and CHECK, which a cast would run.
+/// NULL of a domain's type, past its NOT NULL and CHECK, which a cast would run: an element that is not there.
+/// (`CASE WHEN false THEN x END` is of the base type: <https://www.postgresql.org/docs/current/typeconv-union-case.html>.)
 fn null_of_domain(reference: &str) -> String {
-    format!("CASE WHEN false THEN {reference} END")
+    format!("(ARRAY[{reference}])[2]")
 }
 
 fn null(column: &Column) -> String {

@@ -2,14 +2,25 @@
 
 use crate::catalog::{Column, TypeFamily};
 
-/// Digits before the point of `numeric(p, s)`; `None` without a modifier.
-/// The modifier is `((p << 16) | (s & 0x7ff)) + 4` (PostgreSQL's numeric.c, `make_numeric_typmod`).
-pub(super) fn whole_digits_max(type_modifier: i32) -> Option<i64> {
+/// Beyond so many digits a multiple could overflow even `numeric` without a modifier.
+const DIGITS_MAX: u32 = 1000;
+
+/// What `numeric(p, s)` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Precision {
+    /// Digits before the point; negative where the scale is larger than the precision.
+    pub(super) whole_digits: i64,
+    /// Digits behind the point; negative where it rounds to tens, hundreds, ….
+    pub(super) scale: i64,
+}
+
+/// Reads the modifier, `((p << 16) | (s & 0x7ff)) + 4` (PostgreSQL's numeric.c, `make_numeric_typmod`); `None`
+/// without one.
+pub(super) fn precision(type_modifier: i32) -> Option<Precision> {
     let modifier = i64::from(type_modifier).checked_sub(4).filter(|modifier| *modifier >= 0)?;
-    let precision = modifier >> 16;
     // The scale has 11 bits and a sign.
     let scale = ((modifier & 0x7ff) ^ 1024) - 1024;
-    Some(precision.saturating_sub(scale))
+    Some(Precision { whole_digits: (modifier >> 16).saturating_sub(scale), scale })
 }
 
 /// Down to a multiple of `step`. What the type cannot hold after that is 0.
@@ -23,36 +34,13 @@ pub(super) fn round(column: &Column, reference: &str, step: &str) -> Result<Stri
             let least = match column.type_oid {
                 21 => "-32768",
                 23 => "-2147483648",
-                // int8, and a domain over any: cast to what it is over.
                 _ => "-9223372036854775808",
             };
-            if column.domain_over.is_some() {
-                return Err("a domain over integers cannot be rounded without a risk of overflow");
-            }
-            let rounded = floor_numeric(reference, step);
-            Ok(format!(
-                "CASE WHEN {rounded} >= CAST('{least}' AS pg_catalog.numeric) THEN {rounded} ELSE 0 END"
-            ))
+            let x = format!("CAST({reference} AS pg_catalog.numeric)");
+            let rounded = floor(&x, step);
+            Ok(format!("CASE WHEN {x} >= 0 OR {rounded} >= {least} THEN {rounded} ELSE 0 END"))
         }
-        TypeFamily::Numeric => {
-            let rounded = floor_numeric(reference, step);
-            if column.domain_over.is_some() {
-                return Err("a domain over numeric cannot be rounded without a risk of overflow");
-            }
-            match whole_digits_max(column.type_modifier) {
-                None => Ok(rounded),
-                Some(digits) => {
-                    let limit = match usize::try_from(digits) {
-                        Ok(digits) => format!("1{}", "0".repeat(digits)),
-                        Err(_) => return Err("the type has no digits before the point"),
-                    };
-                    Ok(format!(
-                        "CASE WHEN pg_catalog.abs({rounded}) < CAST('{limit}' AS pg_catalog.numeric) \
-                         THEN {rounded} ELSE 0 END"
-                    ))
-                }
-            }
-        }
+        TypeFamily::Numeric => Ok(round_numeric(column, reference, step)),
         TypeFamily::Float => {
             let x = format!("CAST({reference} AS pg_catalog.float8)");
             let step = format!("CAST('{step}' AS pg_catalog.float8)");
@@ -79,9 +67,49 @@ pub(super) fn round(column: &Column, reference: &str, step: &str) -> Result<Stri
     }
 }
 
-fn floor_numeric(reference: &str, step: &str) -> String {
-    format!(
-        "pg_catalog.floor(CAST({reference} AS pg_catalog.numeric) / CAST('{step}' AS \
-         pg_catalog.numeric)) * CAST('{step}' AS pg_catalog.numeric)"
-    )
+/// NaN, and the infinite values where there are some, stay: they are no number to round.
+fn round_numeric(column: &Column, reference: &str, step: &str) -> String {
+    let x = format!("CAST({reference} AS pg_catalog.numeric)");
+    match precision(column.type_modifier) {
+        // What is left of a fraction shows how many digits the value had: cut to those of the step.
+        None => {
+            let decimals = step.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+            format!(
+                "CASE WHEN pg_catalog.abs({x}) < CAST('1e{DIGITS_MAX}' AS pg_catalog.numeric) \
+                 THEN pg_catalog.round({}, {decimals}) WHEN {x} - {x} = 0 THEN 0 ELSE {x} END",
+                floor(&x, step)
+            )
+        }
+        // Rounded to the column's scale before it is compared: the cast does that too, and may carry.
+        Some(Precision { whole_digits, scale }) => {
+            let rounded = format!("pg_catalog.round({}, {scale})", floor(&x, step));
+            format!(
+                "CASE WHEN {x} >= 0 OR pg_catalog.abs({rounded}) < CAST('1e{whole_digits}' AS \
+                 pg_catalog.numeric) THEN {rounded} ELSE 0 END"
+            )
+        }
+    }
+}
+
+/// Exactly: a quotient would be rounded to some digits, and the next multiple above could come out.
+fn floor(x: &str, step: &str) -> String {
+    let step = format!("CAST('{step}' AS pg_catalog.numeric)");
+    format!("({x} - pg_catalog.mod(pg_catalog.mod({x}, {step}) + {step}, {step}))")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Precision, precision};
+
+    #[test]
+    fn modifiers_of_numeric() {
+        let of = |p: i32, s: i32| ((p << 16) | (s & 0x7ff)) + 4;
+        assert_eq!(precision(-1), None);
+        for (p, s, whole_digits) in
+            [(14, 2, 12), (1000, 0, 1000), (2, 2, 0), (3, 5, -2), (3, -3, 6)]
+        {
+            let expected = Precision { whole_digits, scale: i64::from(s) };
+            assert_eq!(precision(of(p, s)), Some(expected), "numeric({p}, {s})");
+        }
+    }
 }

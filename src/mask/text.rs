@@ -7,18 +7,41 @@ pub(super) const PHONE_DIGITS_MIN: u32 = 8;
 /// A card number has at least so many digits.
 pub(super) const CARD_DIGITS_MIN: u32 = 12;
 
-/// The column as text: `char(n)` loses its padding.
+/// More characters than any value of PostgreSQL has (1 GB), and well within its `integer`.
+const KEPT_MAX: u32 = 1 << 30;
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/// As an SQL literal. White space, quotes and separators: several addresses, a name beside one, free text.
+const NEVER_IN_AN_ADDRESS: &str = r#"E' \t\n\r\f\013\u00a0\u3000"<>(),;:\\'"#;
+
+/// The column as text: `char(n)` loses its padding. Where its collation would refuse to search in it, the
+/// database's own stands in; [`collated`] gives the column's back to the result.
 pub(super) fn as_text(column: &Column, reference: &str) -> String {
-    match column.type_oid {
+    let text = match column.type_oid {
         25 => reference.to_owned(),
         _ => format!("CAST({reference} AS pg_catalog.text)"),
+    };
+    match &column.nondeterministic_collation {
+        None => text,
+        Some(_) => format!("({text} COLLATE pg_catalog.\"default\")"),
+    }
+}
+
+/// A finished mask with the collation that the column has.
+pub(super) fn collated(column: &Column, mask: String) -> String {
+    match &column.nondeterministic_collation {
+        None => mask,
+        Some(collation) => format!("({mask} COLLATE {collation})"),
     }
 }
 
 /// The first and last characters; a value no longer than what is kept is masked whole.
 pub(super) fn keep(text: &str, first: u32, last: u32) -> String {
-    let kept = u64::from(first).saturating_add(u64::from(last));
     let length = format!("pg_catalog.char_length({text})");
+    // No text has so many characters, and PostgreSQL's functions take no larger numbers.
+    let kept = match first.checked_add(last) {
+        Some(kept) if kept <= KEPT_MAX => kept,
+        _ => return format!("pg_catalog.repeat('*', {length})"),
+    };
     let stars = format!("pg_catalog.repeat('*', {length} - {kept})");
     let mut parts = Vec::new();
     if first > 0 {
@@ -34,19 +57,18 @@ pub(super) fn keep(text: &str, first: u32, last: u32) -> String {
     )
 }
 
-/// The first character and the domain. Anything that is not one plain address is redacted: what stands behind
-/// the `@` is only shown if it can be nothing but a domain.
+/// The first character and the domain, which is what follows the last `@`. Anything that is not one plain address
+/// is redacted: what stands behind the `@` is only shown if it can be nothing but a domain. `call me @ 010-1234`
+/// and `me@0101234` are none: a domain has a dot and ends with a letter.
 pub(super) fn email(text: &str) -> String {
-    // What follows the last `@`.
     let domain =
         format!("pg_catalog.right({text}, pg_catalog.strpos(pg_catalog.reverse({text}), '@') - 1)");
-    let rest = format!(
-        "pg_catalog.translate({domain}, \
-         'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-', '')"
-    );
+    let rest = format!("pg_catalog.translate({domain}, '{LETTERS}0123456789.-', '')");
+    let end = format!("pg_catalog.translate(pg_catalog.right({text}, 1), '{LETTERS}', '')");
+    let plain = format!("pg_catalog.translate({text}, {NEVER_IN_AN_ADDRESS}, '')");
     format!(
-        "CASE WHEN {text} LIKE '_%@_%' AND {domain} <> '' AND {rest} = '' \
-         THEN pg_catalog.left({text}, 1) || '***@' || {domain} ELSE '***' END"
+        "CASE WHEN {text} LIKE '_%@_%._%' AND {domain} LIKE '_%._%' AND {rest} = '' AND {end} = '' \
+         AND {plain} = {text} THEN pg_catalog.left({text}, 1) || '***@' || {domain} ELSE '***' END"
     )
 }
 

@@ -41,6 +41,7 @@ fn relation(oid: u32, schema: &str, name: &str, columns: &[&str]) -> Relation {
             type_modifier: -1,
             family: if *name == "id" { TypeFamily::Integer } else { TypeFamily::Text },
             domain_over: None,
+            nondeterministic_collation: None,
             groupable: true,
         })
         .collect();
