@@ -19,7 +19,8 @@ pub(super) fn truncate(
     };
     match column.family {
         TypeFamily::Date => match unit {
-            TruncateUnit::Day | TruncateUnit::Hour => Err("a date has nothing finer than a day"),
+            // One line of a role may mean dates and timestamps: a date starts with itself.
+            TruncateUnit::Day | TruncateUnit::Hour => Ok(reference.to_owned()),
             TruncateUnit::Year
             | TruncateUnit::Quarter
             | TruncateUnit::Month

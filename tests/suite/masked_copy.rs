@@ -8,6 +8,7 @@
 //! indexes, identity and generation, the order by which partitions take rows (they become children). What the answer
 //! to a query depends on stays: types, column order, primary keys, views, functions.
 
+mod every_mask;
 mod masks;
 mod random;
 mod sample_rules;

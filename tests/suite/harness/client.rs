@@ -238,6 +238,8 @@ impl Client {
                 Ok(0) => return None,
                 Ok(count) => self.received.extend(&chunk[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                // A machine that was paused and goes on.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no answer: {error}"),
             }
         }

@@ -9,7 +9,7 @@ use scrim::rules::{self, Environment, RuleSet};
 use scrim::sql::{Refusal, Speaker, plan};
 use scrim::text::{Sources, render};
 
-use super::client::{self, Answer, Form, ServerError};
+use super::client::{self, Answer, Client, Form, ServerError};
 use super::connect_direct;
 
 struct NoEnvironment;
@@ -76,8 +76,13 @@ fn view(role: &str) -> Arc<RoleView> {
 }
 
 fn sample_rules() -> Arc<RuleSet> {
+    rules_of(scrim::demo::SAMPLE_RULES)
+}
+
+/// Rules by their files' names and texts; panics with what is wrong in them.
+pub fn rules_of(files: &[(&'static str, &str)]) -> Arc<RuleSet> {
     let mut sources = Sources::default();
-    for (name, text) in scrim::demo::SAMPLE_RULES {
+    for (name, text) in files {
         sources.add(*name, *text);
     }
     let (rules, _) = rules::load(sources, &NoEnvironment)
@@ -86,7 +91,11 @@ fn sample_rules() -> Arc<RuleSet> {
 }
 
 fn snapshot() -> Arc<Snapshot> {
-    let mut connection = connect_direct("scrim");
+    snapshot_over(&mut connect_direct("scrim"))
+}
+
+/// The catalog of the database that a connection is to.
+pub fn snapshot_over(connection: &mut Client) -> Arc<Snapshot> {
     let mut rows_of = |query: &&str| -> Vec<Vec<Option<String>>> {
         let answers = connection.simple(query);
         let rows = answers.into_iter().flat_map(|answer| answer.rows);

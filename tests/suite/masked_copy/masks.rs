@@ -41,20 +41,34 @@ impl Type {
         }
     }
 
-    /// True when the decimal fits into the type.
-    fn holds(&self, digits: i128, scale: u32) -> bool {
-        match self.base.as_str() {
-            "int2" => i16::try_from(digits).is_ok(),
-            "int4" => i32::try_from(digits).is_ok(),
-            "int8" => i64::try_from(digits).is_ok(),
+    /// What the type makes of a decimal (an integer and its digits after the point): rounded to its scale, half
+    /// away from zero; nothing where it is too large.
+    fn store(&self, digits: i128, scale: i32) -> Option<(i128, i32)> {
+        let (limit, own_scale) = match self.base.as_str() {
+            "int2" => (1 << 15, 0),
+            "int4" => (1 << 31, 0),
+            "int8" => (1 << 63, 0),
             "numeric" if self.modifier >= 4 => {
-                let (precision, own_scale) =
-                    ((self.modifier - 4) >> 16, (self.modifier - 4) & 0xffff);
-                let whole = (digits / 10_i128.pow(scale)).abs();
-                whole < 10_i128.pow((precision - own_scale) as u32)
+                let precision = (self.modifier - 4) >> 16;
+                // Eleven bits, the highest a sign.
+                let own_scale = match (self.modifier - 4) & 0x7ff {
+                    negative if negative >= 0x400 => negative - 0x800,
+                    positive => positive,
+                };
+                (10_i128.pow(precision as u32), own_scale)
             }
-            _ => true,
-        }
+            _ => return Some((digits, scale)),
+        };
+        let stored = match u32::try_from(scale - own_scale) {
+            Ok(fewer) => {
+                let unit = 10_i128.pow(fewer);
+                digits.signum() * ((digits.abs() + unit / 2) / unit)
+            }
+            Err(_) => digits * 10_i128.pow((own_scale - scale) as u32),
+        };
+        // Of integers, one more fits below zero.
+        let fits = stored.abs() < limit || (self.base != "numeric" && stored == -limit);
+        fits.then_some((stored, own_scale))
     }
 }
 
@@ -149,16 +163,23 @@ pub fn redacted(column: &Type) -> Text {
 }
 
 fn email(text: &str) -> Option<String> {
+    if text.contains(|c: char| c.is_whitespace() || "\"<>(),;:\\".contains(c)) {
+        return None;
+    }
     // A local part may hold an @ (RFC 5321, quoted), a domain may not.
     let (local, domain) = text.rsplit_once('@')?;
     let first = local.chars().next()?;
-    (!domain.is_empty()).then(|| format!("{first}***@{domain}"))
+    let is_domain = domain.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c))
+        && domain.ends_with(|c: char| c.is_ascii_alphabetic())
+        && domain.char_indices().any(|(at, c)| at > 0 && c == '.');
+    is_domain.then(|| format!("{first}***@{domain}"))
 }
 
 /// Keeps punctuation and the last four digits; too few digits: nothing.
 fn digits_hidden(text: &str, digits_min: usize) -> Option<String> {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    if digits < digits_min {
+    let foreign = |c: char| !c.is_ascii_digit() && !" +-().,/#*:_".contains(c);
+    if digits < digits_min || text.contains(foreign) {
         return None;
     }
     let mut seen = 0;
@@ -198,9 +219,14 @@ fn kept(text: &str, first: usize, last: usize) -> String {
 /// Down to a multiple of `step`.
 fn rounded(text: &str, step: &str, column: &Type) -> Option<String> {
     if column.base.starts_with("float") {
-        let (value, step): (f64, f64) = (text.parse().ok()?, step.parse().ok()?);
+        let single = column.base == "float4";
+        let value =
+            if single { text.parse::<f32>().ok()?.into() } else { text.parse::<f64>().ok()? };
+        let step: f64 = step.parse().ok()?;
         let multiple = (value / step).floor() * step;
-        return match (value.is_finite(), multiple.is_finite()) {
+        let fits = multiple.is_finite() && !(single && (multiple as f32).is_infinite());
+        return match (value.is_finite(), fits) {
+            (true, true) if single => Some((multiple as f32).to_string()),
             (true, true) => Some(multiple.to_string()),
             (true, false) => None,
             (false, _) => Some(text.into()),
@@ -214,16 +240,14 @@ fn rounded(text: &str, step: &str, column: &Type) -> Option<String> {
     let value = value * 10_i128.pow(scale - value_scale);
     let step = step * 10_i128.pow(scale - step_scale);
     let multiple = value - value.rem_euclid(step);
-    if !column.holds(multiple, scale) {
-        return None;
-    }
-    if scale == 0 {
-        return Some(multiple.to_string());
-    }
-    let unit = 10_i128.pow(scale);
+    let (multiple, scale) = column.store(multiple, scale as i32)?;
+    let Ok(places @ 1..) = u32::try_from(scale) else {
+        return Some((multiple * 10_i128.pow(scale.unsigned_abs())).to_string());
+    };
+    let unit = 10_i128.pow(places);
     let sign = if multiple < 0 { "-" } else { "" };
     let (whole, rest) = (multiple.abs() / unit, multiple.abs() % unit);
-    Some(format!("{sign}{whole}.{rest:0width$}", width = scale as usize))
+    Some(format!("{sign}{whole}.{rest:0width$}", width = places as usize))
 }
 
 /// A decimal as an integer and the number of digits after the point.
@@ -306,7 +330,10 @@ mod tests {
             ("email", "text", "kim@example.com", "k***@example.com"),
             ("email", "text", "nobody", "***"),
             ("phone", "text", "+82 10-9041-7123", "+** **-****-7123"),
+            ("email", "text", "call me @ 010-9041", "***"),
+            ("email", "text", "me@0109041", "***"),
             ("phone", "text", "1234567", "***"),
+            ("phone", "text", "010-9041-7123 (Kim)", "***"),
             ("card", "text", "4539 0417 1234 5678", "**** **** **** 5678"),
             ("name", "text", "Kim Min-su", "K** M*****"),
             ("{keep_first: 1, keep_last: 2}", "text", "abcde", "a**de"),
