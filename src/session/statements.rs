@@ -34,7 +34,7 @@ pub struct Prepared {
     /// What its execution means for the session.
     pub effect: Effect,
     /// Version of the catalog under which its rows were last judged.
-    pub judged_under: AtomicU64,
+    judged_under: AtomicU64,
     rows: Mutex<Rows>,
 }
 
@@ -80,6 +80,12 @@ impl Prepared {
     /// The server has described them, and they have been judged.
     pub fn set_rows(&self, rows: Rows) {
         *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    /// As [`Prepared::set_rows`], by a Describe that was sent under this version of the catalog.
+    pub fn set_judged(&self, rows: Rows, version: u64) {
+        self.set_rows(rows);
+        self.judged_under.store(version, Ordering::Relaxed);
     }
 
     /// True when the catalog has changed since the rows were judged.

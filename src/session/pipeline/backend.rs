@@ -117,8 +117,8 @@ impl Pipeline {
     fn described(&mut self, frame: Frame, out: &mut Out) {
         let Some(front) = self.queue.front() else { return };
         let (judged, known) = match &front.reply {
-            Reply::DescribeStatement { judged: Some(prepared), .. } => {
-                (Some(Arc::clone(prepared)), None)
+            Reply::DescribeStatement { judged: Some((prepared, version)), .. } => {
+                (Some((Arc::clone(prepared), *version)), None)
             }
             Reply::DescribeStatement { name, judged: None, .. } => {
                 (None, self.statements.prepared(name).cloned())
@@ -131,12 +131,13 @@ impl Pipeline {
         let has_rows = frame.tag() == b'T';
         // Judged by what is known now; the statement's own judge may be older.
         let verdict = if has_rows { self.judge.rows(frame.body()) } else { Ok(()) };
-        if let Some(prepared) = judged {
-            prepared.set_rows(match verdict {
+        if let Some((prepared, version)) = judged {
+            let rows = match verdict {
                 _ if !has_rows => Rows::None,
                 Ok(()) => Rows::Good,
                 Err(breach) => Rows::Bad(breach),
-            });
+            };
+            prepared.set_judged(rows, version);
             self.queue.pop_front();
             return;
         }

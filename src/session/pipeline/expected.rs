@@ -52,8 +52,8 @@ pub enum Reply {
     DescribeStatement {
         /// Name of the statement.
         name: String,
-        /// Set when Scrim itself asks, to judge this statement's rows.
-        judged: Option<Arc<Prepared>>,
+        /// Set when Scrim itself asks, to judge this statement's rows; with the catalog's version at that time.
+        judged: Option<(Arc<Prepared>, u64)>,
         /// ParameterDescription has come.
         has_parameters: bool,
     },

@@ -1,7 +1,6 @@
 //! What the client sends.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 
@@ -148,11 +147,11 @@ impl Pipeline {
     }
 
     fn bind(&mut self, head: BindHead<'_>, out: &mut Out) {
-        // The catalog has changed since the rows were judged: ask and judge again, before any row comes.
+        // The catalog has changed since the rows were judged: ask and judge again, before any row comes. Only the
+        // answer makes it known: a Describe that the server skips has judged nothing.
         if let Known::Yes(prepared) = self.statement(head.statement)
             && prepared.is_outdated(self.judge.version())
         {
-            prepared.judged_under.store(self.judge.version(), Ordering::Relaxed);
             self.describe_ourselves(head.statement, prepared, out);
         }
         let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
@@ -179,7 +178,7 @@ impl Pipeline {
         if writer::describe(&mut out.to_server, Named::Statement, name).is_ok() {
             let reply = Reply::DescribeStatement {
                 name: name.to_owned(),
-                judged: Some(prepared),
+                judged: Some((prepared, self.judge.version())),
                 has_parameters: false,
             };
             self.push(reply, Fate::Swallow);

@@ -3,6 +3,8 @@
 mod chance;
 mod model;
 
+use std::sync::atomic::Ordering;
+
 use bytes::BytesMut;
 
 use super::{Event, Fault};
@@ -247,6 +249,21 @@ fn a_pipelined_query_waits_for_the_search_path_it_is_planned_under() {
     assert_eq!(answer(&unit), "1 2 C 1 2 D C ZI T D C ZI");
     let failing = ["P s set a", "B - s", "E - 0", "P t late 0", "B - t", "E - 0", "S", "Q ok 1"];
     assert_eq!(answer(&failing), "1 2 C 1 2 E22012 ZI T D C ZI");
+}
+
+/// After the catalog has changed, a statement is described and judged again; that is only done when it is answered.
+#[test]
+fn a_skipped_describe_has_judged_nothing() {
+    for skipped in [true, false] {
+        let mut bench = Bench::new(None);
+        assert_eq!(run(&mut bench, &["P s ok 1", "S", "B - s", "E - 0", "S"]), "1 ZI 2 D C ZI");
+        bench.judge.0.store(2, Ordering::Relaxed);
+        if skipped {
+            assert_eq!(run(&mut bench, &["B - nothing", "B - s", "E - 0", "S"]), "E26000 ZI");
+        }
+        let said = run(&mut bench, &["B - s", "E - 0", "S"]);
+        assert!(said.contains('E') && !said.contains('D'), "{said}");
+    }
 }
 
 #[test]
