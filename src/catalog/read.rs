@@ -11,7 +11,7 @@ use super::type_family::TypeFamily;
 pub const QUERIES: &[&str] = &[
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)",
     "SELECT current_database(), current_user, current_setting('server_version_num')",
-    "SELECT nspname, has_schema_privilege(oid, 'USAGE') FROM pg_namespace",
+    "SELECT nspname FROM pg_namespace",
     "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r','p','v','m','f','S') AND n.nspname !~ '^pg_(toast|temp)'",
@@ -96,12 +96,7 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
         snapshot.server_version = row.number(2)?;
     }
     for row in rows(2)? {
-        let row = Fields { query: 2, row };
-        let schema = row.text(0)?;
-        if !row.truth(1)? {
-            snapshot.unusable_schemas.insert(schema.clone());
-        }
-        snapshot.schemas.insert(schema);
+        snapshot.schemas.insert(Fields { query: 2, row }.text(0)?);
     }
     for row in rows(3)? {
         let row = Fields { query: 3, row };

@@ -55,9 +55,10 @@ impl SearchPath {
         }
     }
 
-    /// The schemas that are searched, in order, `pg_catalog` in front unless it is named. As on the server, one
-    /// that the login may not use is passed over. Temporary schemas are never searched: masked roles have no
-    /// temporary tables.
+    /// The schemas that are searched, in order, `pg_catalog` in front unless it is named. The server passes
+    /// over what the login may not use; here all are searched, for a role may have a login of its own, and what it
+    /// may use changes: an operator in any of them counts as one that could be meant. Temporary schemas are never
+    /// searched: masked roles have no temporary tables.
     pub fn schemas<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<&'a str> {
         let mut schemas: Vec<&str> = Vec::with_capacity(self.0.len().saturating_add(1));
         if !self.0.iter().any(|name| name == "pg_catalog") {
@@ -65,9 +66,7 @@ impl SearchPath {
         }
         for name in &self.0 {
             let name = if name == "$user" { snapshot.login.as_str() } else { name.as_str() };
-            let is_searched =
-                snapshot.schemas.contains(name) && !snapshot.unusable_schemas.contains(name);
-            if is_searched && !schemas.contains(&name) {
+            if snapshot.schemas.contains(name) && !schemas.contains(&name) {
                 schemas.push(name);
             }
         }
@@ -153,14 +152,13 @@ mod tests {
     #[test]
     fn schemas_that_are_searched() {
         let mut snapshot = Snapshot { login: "scrim".into(), ..Snapshot::default() };
-        for schema in ["pg_catalog", "public", "closed", "scrim"] {
+        for schema in ["pg_catalog", "public", "scrim"] {
             snapshot.schemas.insert(schema.into());
         }
-        snapshot.unusable_schemas.insert("closed".into());
         for (names, expected) in [
             (&["$user", "public"] as &[&str], &["pg_catalog", "scrim", "public"] as &[&str]),
             (&["public", "pg_catalog", "public"], &["public", "pg_catalog"]),
-            (&["closed", "nowhere", "public"], &["pg_catalog", "public"]),
+            (&["nowhere", "public"], &["pg_catalog", "public"]),
             (&[], &["pg_catalog"]),
         ] {
             assert_eq!(path(names).schemas(&snapshot), expected, "{names:?}");

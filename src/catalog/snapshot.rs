@@ -115,8 +115,6 @@ pub struct Snapshot {
     pub server_version: u32,
     /// All schemas' names.
     pub schemas: BTreeSet<String>,
-    /// Those of them that the login may not use: the server passes them over in a search_path.
-    pub unusable_schemas: BTreeSet<String>,
     /// Relations by OID.
     pub relations: HashMap<RelationOid, Relation>,
     /// Relations by schema and name.
