@@ -96,6 +96,8 @@ fn relation(oid: u32, name: &str, columns: &[(&str, TypeFamily)]) -> Relation {
         columns: columns.collect(),
         primary_key: vec![1],
         parents: Vec::new(),
+        definition: None,
+        reads: Vec::new(),
     }
 }
 
@@ -159,8 +161,7 @@ fn view() -> RoleView {
 fn planning(criterion: &mut Criterion) {
     let view = view();
     let search_path = SearchPath::parse("public").expect("a path");
-    let speaker =
-        Speaker { view: &view, search_path: &search_path, user: "alice", acts_for_others: false };
+    let speaker = Speaker::new(&view, &search_path, "alice", false);
     let mut group = criterion.benchmark_group("plan");
     for (name, statement) in STATEMENTS {
         // A statement that is refused would be quick to plan and say nothing.

@@ -13,5 +13,6 @@ pub use read::{CatalogError, QUERIES, read_snapshot};
 pub use resolve::SearchPath;
 pub use snapshot::{
     Column, FunctionName, Relation, RelationKind, RelationOid, Snapshot, UserType, UserTypeKind,
+    ViewDefinition,
 };
 pub use type_family::TypeFamily;

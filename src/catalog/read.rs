@@ -1,7 +1,7 @@
 //! From rows of text to a [`Snapshot`].
 
 use super::snapshot::{
-    Column, Relation, RelationKind, RelationOid, Snapshot, UserType, UserTypeKind,
+    Column, Relation, RelationKind, RelationOid, Snapshot, UserType, UserTypeKind, ViewDefinition,
 };
 use super::type_family::TypeFamily;
 
@@ -65,6 +65,14 @@ pub const QUERIES: &[&str] = &[
      WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'",
     "SELECT count(*) FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc \
      JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname <> 'pg_catalog'",
+    "SELECT c.oid, pg_get_viewdef(c.oid), EXISTS (SELECT FROM pg_options_to_table(c.reloptions) o \
+       WHERE CASE o.option_name WHEN 'security_barrier' THEN o.option_value::bool ELSE false END) \
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v' \
+       AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'",
+    "SELECT DISTINCT r.ev_class, d.refobjid, d.refobjsubid FROM pg_depend d \
+     JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class \
+     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass \
+       AND c.relkind IN ('v', 'm') AND d.refobjid <> r.ev_class ORDER BY 1, 2, 3",
 ];
 
 /// A row did not have the shape that its query promises.
@@ -122,6 +130,8 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
                 columns: Vec::new(),
                 primary_key: Vec::new(),
                 parents: Vec::new(),
+                definition: None,
+                reads: Vec::new(),
             },
         );
     }
@@ -159,7 +169,31 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
     for row in rows(10)? {
         snapshot.user_casts = Fields { query: 10, row }.number::<u64>(0)? > 0;
     }
+    read_views(&mut snapshot, rows(11)?, rows(12)?)?;
     Ok(snapshot)
+}
+
+fn read_views(
+    snapshot: &mut Snapshot,
+    definitions: &[Row],
+    reads: &[Row],
+) -> Result<(), CatalogError> {
+    for row in definitions {
+        let row = Fields { query: 11, row };
+        // A view that is dropped meanwhile has no definition.
+        let (sql, security_barrier) = (row.optional(1)?, row.truth(2)?);
+        if let Some(relation) = snapshot.relations.get_mut(&RelationOid(row.number(0)?)) {
+            relation.definition = sql.map(|sql| ViewDefinition { sql, security_barrier });
+        }
+    }
+    for row in reads {
+        let row = Fields { query: 12, row };
+        let read = (RelationOid(row.number(1)?), row.number(2)?);
+        if let Some(relation) = snapshot.relations.get_mut(&RelationOid(row.number(0)?)) {
+            relation.reads.push(read);
+        }
+    }
+    Ok(())
 }
 
 fn read_names(

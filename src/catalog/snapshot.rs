@@ -40,6 +40,21 @@ pub struct Relation {
     pub primary_key: Vec<i16>,
     /// Partitioned or inherited parents (`pg_inherits`), direct ones, in order of `inhseqno`.
     pub parents: Vec<RelationOid>,
+    /// A view's definition; `None` for what is no view, and where it could not be read.
+    pub definition: Option<ViewDefinition>,
+    /// What the definition of a view or materialised view depends on (`pg_depend` of its rule), itself not
+    /// included: relation and `attnum`, 0 for the relation as such. A column named anywhere in it is here.
+    pub reads: Vec<(RelationOid, i16)>,
+}
+
+/// What a view stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewDefinition {
+    /// The query as `pg_get_viewdef` prints it under a search_path of `pg_catalog` alone: every other name has
+    /// its schema.
+    pub sql: String,
+    /// `security_barrier`: nothing of a statement around it runs over rows that the view drops.
+    pub security_barrier: bool,
 }
 
 /// A column.

@@ -1,14 +1,17 @@
 //! `scrim check`: is everything well with the configuration and the rules?
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 
+use crate::catalog::SearchPath;
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::policy::RoleView;
 use crate::rules::RuleSet;
+use crate::sql::{self, Speaker};
 use crate::text::{Diagnostic, Severity, render};
 
 /// Checks the configuration and the rules: syntax and names, and against the live catalog whether relations and
@@ -117,6 +120,8 @@ async fn live(
 ) -> Result<Columns, String> {
     let snapshot = Arc::new(super::live::snapshot(config, database).await?);
     let mut columns = Columns { classified: 0, unclassified: 0 };
+    let mut closed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    let search_path = SearchPath::default();
     for role in rules.roles.keys() {
         let Some(view) = RoleView::new(role, rules.clone(), snapshot.clone()) else { continue };
         for problem in view.problems() {
@@ -125,8 +130,25 @@ async fn live(
             }
         }
         (columns.classified, columns.unclassified) = view.column_counts();
+        if !view.role().is_untouched() {
+            for found in sql::closed_views(Speaker::new(&view, &search_path, "check", false)) {
+                closed.entry(found).or_default().push(role);
+            }
+        }
     }
+    found.extend(closed.into_iter().map(|((view, why), roles)| closed_view(&view, &why, &roles)));
     Ok(columns)
+}
+
+fn closed_view(view: &str, why: &str, roles: &[&str]) -> Diagnostic {
+    let roles: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
+    Diagnostic {
+        severity: Severity::Warning,
+        message: format!("view `{view}` is closed to {}: {why}", roles.join(", ")),
+        primary: None,
+        secondary: Vec::new(),
+        help: Some("name it under `open` if it holds nothing personal".into()),
+    }
 }
 
 fn joined(rules: &RuleSet, found: &[Diagnostic], last: &str) -> String {

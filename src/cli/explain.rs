@@ -70,12 +70,7 @@ impl ExplainArgs {
         })?;
         let search_path = SearchPath::parse(&self.search_path)
             .ok_or_else(|| "error: this search_path is malformed".to_owned())?;
-        let speaker = Speaker {
-            view: &view,
-            search_path: &search_path,
-            user: "explain",
-            acts_for_others: false,
-        };
+        let speaker = Speaker::new(&view, &search_path, "explain", false);
         let planned = plan(&self.statement, speaker);
         let refused = planned.is_err();
         let explanation = Explanation::new(&self.statement, &view, &planned);

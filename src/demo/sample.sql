@@ -487,6 +487,38 @@ FROM public.customers
 LEFT JOIN public.orders ON orders.customer_id = customers.id
 GROUP BY customers.id;
 
+-- Other names for the columns; a view on it; one that keeps what stands around it out.
+CREATE VIEW public.customer_contacts (id, who, mail, call) AS
+SELECT id, name, email, phone FROM public.customers;
+
+CREATE VIEW public.gold_contacts WITH (security_barrier) AS
+SELECT contact.id, contact.who, contact.mail, customers.region
+FROM public.customer_contacts AS contact
+JOIN public.customers ON customers.id = contact.id
+WHERE customers.tier = 'pro';
+
+-- Classified in the rules, on top of what its definition shows.
+CREATE VIEW public.mailing_list AS
+SELECT id, name, email, region, birth_date FROM public.customers WHERE marketing_consent;
+
+-- Views that some roles do not have: of a column or a table that is hidden from them, directly or through another.
+CREATE VIEW public.customer_numbers AS
+SELECT id, region FROM public.customers WHERE rrn IS NOT NULL;
+CREATE VIEW public.customer_numbers_by_region AS
+SELECT region, count(*) AS customers FROM public.customer_numbers GROUP BY region;
+CREATE VIEW public.desk_logins AS
+SELECT login, email FROM public.staff;
+
+CREATE VIEW public.addresses_of_mail AS
+SELECT 'customer' AS of, id, email FROM public.customers
+UNION ALL
+SELECT 'person', id, email FROM public.persons;
+
+CREATE VIEW public.monthly_payments AS
+SELECT date_trunc('month', paid_on::timestamp) AS month, count(*) AS payments, sum(amount) AS amount,
+    max(card_number) AS card_number
+FROM public.payments GROUP BY 1;
+
 CREATE MATERIALIZED VIEW public.customer_emails AS
 SELECT id, email FROM public.customers;
 
@@ -505,6 +537,9 @@ $$;
 CREATE FUNCTION public.reveal_email(customer bigint) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER
 AS $$ SELECT email FROM public.customers WHERE id = customer $$;
+
+CREATE VIEW public.revealed AS
+SELECT id, public.reveal_email(id) AS email FROM public.customers;
 
 -- Can be written `customers.contact_line`, as if it were a column.
 CREATE FUNCTION public.contact_line(customer public.customers) RETURNS text

@@ -1,8 +1,10 @@
 //! What a role sees of one relation.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::template::Template;
+use super::view::View;
 use crate::text::Origin;
 
 /// A relation as a role sees it.
@@ -12,6 +14,9 @@ pub enum Access {
     Open,
     /// Replaced by its template.
     Masked(Arc<Template>),
+    /// A view: replaced by its definition, in which each relation is seen as the role sees it, under the view's
+    /// own template.
+    View(Arc<View>),
     /// Does not exist for the role.
     Hidden,
     /// Exists, but nothing of it may be read; the text says why and what to do instead.
@@ -54,4 +59,21 @@ pub struct Decision {
     pub classified: Option<Origin>,
     /// The role's line that chose the mask; `None` for `open`, and when no line matched (then: redact).
     pub rule: Option<Origin>,
+}
+
+/// A relation that a statement reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub relation: String,
+    /// True when it is open to the role and goes through as it is.
+    pub open: bool,
+    /// Columns that the statement mentions (or may mean), seen clear.
+    pub clear: BTreeSet<String>,
+    /// Columns that the statement mentions (or may mean), with the label of their mask.
+    pub masked: BTreeSet<(String, String)>,
+    /// The row filter was applied.
+    pub filtered: bool,
 }

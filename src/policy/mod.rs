@@ -10,9 +10,11 @@ mod expression;
 mod problems;
 mod role_view;
 mod template;
+mod view;
 
-pub use access::{Access, ColumnAccess, ColumnVerdict, Decision};
+pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, Read};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;
 pub use template::Template;
+pub use view::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};

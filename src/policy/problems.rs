@@ -23,6 +23,7 @@ impl RoleView {
         self.unknown_names(&mut found);
         self.unmatched_masks(&mut found);
         self.unclassified(&mut found);
+        self.copies(&mut found);
         let mut relations: Vec<&Relation> = self.user_relations().collect();
         relations.sort_by_key(|relation| (&relation.schema, &relation.name));
         for relation in relations {
@@ -161,6 +162,44 @@ impl RoleView {
             let help =
                 "all their columns are masked as the rest (`\"*\"`) until somebody judges them";
             found.push(warning(message, None, Some(help.into())));
+        }
+    }
+}
+
+impl RoleView {
+    /// Materialised views that keep copies of classified columns and that nobody has judged.
+    fn copies(&self, found: &mut Vec<Problem>) {
+        let mut relations: Vec<&Relation> = self.user_relations().collect();
+        relations.sort_by_key(|relation| (&relation.schema, &relation.name));
+        for view in relations {
+            let is_judged = self.unclassified_columns(view).is_empty();
+            if view.kind != RelationKind::MaterializedView || is_judged {
+                continue;
+            }
+            let mut copied = BTreeSet::new();
+            for (oid, number) in self.reads_below(view).unwrap_or_default() {
+                let Some(relation) = self.snapshot().relation(oid) else { continue };
+                let column = relation.columns.iter().find(|column| column.number == number);
+                let Some(column) = column else { continue };
+                let rules = self.rules();
+                let tag = self.classification.tag(rules, self.snapshot(), relation, &column.name);
+                if let Some((Tag::Named(tag), _)) = tag {
+                    let Relation { schema, name, .. } = relation;
+                    copied.insert(format!("{schema}.{name}.{} ({tag})", column.name));
+                }
+            }
+            if !copied.is_empty() {
+                let copied: Vec<String> = copied.into_iter().collect();
+                let message = format!(
+                    "materialised view `{}.{}` holds what it took from {}",
+                    view.schema,
+                    view.name,
+                    copied.join(", ")
+                );
+                let help = "give its columns a line under `tables`; until then they are masked as \
+                            the rest (`\"*\"`)";
+                found.push(warning(message, None, Some(help.into())));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
 use super::classify::{Classification, generations, mask_rule, name_of};
-use super::expression::{Row, checked_expression, prove_template, with_column};
+use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
 use super::template::Template;
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
 use crate::grammar::quote_identifier;
@@ -86,7 +86,8 @@ impl RoleView {
                 .columns
                 .iter()
                 .any(|known| known.number == column && known.verdict == ColumnVerdict::Clear),
-            Access::Hidden | Access::Closed { .. } => false,
+            // A view is never sent by its name, so nothing can come from it.
+            Access::View(_) | Access::Hidden | Access::Closed { .. } => false,
         }
     }
 
@@ -101,13 +102,7 @@ impl RoleView {
             return Access::Open;
         }
         match relation.kind {
-            RelationKind::View if self.is_named_open(relation) => return Access::Open,
-            RelationKind::View => {
-                return closed(
-                    "views are not available to masked roles in this version; query the \
-                               tables, or name the view under `open`",
-                );
-            }
+            RelationKind::View => return self.compile_view(relation, unfit),
             RelationKind::Sequence => {
                 return closed("a sequence holds no rows for a masked role");
             }
@@ -136,28 +131,55 @@ impl RoleView {
         if filter.is_none() && columns.iter().all(is_clear) {
             return Access::Open;
         }
+        let primary_key = clear_key(relation, &columns);
+        match self.template(relation, columns, list, filter, primary_key) {
+            Ok(template) => Access::Masked(Arc::new(template)),
+            Err(found) => self.unproven(relation, &found, unfit),
+        }
+    }
+
+    /// A relation's template, proven to read the relation and nothing else.
+    pub(super) fn template(
+        &self,
+        relation: &Relation,
+        columns: Vec<ColumnAccess>,
+        select_list: String,
+        filter: Option<String>,
+        primary_key: Vec<String>,
+    ) -> Result<Template, ExpressionError> {
         let template = Template {
             oid: relation.oid,
             schema: relation.schema.clone(),
             name: relation.name.clone(),
-            primary_key: clear_key(relation, &columns),
+            primary_key,
             columns,
             filter,
-            select_list: list,
+            select_list,
         };
         let conditions = BTreeMap::new();
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
-        if let Err(error) = prove_template(&template.sql(false, None), row) {
-            let reason = format!("its template cannot be proven: {}", error.message);
-            let message = format!("`{}.{}` is closed: {reason}", relation.schema, relation.name);
-            unfit.push(Unfit { message, span: None });
-            return Access::Closed { reason };
-        }
-        Access::Masked(Arc::new(template))
+        prove_template(&template.sql(false, None), row)?;
+        Ok(template)
     }
 
-    fn columns(&self, relation: &Relation, unfit: &mut Vec<Unfit>) -> (Vec<ColumnAccess>, String) {
+    pub(super) fn unproven(
+        &self,
+        relation: &Relation,
+        error: &ExpressionError,
+        unfit: &mut Vec<Unfit>,
+    ) -> Access {
+        let reason = format!("its template cannot be proven: {}", error.message);
+        let message = format!("`{}.{}` is closed: {reason}", relation.schema, relation.name);
+        unfit.push(Unfit { message, span: None });
+        Access::Closed { reason }
+    }
+
+    pub(super) fn columns(
+        &self,
+        relation: &Relation,
+        unfit: &mut Vec<Unfit>,
+    ) -> (Vec<ColumnAccess>, String) {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
@@ -196,7 +218,11 @@ impl RoleView {
     }
 
     /// Which mask, and why.
-    fn decide(&self, relation: &Relation, column: &Column) -> (MaskSpec, Decision, Option<Span>) {
+    pub(super) fn decide(
+        &self,
+        relation: &Relation,
+        column: &Column,
+    ) -> (MaskSpec, Decision, Option<Span>) {
         let given = self.classification.tag(&self.rules, &self.snapshot, relation, &column.name);
         let classified = given.as_ref().map(|(_, span)| self.rules.origin(*span));
         let tag = given.map(|(tag, _)| tag);
@@ -207,6 +233,11 @@ impl RoleView {
         };
         if tag == Some(Tag::Open) {
             let decision = Decision { tag: label, classified, rule: None };
+            return (MaskSpec::Clear, decision, None);
+        }
+        if tag.is_none() && relation.kind == RelationKind::View {
+            // Nothing on top: its definition shows what the role sees of the tables.
+            let decision = Decision { tag: "by its definition".into(), classified, rule: None };
             return (MaskSpec::Clear, decision, None);
         }
         let rule = mask_rule(&self.role, tag.as_ref());
@@ -220,7 +251,7 @@ impl RoleView {
     }
 
     /// The role's filters on the relation and its ancestors, all of them.
-    fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
+    pub(super) fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
@@ -279,7 +310,7 @@ impl RoleView {
         None
     }
 
-    fn is_named_open(&self, relation: &Relation) -> bool {
+    pub(super) fn is_named_open(&self, relation: &Relation) -> bool {
         self.rules.open.iter().any(|rule| {
             rule.databases
                 .as_ref()
@@ -321,7 +352,7 @@ fn clear_key(relation: &Relation, columns: &[ColumnAccess]) -> Vec<String> {
     key.unwrap_or_default()
 }
 
-fn closed(reason: &str) -> Access {
+pub(super) fn closed(reason: &str) -> Access {
     Access::Closed { reason: reason.to_owned() }
 }
 

@@ -30,20 +30,26 @@ impl Template {
     /// `OFFSET 0` behind a filter keeps the planner from running the statement's own functions over rows that
     /// the filter drops.
     pub fn sql(&self, only: bool, sample: Option<&str>) -> String {
-        let mut sql = format!(
-            "(SELECT {} FROM {}{}.{}",
-            self.select_list,
-            if only { "ONLY " } else { "" },
-            quote_identifier(&self.schema),
-            quote_identifier(&self.name)
-        );
+        let mut source = String::from(if only { "ONLY " } else { "" });
+        source.push_str(&quote_identifier(&self.schema));
+        source.push('.');
+        source.push_str(&quote_identifier(&self.name));
         if let Some(sample) = sample {
-            sql.push(' ');
-            sql.push_str(sample);
+            source.push(' ');
+            source.push_str(sample);
         }
+        self.over(&source, false)
+    }
+
+    /// The sub-select over another source than the relation itself. `source` is called what the relation is
+    /// called and has its columns; `fenced` keeps the statement's own functions out even where no row is dropped.
+    pub(super) fn over(&self, source: &str, fenced: bool) -> String {
+        let mut sql = format!("(SELECT {} FROM {source}", self.select_list);
         if let Some(filter) = &self.filter {
             sql.push_str(" WHERE ");
             sql.push_str(filter);
+        }
+        if fenced || self.filter.is_some() {
             sql.push_str(" OFFSET 0");
         }
         sql.push(')');

@@ -55,6 +55,8 @@ SELECT pg_catalog.concat_ws(' ',
  (SELECT pg_catalog.concat_ws('/', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(':', k.oid, k.xmin))))
     FROM pg_catalog.pg_constraint k WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c
       WHERE c.oid = k.conrelid AND c.relpersistence = 't')),
+ (SELECT pg_catalog.concat_ws('/', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(':', r.oid, r.xmin))))
+    FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class WHERE c.relpersistence <> 't'),
  (SELECT pg_catalog.concat_ws('/', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(':', h.inhrelid, h.inhparent, h.inhseqno, h.xmin))))
     FROM pg_catalog.pg_inherits h))";
 

@@ -70,12 +70,8 @@ fn plan_now(
     settings: &Settings,
     who: &Who,
 ) -> Result<Planned, Refusal> {
-    let speaker = Speaker {
-        view,
-        search_path: &settings.current().search_path,
-        user: &who.user,
-        acts_for_others: who.acts_for_others,
-    };
+    let path = &settings.current().search_path;
+    let speaker = Speaker::new(view, path, &who.user, who.acts_for_others);
     // What the settings will be when a statement's turn comes.
     let mut later = settings.clone();
     let mut follow = |effect: &Effect| {

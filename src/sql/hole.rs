@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::Template;
+use crate::policy::{Template, View, ViewBody};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
 /// a client that writes it is told that no such relation exists.
@@ -24,6 +24,8 @@ pub(super) struct Hole {
 pub(super) enum Content {
     /// A relation under the role's rules.
     Masked(Arc<Template>),
+    /// A view under the role's rules, and its definition under them.
+    View(Arc<View>, Arc<ViewBody>),
     /// A system relation of which some rows or columns are closed.
     System {
         /// Its name; the schema is `pg_catalog` or `information_schema`.
@@ -39,6 +41,7 @@ impl Content {
     pub(super) fn schema(&self) -> &str {
         match self {
             Content::Masked(template) => &template.schema,
+            Content::View(view, _) => &view.template.schema,
             Content::System { schema, .. } => schema,
         }
     }
@@ -46,6 +49,7 @@ impl Content {
     pub(super) fn name(&self) -> &str {
         match self {
             Content::Masked(template) => &template.name,
+            Content::View(view, _) => &view.template.name,
             Content::System { name, .. } => name,
         }
     }
@@ -53,16 +57,18 @@ impl Content {
     pub(super) fn template(&self) -> Option<Arc<Template>> {
         match self {
             Content::Masked(template) => Some(template.clone()),
+            Content::View(view, _) => Some(view.template.clone()),
             Content::System { .. } => None,
         }
     }
 }
 
 impl Hole {
-    /// The sub-select, in parentheses. A system relation has no children and is not sampled.
+    /// The sub-select, in parentheses. Views and system relations have no children and are not sampled.
     pub(super) fn sql(&self) -> String {
         match &self.content {
             Content::Masked(template) => template.sql(self.only, self.sample.as_deref()),
+            Content::View(view, body) => view.sql(body),
             Content::System { sql, .. } => sql.clone(),
         }
     }

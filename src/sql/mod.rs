@@ -17,18 +17,19 @@ mod settings;
 mod system;
 mod types;
 mod verify;
+mod view;
 
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
-
-use std::collections::BTreeSet;
+pub use view::closed_views;
 
 use pg_query::protobuf::RawStmt;
 
 use crate::catalog::SearchPath;
 use crate::grammar;
+pub use crate::policy::Read;
 use crate::policy::RoleView;
 use gate::Gated;
 use resolve::resolve;
@@ -45,6 +46,20 @@ pub struct Speaker<'a> {
     pub user: &'a str,
     /// May state `scrim.end_user`.
     pub acts_for_others: bool,
+    /// How many views the text stands in, one inside the other; 0: it is the client's own.
+    views: usize,
+}
+
+impl<'a> Speaker<'a> {
+    /// What is known of a session.
+    pub fn new(
+        view: &'a RoleView,
+        search_path: &'a SearchPath,
+        user: &'a str,
+        acts_for_others: bool,
+    ) -> Speaker<'a> {
+        Speaker { view, search_path, user, acts_for_others, views: 0 }
+    }
 }
 
 /// A text, planned: its statements in order; empty for an empty text.
@@ -67,23 +82,6 @@ pub struct PlannedStatement {
     pub effect: Effect,
     /// What it reads.
     pub reads: Vec<Read>,
-}
-
-/// A relation that a statement reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub relation: String,
-    /// True when it is open to the role and goes through as it is.
-    pub open: bool,
-    /// Columns that the statement mentions (or may mean), seen clear.
-    pub clear: BTreeSet<String>,
-    /// Columns that the statement mentions (or may mean), with the label of their mask.
-    pub masked: BTreeSet<(String, String)>,
-    /// The row filter was applied.
-    pub filtered: bool,
 }
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.

@@ -44,7 +44,11 @@ fn masks(speaker: Speaker<'_>) -> String {
     relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
     let mut rows = Vec::new();
     for relation in relations {
-        let Access::Masked(template) = speaker.view.access(relation.oid) else { continue };
+        let template = match speaker.view.access(relation.oid) {
+            Access::Masked(template) => template,
+            Access::View(view) => view.template.clone(),
+            Access::Open | Access::Hidden | Access::Closed { .. } => continue,
+        };
         for column in &template.columns {
             // What is hidden does not exist for the role, here neither.
             let ColumnVerdict::Masked(mask) = &column.verdict else { continue };

@@ -25,7 +25,7 @@ pub(super) fn add(
         // A whole row: `SELECT c FROM customers c`.
         || proof.columns.iter().any(|column| column.qualifier.is_none() && column.name == alias)
     };
-    let mut read = match target {
+    let read = match target {
         Target::Open { schema, name } => {
             let columns = speaker.view.snapshot().relation_named(schema, name);
             Read {
@@ -50,7 +50,9 @@ pub(super) fn add(
             masked: BTreeSet::new(),
             filtered: true,
         },
-        Target::Hole(Content::Masked(template)) => {
+        Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
+            let Some(template) = content.template() else { return };
+            let is_view = matches!(content, Content::View(..));
             let mut read = Read {
                 schema: template.schema.clone(),
                 relation: template.name.clone(),
@@ -61,6 +63,8 @@ pub(super) fn add(
             };
             for column in template.columns.iter().filter(|column| mentioned(&column.name)) {
                 match &column.verdict {
+                    // Whether a view's column is clear is said by what its definition reads.
+                    ColumnVerdict::Clear if is_view => {}
                     ColumnVerdict::Clear => {
                         read.clear.insert(column.name.clone());
                     }
@@ -73,6 +77,15 @@ pub(super) fn add(
             read
         }
     };
+    merge(reads, read);
+    if let Target::Hole(Content::View(_, body)) = target {
+        for below in &body.reads {
+            merge(reads, below.clone());
+        }
+    }
+}
+
+fn merge(reads: &mut Vec<Read>, mut read: Read) {
     let same = reads
         .iter_mut()
         .find(|other| other.schema == read.schema && other.relation == read.relation);

@@ -58,6 +58,12 @@ impl Refusal {
         Refusal::new("42501", Reason::ClosedRelation, message, Some(why.to_owned()))
     }
 
+    /// PostgreSQL's own words for TABLESAMPLE of a view.
+    pub(super) fn not_sampled() -> Refusal {
+        let message = "TABLESAMPLE clause can only be applied to tables and materialized views";
+        Refusal::new("0A000", Reason::NoSuchRelation, message.to_owned(), None)
+    }
+
     /// A kind of statement.
     pub(super) fn statement_kind(kind: &str, role: &str) -> Refusal {
         let message = format!("scrim: statement kind `{kind}` is not allowed for role `{role}`");

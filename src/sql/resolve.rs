@@ -4,7 +4,8 @@ use super::Speaker;
 use super::hole::Content;
 use super::refusal::Refusal;
 use super::system;
-use crate::policy::Access;
+use super::view;
+use crate::policy::{Access, Unreadable};
 
 /// What a name means for a role.
 #[derive(Debug)]
@@ -44,10 +45,18 @@ pub(super) fn resolve(
             Ok(Target::Open { schema: relation.schema.clone(), name: relation.name.clone() })
         }
         Access::Masked(template) => Ok(Target::Hole(Content::Masked(template))),
+        Access::View(seen) => match view::body(speaker, &seen) {
+            Ok(body) => Ok(Target::Hole(Content::View(seen, body))),
+            Err(Unreadable::Absent) => Err(missing()),
+            Err(Unreadable::Closed(reason)) => {
+                Err(closed(&relation.schema, &relation.name, &reason))
+            }
+        },
         Access::Hidden => Err(missing()),
-        Access::Closed { reason } => Err(Refusal::closed_relation(
-            &format!("{}.{}", relation.schema, relation.name),
-            &reason,
-        )),
+        Access::Closed { reason } => Err(closed(&relation.schema, &relation.name, &reason)),
     }
+}
+
+fn closed(schema: &str, name: &str, reason: &str) -> Refusal {
+    Refusal::closed_relation(&format!("{schema}.{name}"), reason)
 }

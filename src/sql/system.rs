@@ -234,6 +234,13 @@ fn without_hidden(speaker: Speaker<'_>, relation: &Relation, listing: &Listing) 
                     }
                 }
             }
+            Access::View(view) => {
+                for column in &view.template.columns {
+                    if column.verdict == ColumnVerdict::Hidden {
+                        columns.push((other, column.number, column.name.clone()));
+                    }
+                }
+            }
             Access::Open | Access::Closed { .. } => {}
         }
     }

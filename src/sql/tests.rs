@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::catalog::{
-    Column, Relation, RelationKind, RelationOid, SearchPath, Snapshot, TypeFamily,
+    Column, Relation, RelationKind, RelationOid, SearchPath, Snapshot, TypeFamily, ViewDefinition,
 };
 use crate::policy::RoleView;
 use crate::rules;
@@ -53,12 +53,26 @@ fn relation(oid: u32, schema: &str, name: &str, columns: &[&str]) -> Relation {
         columns,
         primary_key: vec![1],
         parents: Vec::new(),
+        definition: None,
+        reads: Vec::new(),
     }
 }
 
 fn view() -> RoleView {
     let mut snapshot = Snapshot { database: "desk".into(), ..Snapshot::default() };
+    let view = |oid, name, reads, sql: &str| Relation {
+        kind: RelationKind::View,
+        primary_key: Vec::new(),
+        definition: Some(ViewDefinition { sql: sql.into(), security_barrier: false }),
+        reads: vec![(RelationOid(reads), 1)],
+        ..relation(oid, "public", name, &["id"])
+    };
     for relation in [
+        view(20011, "one", 20001, "SELECT customers.id FROM public.customers;"),
+        view(20012, "two", 20011, "SELECT one.id FROM public.one"),
+        // CREATE OR REPLACE VIEW can tie such a knot.
+        view(20013, "knot", 20014, "SELECT tie.id FROM public.tie"),
+        view(20014, "tie", 20013, "SELECT knot.id FROM public.knot"),
         relation(20001, "public", "customers", &["id", "email", "name", "ssn"]),
         relation(20002, "public", "products", &["id", "title"]),
         relation(1259, "pg_catalog", "pg_class", &["oid", "relname"]),
@@ -85,10 +99,7 @@ fn view() -> RoleView {
 fn planned(sql: &str) -> Result<Plan, Refusal> {
     let view = view();
     let search_path = SearchPath::default();
-    plan(
-        sql,
-        Speaker { view: &view, search_path: &search_path, user: "alice", acts_for_others: false },
-    )
+    plan(sql, Speaker::new(&view, &search_path, "alice", false))
 }
 
 fn sent(sql: &str) -> String {
@@ -125,6 +136,21 @@ fn short(sql: &str) -> String {
         rest = &tail[end..];
     }
     out + rest
+}
+
+#[test]
+fn views_become_their_definitions() {
+    let text = short("SELECT id FROM two");
+    let expected = "SELECT id FROM (SELECT two.id FROM (SELECT one.id FROM (SELECT one.id FROM (…) AS \
+                    one(id)) AS \"one\") AS two(id)) AS \"two\"";
+    assert_eq!(text, expected);
+    let plan = planned("SELECT id FROM two").unwrap();
+    let read: Vec<_> = plan.statements[0].reads.iter().map(|read| read.relation.as_str()).collect();
+    assert_eq!(read, ["two", "one", "customers"]);
+    for knot in ["knot", "tie"] {
+        let refusal = planned(&format!("SELECT id FROM {knot}")).unwrap_err();
+        assert!(refusal.hint.unwrap().contains("reads itself"), "{knot}");
+    }
 }
 
 #[test]

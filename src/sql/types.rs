@@ -3,7 +3,7 @@
 use super::Speaker;
 use crate::catalog::{UserType, UserTypeKind};
 use crate::grammar::Violation;
-use crate::policy::{Access, ColumnVerdict};
+use crate::policy::{Access, ColumnVerdict, Unreadable};
 
 /// PostgreSQL's own types, under the names of `pg_type`.
 const BUILTIN: &[&str] = &[
@@ -185,6 +185,17 @@ fn hidden(speaker: Speaker<'_>, user_type: &UserType) -> Hidden {
         {
             Hidden::Columns
         }
+        // Its row type has all columns, those that are hidden on top of its definition too.
+        Some(Access::View(view))
+            if view.template.columns.iter().any(|c| c.verdict == ColumnVerdict::Hidden) =>
+        {
+            Hidden::Columns
+        }
+        // It may yet turn out to read what does not exist for the role.
+        Some(Access::View(view)) => match super::view::body(speaker, &view) {
+            Err(Unreadable::Absent) => Hidden::All,
+            Ok(_) | Err(Unreadable::Closed(_)) => Hidden::Nothing,
+        },
         Some(Access::Masked(_) | Access::Open | Access::Closed { .. }) | None => Hidden::Nothing,
     }
 }

@@ -150,10 +150,12 @@ impl Terms for WithHoles<'_> {
         // that the search_path finds.
         let snapshot = self.speaker.view.snapshot();
         let path = self.speaker.search_path.schemas(snapshot);
+        // A view's definition is planned once for all sessions, whatever search_path they have.
+        let any_path = self.speaker.views > 0;
         let overloaded = snapshot
             .user_operators
             .get(operator)
-            .is_some_and(|schemas| path.iter().any(|schema| schemas.contains(*schema)));
+            .is_some_and(|schemas| any_path || path.iter().any(|schema| schemas.contains(*schema)));
         match schema {
             Some("pg_catalog") => Ok(()),
             None if !overloaded => Ok(()),

@@ -93,8 +93,8 @@ struct Column {
     identity: bool,
 }
 
-/// Tables, partitioned tables and materialised views of the user's schemas; parents before children.
-const TABLES: &str = r"
+/// Relations of the user's schemas; parents before children.
+const RELATIONS: &str = r"
 WITH RECURSIVE base (oid, base, modifier, constrained) AS (
     SELECT oid, oid, NULL::int, false FROM pg_type WHERE typtype <> 'd'
     UNION ALL
@@ -118,15 +118,14 @@ SELECT coalesce(json_agg(t ORDER BY t.oid), '[]') FROM (
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
             WHERE i.indrelid = c.oid AND i.indisprimary) AS primary_key
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+    WHERE c.relkind IN (KINDS) AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
 ) t
 ";
 
 fn build(role: &str) -> MaskedCopy {
     let server = harness::start_desk();
     let rules = sample_rules();
-    let answer = server.run("desk", TABLES).unwrap_or_else(|error| panic!("{error}"));
-    let tables: Vec<Table> = serde_json::from_str(&answer).expect("tables");
+    let tables = relations(&server, "'r', 'p', 'm'");
     // Every raw row is read before anything changes.
     let plans: Vec<Plan> =
         tables.iter().map(|table| Plan::new(role, table, &tables, &server)).collect();
@@ -151,6 +150,7 @@ fn build(role: &str) -> MaskedCopy {
     }
     script.push_str("ANALYZE;\n");
     server.run("desk", &script).unwrap_or_else(|error| panic!("masked copy for {role}: {error}"));
+    mask_views(role, &server);
     let oids = |column: &str| {
         let sql = format!("SELECT {column} FROM pg_type WHERE typtype = 'c'");
         let answer = server.run("desk", &sql).expect("types");
@@ -158,6 +158,42 @@ fn build(role: &str) -> MaskedCopy {
     };
     let row_types = RowTypes { rows: oids("oid"), arrays: oids("typarray") };
     MaskedCopy { server, login, row_types }
+}
+
+fn relations(server: &PrivatePostgres, kinds: &str) -> Vec<Table> {
+    let answer = server.run("desk", &RELATIONS.replace("KINDS", kinds));
+    serde_json::from_str(&answer.unwrap_or_else(|error| panic!("{error}"))).expect("relations")
+}
+
+/// Views see masked tables by now. Those that the rules name are masked once more: each becomes a table.
+fn mask_views(role: &str, server: &PrivatePostgres) {
+    let rules = sample_rules();
+    for view in relations(server, "'v'").into_iter().filter(|view| rules.classifies(&view.name)) {
+        let masks: Vec<serde_yaml::Value> = view
+            .columns
+            .iter()
+            .map(|column| match rules.tag(&view.name, &column.name) {
+                Some(_) => rules.mask(role, std::slice::from_ref(&view.name), &column.name),
+                None => "clear".into(),
+            })
+            .collect();
+        let none = Row::new();
+        let rows = rows_of(server, &view, &format!("SELECT * FROM {}", view.sql));
+        let rows = rows.iter().map(|row| masked_row(&view, &masks, row, &none)).collect();
+        let plan = Plan { masks, rows, untouched: false };
+        let mut script = String::from("BEGIN;\n");
+        plan.taken(&view, "VIEW", &mut script);
+        plan.write(&view, &mut script);
+        plan.drop_hidden(&view, &mut script);
+        script.push_str(&format!(
+            "GRANT SELECT ON {} TO {}, scrim;\nCOMMIT;\n",
+            view.sql,
+            rules.login(role)
+        ));
+        server
+            .run("desk", &script)
+            .unwrap_or_else(|error| panic!("{} for {role}: {error}", view.name));
+    }
 }
 
 /// Foreign keys first, for they hang on primary keys; then checks, triggers and rules of rows.
@@ -238,22 +274,24 @@ impl Plan {
         let Table { sql, .. } = table;
         match table.kind.as_str() {
             // Views over a materialised view are none of the sample's business.
-            "m" => script.push_str(&format!(
-                "CREATE TABLE scrim_taken AS SELECT * FROM {sql};\nDROP MATERIALIZED VIEW {sql};\n\
-                 ALTER TABLE scrim_taken SET SCHEMA {schema};\nALTER TABLE {schema}.scrim_taken RENAME TO {name};\n",
-                schema = sql.split('.').next().unwrap_or_default(),
-                name = sql.split_once('.').expect("schema").1,
-            )),
+            "m" => self.taken(table, "MATERIALIZED VIEW", script),
             "p" => {
                 let children: Vec<&Table> =
                     tables.iter().filter(|child| child.parents.contains(&table.oid)).collect();
                 for child in &children {
-                    script.push_str(&format!("ALTER TABLE {sql} DETACH PARTITION {};\n", child.sql));
+                    script
+                        .push_str(&format!("ALTER TABLE {sql} DETACH PARTITION {};\n", child.sql));
                 }
-                // The views that hang on it are made again from their text.
+                // The views that read it are made again from their text.
                 script.push_str(&format!(
-                    "CREATE TABLE scrim_parent (LIKE {sql});\nDROP TABLE {sql};\n\
-                     ALTER TABLE scrim_parent RENAME TO {};\n",
+                    "CREATE TEMP TABLE scrim_views AS SELECT DISTINCT ev_class::regclass::text AS name,\n\
+                     pg_get_viewdef(ev_class) AS text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid\n\
+                     WHERE d.refobjid = '{sql}'::regclass AND d.classid = 'pg_rewrite'::regclass;\n\
+                     CREATE TABLE scrim_parent (LIKE {sql});\nDROP TABLE {sql} CASCADE;\n\
+                     ALTER TABLE scrim_parent RENAME TO {};\n\
+                     DO $$ DECLARE view record; BEGIN FOR view IN SELECT * FROM scrim_views LOOP\n\
+                     EXECUTE format('CREATE VIEW %s AS %s', view.name, view.text); END LOOP; END $$;\n\
+                     DROP TABLE scrim_views;\n",
                     sql.split_once('.').expect("schema").1
                 ));
                 for child in &children {
@@ -285,6 +323,16 @@ impl Plan {
                 script.push_str(&format!("ALTER TABLE {sql} ALTER {name} DROP NOT NULL;\n"));
             }
         }
+    }
+
+    /// Makes a table of what is none, with its rows.
+    fn taken(&self, table: &Table, kind: &str, script: &mut String) {
+        let Table { sql, .. } = table;
+        let (schema, name) = sql.split_once('.').expect("a schema");
+        script.push_str(&format!(
+            "CREATE TABLE scrim_taken AS SELECT * FROM {sql};\nDROP {kind} {sql};\n\
+             ALTER TABLE scrim_taken SET SCHEMA {schema};\nALTER TABLE {schema}.scrim_taken RENAME TO {name};\n"
+        ));
     }
 
     fn key_is_clear(&self, table: &Table) -> bool {
@@ -370,8 +418,13 @@ fn masked_row(
 
 /// The rows of the table itself, in the order of storage.
 fn raw_rows(server: &PrivatePostgres, table: &Table) -> Vec<Row> {
-    let sql = format!("COPY (SELECT * FROM ONLY {} ORDER BY ctid) TO STDOUT;", table.sql);
-    let text = server.run("desk", &sql).unwrap_or_else(|error| panic!("{error}"));
+    rows_of(server, table, &format!("SELECT * FROM ONLY {} ORDER BY ctid", table.sql))
+}
+
+fn rows_of(server: &PrivatePostgres, table: &Table, query: &str) -> Vec<Row> {
+    let text = server
+        .run("desk", &format!("COPY ({query}) TO STDOUT;"))
+        .unwrap_or_else(|error| panic!("{error}"));
     let row = |line: &str| {
         let values = line.split('\t').map(copied_field);
         table.columns.iter().map(|column| column.name.clone()).zip(values).collect()

@@ -119,9 +119,16 @@ fn relation(read: &Read, view: &RoleView) -> Relation {
         .snapshot()
         .relation_named(&read.schema, &read.relation)
         .map(|relation| view.access(relation.oid));
+    let access = access.as_ref();
     let mut columns = Vec::new();
     let mut rows = None;
-    if let Some(Access::Masked(template)) = access {
+    let template = match access {
+        Some(Access::Masked(template)) => Some(template.clone()),
+        Some(Access::View(view)) => Some(view.template.clone()),
+        Some(Access::Open | Access::Hidden | Access::Closed { .. }) | None => None,
+    };
+    let is_view = matches!(access, Some(Access::View(_)));
+    if let Some(template) = template {
         rows = template.filter.clone();
         let is_read = |access: &&ColumnAccess| {
             read.clear.contains(&access.name)
@@ -131,6 +138,7 @@ fn relation(read: &Read, view: &RoleView) -> Relation {
     }
     let seen = match (read.open, rows.is_some(), columns.iter().any(|c| c.mask.is_some())) {
         (true, _, _) => "open to this role",
+        (false, false, false) if is_view => "a view, read through its definition",
         (false, _, true) => "masked",
         (false, true, false) => "clear columns, some rows",
         (false, false, false) => "clear columns only",

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::names::{meaning, parts, qualified, quoted};
 use super::scope::Item;
 use super::{Done, Refusal, Rewriter, absent, foreign};
-use crate::sql::hole::{HOLE_SCHEMA, Hole};
+use crate::sql::hole::{Content, HOLE_SCHEMA, Hole};
 use crate::sql::resolve::{Target, resolve};
 
 impl Rewriter<'_> {
@@ -122,6 +122,9 @@ impl Rewriter<'_> {
                     Some(TableInheritance::Only { parenthesized: _ }) => true,
                 };
                 let sample = sample.take().map(|sample| sample_clause(&sample)).transpose()?;
+                if sample.is_some() && matches!(content, Content::View(..)) {
+                    return Err(Refusal::not_sampled());
+                }
                 let place = (content.schema().to_owned(), content.name().to_owned());
                 let template = content.template();
                 *name = qualified(HOLE_SCHEMA, &self.holes.len().to_string());

@@ -58,8 +58,8 @@ pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Ve
 fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {
     let path = search_path.unwrap_or("\"$user\", public");
     let path = SearchPath::parse(path).unwrap_or_else(|| panic!("no search_path: {path}"));
-    let speaker =
-        Speaker { view: &view(role), search_path: &path, user: "tester", acts_for_others: false };
+    let view = view(role);
+    let speaker = Speaker::new(&view, &path, "tester", false);
     let plan = plan(text, speaker)?;
     Ok(plan.statements.iter().map(|statement| statement.sql.as_str().to_owned()).collect())
 }

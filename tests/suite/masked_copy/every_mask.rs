@@ -219,8 +219,7 @@ fn every_mask_on_every_type() {
         let view =
             RoleView::new(&format!("m{index}"), rules.clone(), snapshot.clone()).expect("a role");
         let path = SearchPath::default();
-        let speaker =
-            Speaker { view: &view, search_path: &path, user: "tester", acts_for_others: false };
+        let speaker = Speaker::new(&view, &path, "tester", false);
         let planned = plan("SELECT * FROM public.odd ORDER BY id", speaker);
         let planned = planned.unwrap_or_else(|refusal| panic!("{mask}: {refusal}"));
         let answer = one(connection.simple(planned.statements[0].sql.as_str()));

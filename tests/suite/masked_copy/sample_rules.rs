@@ -52,6 +52,16 @@ impl SampleRules {
         self.open.iter().any(|open| *open == relation || *open == format!("{schema}.*"))
     }
 
+    /// True when `tables` names the relation.
+    pub fn classifies(&self, relation: &str) -> bool {
+        self.tables.contains_key(relation)
+    }
+
+    /// The tag of a relation's own column.
+    pub fn tag(&self, relation: &str, column: &str) -> Option<&str> {
+        self.tables.get(relation)?.0.get(column).map(String::as_str)
+    }
+
     /// The user functions that the role may call.
     pub fn functions(&self, role: &str) -> Vec<String> {
         let lists = self
