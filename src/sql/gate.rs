@@ -8,8 +8,10 @@ use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 
 use super::Speaker;
+use super::copy::{self, CopyOut};
 use super::own;
 use super::refusal::Refusal;
+use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use crate::catalog::SearchPath;
 use crate::grammar::deparse;
@@ -26,6 +28,21 @@ pub(super) enum Gated {
         kind: StatementKind,
         effect: Effect,
     },
+    /// The query in it to the rewriter, and out with what stands around it.
+    Wrapped(Box<Wrapped>),
+}
+
+/// A statement around a query.
+#[derive(Debug)]
+pub(super) struct Wrapped {
+    /// The statement, with a query in it.
+    pub(super) node: Node,
+    /// As the client wrote it.
+    pub(super) written: Node,
+    /// The query was made here: places in it are none of the client's text.
+    pub(super) made: bool,
+    pub(super) kind: StatementKind,
+    pub(super) effect: Effect,
 }
 
 /// Judges the kind of one statement.
@@ -36,11 +53,25 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
     let Some(node) = node else {
         return refused("empty");
     };
-    if !role.may.read && !role.may.everything && matches!(node, Node::SelectStmt(_)) {
-        return refused("SELECT");
+    let reads = matches!(
+        node,
+        Node::SelectStmt(_)
+            | Node::CopyStmt(_)
+            | Node::DeclareCursorStmt(_)
+            | Node::FetchStmt(_)
+            | Node::PrepareStmt(_)
+            | Node::ExecuteStmt(_)
+    );
+    if reads && !role.may.read && !role.may.everything {
+        return refused(&kind_name(node));
     }
     match node {
-        Node::SelectStmt(select) if select.into_clause.is_none() => Ok(Gated::Query),
+        Node::SelectStmt(select) if select.into_clause.is_none() => {
+            match set_config::search_path_of(select, speaker) {
+                Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
+                None => Ok(Gated::Query),
+            }
+        }
         Node::SelectStmt(_) => refused("SELECT INTO"),
         Node::TransactionStmt(transaction) => {
             let Some(effect) = transaction_effect(transaction) else {
@@ -71,10 +102,54 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             let name = (!close.portalname.is_empty()).then(|| close.portalname.clone());
             pass(statement, StatementKind::Discard, Effect::ClosePortal(name))
         }
+        Node::DeclareCursorStmt(_) => wrapped(node, StatementKind::Cursor, Effect::None),
+        Node::FetchStmt(fetch) => {
+            let kind = if fetch.ismove { StatementKind::Cursor } else { StatementKind::Fetch };
+            pass(statement, kind, Effect::None)
+        }
+        Node::PrepareStmt(prepare) => {
+            if !matches!(query_in(&prepare.query), Some(Node::SelectStmt(_))) {
+                return refused("PREPARE of what is no SELECT");
+            }
+            wrapped(node, StatementKind::Prepare, Effect::Prepare(prepare.name.clone()))
+        }
+        Node::ExecuteStmt(execute) => {
+            wrapped(node, StatementKind::Execute, Effect::Execute(execute.name.clone()))
+        }
+        Node::CopyStmt(statement) => {
+            let CopyOut { node, written, made, extra_messages } = copy::judge(statement, speaker)?;
+            let kind = StatementKind::Copy { extra_messages };
+            let effect = Effect::None;
+            Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made, kind, effect })))
+        }
         // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
         Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
         other => refused(&kind_name(other)),
     }
+}
+
+fn wrapped(node: &Node, kind: StatementKind, effect: Effect) -> Result<Gated, Refusal> {
+    let (node, written) = (node.clone(), node.clone());
+    Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
+}
+
+fn query_in(query: &Option<Box<protobuf::Node>>) -> Option<&Node> {
+    query.as_ref().and_then(|query| query.node.as_ref())
+}
+
+fn search_path(
+    statement: &protobuf::RawStmt,
+    kind: StatementKind,
+    path: Option<SearchPath>,
+    local: bool,
+) -> Result<Gated, Refusal> {
+    if path.as_ref().is_some_and(|path| !is_sound_search_path(path)) {
+        return Err(Refusal::setting(
+            "search_path",
+            "may name pg_catalog only in the first place, and no temporary schema",
+        ));
+    }
+    pass(statement, kind, Effect::SearchPath { local, path })
 }
 
 fn pass(
@@ -139,13 +214,7 @@ fn set(
     let effect = match name.as_str() {
         "search_path" => {
             let path = values.map(SearchPath);
-            if path.as_ref().is_some_and(|path| !is_sound_search_path(path)) {
-                return Err(Refusal::setting(
-                    "search_path",
-                    "may name pg_catalog only in the first place, and no temporary schema",
-                ));
-            }
-            Effect::SearchPath { local: set.is_local, path }
+            return search_path(statement, StatementKind::Set, path, set.is_local);
         }
         "scrim.purpose" => {
             let purpose = values.map(|values| values.join(", "));
@@ -216,6 +285,7 @@ fn value(node: &Node) -> Option<String> {
 /// A statement's kind in the words of SQL, for people.
 fn kind_name(node: &Node) -> String {
     let known = match node {
+        Node::SelectStmt(_) => "SELECT",
         Node::InsertStmt(_) => "INSERT",
         Node::UpdateStmt(_) => "UPDATE",
         Node::DeleteStmt(_) => "DELETE",
@@ -270,10 +340,57 @@ pub enum StatementKind {
     Transaction,
     /// SET, RESET.
     Set,
-    /// SHOW.
+    /// SHOW, and `SELECT set_config('search_path', …)`.
     Show,
+    /// DECLARE, MOVE.
+    Cursor,
+    /// FETCH.
+    Fetch,
+    /// SQL's PREPARE.
+    Prepare,
+    /// SQL's EXECUTE.
+    Execute,
+    /// COPY … TO STDOUT.
+    Copy {
+        /// Messages of data that are no row: a header line, or the end of the binary format.
+        extra_messages: u8,
+    },
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
+}
+
+impl StatementKind {
+    /// True for statements that give data, now or when what they make is used.
+    pub fn reads(self) -> bool {
+        match self {
+            StatementKind::Select
+            | StatementKind::Cursor
+            | StatementKind::Fetch
+            | StatementKind::Prepare
+            | StatementKind::Execute
+            | StatementKind::Copy { .. } => true,
+            StatementKind::Transaction
+            | StatementKind::Set
+            | StatementKind::Show
+            | StatementKind::Discard => false,
+        }
+    }
+
+    /// True for statements that answer with rows that the server describes.
+    pub fn has_rows(self) -> bool {
+        match self {
+            StatementKind::Select
+            | StatementKind::Show
+            | StatementKind::Fetch
+            | StatementKind::Execute => true,
+            StatementKind::Transaction
+            | StatementKind::Set
+            | StatementKind::Discard
+            | StatementKind::Cursor
+            | StatementKind::Prepare
+            | StatementKind::Copy { .. } => false,
+        }
+    }
 }
 
 /// What the session must remember of a statement once the server has confirmed it.
@@ -310,6 +427,10 @@ pub enum Effect {
     ResetAll,
     /// DISCARD ALL.
     DiscardAll,
+    /// PREPARE name: a statement of that name can be executed, by the protocol too.
+    Prepare(String),
+    /// EXECUTE name. Changes nothing; what it reads is what that statement reads.
+    Execute(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),
     /// CLOSE cursor; `None`: ALL.

@@ -38,7 +38,7 @@ impl Pipeline {
                     crossed = true;
                     // A Query drops the unnamed statement, whether it succeeds or not; if it runs at all.
                     let touches = name.is_empty()
-                        || run.statements.iter().any(|one| drops(&one.effect, name));
+                        || run.statements.iter().any(|one| touches(&one.effect, name));
                     if touches {
                         return Known::Uncertain;
                     }
@@ -51,7 +51,9 @@ impl Pipeline {
                     Known::No
                 }
                 Reply::Execute(run) => match &run.prepared {
-                    Some(prepared) if drops(&prepared.effect, name) => Known::No,
+                    Some(prepared) if touches(&prepared.effect, name) => {
+                        prepared.makes.clone().map_or(Known::No, Known::Yes)
+                    }
                     Some(_) | None => continue,
                 },
                 Reply::Parse { .. }
@@ -63,6 +65,14 @@ impl Pipeline {
             return if crossed { Known::Uncertain } else { found };
         }
         self.statements.prepared(name).cloned().map_or(Known::No, Known::Yes)
+    }
+
+    /// What a SQL EXECUTE of that name reads, as far as it is known by now.
+    pub fn executed_by_name(&self, name: &str) -> Option<Arc<Prepared>> {
+        match self.statement(name) {
+            Known::Yes(prepared) => Some(prepared),
+            Known::No | Known::Uncertain => None,
+        }
     }
 
     /// The statement behind a portal.
@@ -103,11 +113,13 @@ impl Pipeline {
     }
 }
 
-fn drops(effect: &Effect, name: &str) -> bool {
+/// True when a statement makes or drops a prepared statement of that name.
+fn touches(effect: &Effect, name: &str) -> bool {
     match effect {
-        Effect::Deallocate(Some(dropped)) => dropped == name,
+        Effect::Deallocate(Some(touched)) | Effect::Prepare(touched) => touched == name,
         Effect::Deallocate(None) | Effect::DiscardAll => true,
         Effect::None
+        | Effect::Execute(_)
         | Effect::Begin
         | Effect::Commit { .. }
         | Effect::Rollback { .. }
