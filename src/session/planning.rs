@@ -175,6 +175,24 @@ pub fn no_such_portal(name: &str) -> Refusal {
     refusal("34000", Reason::Protocol, &format!("portal \"{name}\" does not exist"))
 }
 
+/// EXECUTE of what a Parse has prepared and what is no query.
+pub fn not_to_be_executed(name: &str) -> Refusal {
+    let message = format!("scrim: EXECUTE of `{name}`, which is no query, is not allowed");
+    Refusal {
+        hint: Some("execute it by the protocol's messages, by which it was prepared".into()),
+        ..refusal("42501", Reason::StatementKind, &message)
+    }
+}
+
+/// FETCH or MOVE of a portal that a Bind has made.
+pub fn not_to_be_fetched(name: &str) -> Refusal {
+    let message = format!("scrim: FETCH of `{name}`, which is no cursor of SQL, is not allowed");
+    Refusal {
+        hint: Some("read it by the protocol's Execute, or DECLARE a cursor".into()),
+        ..refusal("42501", Reason::StatementKind, &message)
+    }
+}
+
 /// `SELECT set_config('search_path', …)` outside a simple Query.
 pub fn only_by_set() -> Refusal {
     let message = "scrim: function `set_config` cannot set search_path in a prepared statement";

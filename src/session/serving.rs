@@ -12,7 +12,7 @@ use super::attached::{Attached, Ending, GOODBYE_MAX};
 use super::catalogs::{GuardJudge, Lease};
 use super::closing::{Farewell, error_frame};
 use super::link::{Moved, WAITING_BYTES_MAX};
-use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step};
+use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Use};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::statements::{Prepared, StatementFacts};
@@ -227,17 +227,44 @@ impl Serving {
         }
     }
 
+    /// Refuses a text for the names in it, before any of it is on record.
+    fn judge_names(&self, planned: &Planned) -> Result<(), Refusal> {
+        let mut made: Vec<&str> = Vec::new();
+        for part in &planned.statements {
+            match &part.effect {
+                Effect::Prepare(_) if self.pipeline.statements.is_full() => {
+                    return Err(planning::too_many_names());
+                }
+                Effect::Prepare(name) => made.push(name),
+                Effect::Execute(name) if made.contains(&name.as_str()) => {}
+                effect => self.judge_use(effect)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_use(&self, effect: &Effect) -> Result<(), Refusal> {
+        match (self.pipeline.may_use(effect), effect) {
+            (Use::Refused | Use::Uncertain, Effect::Execute(name)) => {
+                Err(planning::not_to_be_executed(name))
+            }
+            (Use::Refused | Use::Uncertain, Effect::Fetch(name)) => {
+                Err(planning::not_to_be_fetched(name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn send_query(&mut self, planned: Planned) -> Result<(), Refusal> {
+        self.judge_names(&planned)?;
         let mut sent: Vec<SentStatement> = Vec::new();
         let mut text = String::new();
         let mut values = self.pipeline.settings.clone();
         for mut part in planned.statements {
-            if part.makes.is_some() && self.pipeline.statements.is_full() {
-                return Err(planning::too_many_names());
-            }
             if let Effect::Execute(name) = &part.effect {
-                let made = |statement: &&SentStatement| matches!(&statement.effect, Effect::Prepare(made) if made == name);
-                let made = sent.iter().rfind(made).and_then(|statement| statement.makes.clone());
+                let makes = Effect::Prepare(name.clone());
+                let made = sent.iter().rfind(|statement| statement.effect == makes);
+                let made = made.and_then(|statement| statement.makes.clone());
                 let executed = made.or_else(|| self.pipeline.executed_by_name(name));
                 part.facts = executing(part.facts, executed.as_deref());
             }
@@ -309,6 +336,7 @@ impl Serving {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
         }
+        self.judge_use(&prepared.effect)?;
         let facts = match &prepared.effect {
             Effect::Execute(name) => {
                 let executed = self.pipeline.executed_by_name(name);

@@ -72,6 +72,7 @@ impl Settings {
             | Effect::Begin
             | Effect::Prepare(_)
             | Effect::Execute(_)
+            | Effect::Fetch(_)
             | Effect::Deallocate(_)
             | Effect::ClosePortal(_) => {}
             Effect::Commit { .. } if tag == "ROLLBACK" => self.roll_back(),

@@ -198,6 +198,7 @@ impl Statements {
             }
             Effect::None
             | Effect::Execute(_)
+            | Effect::Fetch(_)
             | Effect::Begin
             | Effect::Commit { .. }
             | Effect::Rollback { .. }

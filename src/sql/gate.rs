@@ -105,7 +105,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::DeclareCursorStmt(_) => wrapped(node, StatementKind::Cursor, Effect::None),
         Node::FetchStmt(fetch) => {
             let kind = if fetch.ismove { StatementKind::Cursor } else { StatementKind::Fetch };
-            pass(statement, kind, Effect::None)
+            pass(statement, kind, Effect::Fetch(fetch.portalname.clone()))
         }
         Node::PrepareStmt(prepare) => {
             if !matches!(query_in(&prepare.query), Some(Node::SelectStmt(_))) {
@@ -431,6 +431,8 @@ pub enum Effect {
     Prepare(String),
     /// EXECUTE name. Changes nothing; what it reads is what that statement reads.
     Execute(String),
+    /// FETCH or MOVE: the cursor. Changes nothing that is remembered; the name must be a cursor that SQL declared.
+    Fetch(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),
     /// CLOSE cursor; `None`: ALL.

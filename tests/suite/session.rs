@@ -302,6 +302,43 @@ fn a_search_path_that_a_function_sets() {
     assert_eq!(kinds(&mut client, 1), "E42501ZI");
 }
 
+/// SQL's EXECUTE and FETCH could run what a Parse has prepared, and its effect would go unseen.
+#[test]
+fn sql_runs_no_statement_of_the_protocol_that_is_no_query() {
+    let mut client = harness::connect("support", &[]);
+    parse(&mut client, "path", "SET search_path TO trap");
+    parse(&mut client, "query", "SELECT 1");
+    sync(&mut client);
+    // Pipelined: the Query waits until it is known what `path` is.
+    simple(&mut client, "EXECUTE path");
+    simple(&mut client, "EXECUTE query");
+    assert_eq!(kinds(&mut client, 3), "11ZIE42501ZITDCZI");
+    parse(&mut client, "indirect", "EXECUTE path");
+    bind(&mut client, "", "indirect");
+    execute(&mut client, "", 0);
+    sync(&mut client);
+    assert_eq!(kinds(&mut client, 1), "12E42501ZI");
+    // In one unit: the meaning of a name changes between Bind and Execute.
+    simple(&mut client, "BEGIN");
+    parse(&mut client, "later", "EXECUTE query");
+    bind(&mut client, "p", "later");
+    sync(&mut client);
+    simple(&mut client, "DEALLOCATE query");
+    parse(&mut client, "query", "SET search_path TO trap");
+    execute(&mut client, "p", 0);
+    sync(&mut client);
+    assert_eq!(kinds(&mut client, 4), "CZT12ZTCZT1E42501ZE");
+    simple(&mut client, "ROLLBACK");
+    simple(&mut client, "BEGIN");
+    bind(&mut client, "p", "later");
+    sync(&mut client);
+    simple(&mut client, "FETCH ALL FROM p");
+    simple(&mut client, "ROLLBACK");
+    assert_eq!(kinds(&mut client, 5), "CZICZT2ZTE42501ZECZI");
+    let answer = client.simple("SHOW search_path").remove(0);
+    assert_eq!(answer.rows[0][0].as_deref(), Some(&b"\"$user\", public"[..]));
+}
+
 /// Of a cursor that SQL has declared Scrim knows no rows: it is read by FETCH.
 #[test]
 fn a_cursor_is_not_executed_by_the_protocol() {

@@ -135,6 +135,7 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::Release(_)
         | Effect::Prepare(_)
         | Effect::Execute(_)
+        | Effect::Fetch(_)
         | Effect::Deallocate(_)
         | Effect::ClosePortal(_) => false,
     }

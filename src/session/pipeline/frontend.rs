@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::statements::Prepared;
 use super::expected::{Execution, Fate, Probed, Progress, QueryRun, Reply, SentStatement};
-use super::lookup::Known;
+use super::lookup::{Known, Use};
 use super::{
     Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, PROBE_NAME,
     Pipeline, Step, Txn,
@@ -141,7 +141,12 @@ impl Pipeline {
         origin: Origin,
         out: &mut Out,
     ) -> Result<Step, Fault> {
-        if self.settings_are_uncertain() {
+        // What EXECUTE, FETCH or MOVE names in a Query is looked up before it is sent.
+        let may_name = |word| text.to_ascii_lowercase().contains(word);
+        let waits = origin == Origin::Query
+            && !self.queue.is_empty()
+            && ["execute", "fetch", "move"].into_iter().any(may_name);
+        if waits || self.settings_are_uncertain() {
             return Ok(self.wait(piece, out));
         }
         Ok(Step::Plan(Ask { text: Some(text), origin }))
@@ -210,6 +215,9 @@ impl Pipeline {
         let (portal, rows_max) = (execute.portal.to_owned(), execute.rows_max);
         match self.portal(&portal) {
             Known::Uncertain => Ok(self.wait(Piece::Whole(frame), out)),
+            Known::Yes(prepared) if self.may_use(&prepared.effect) == Use::Uncertain => {
+                Ok(self.wait(Piece::Whole(frame), out))
+            }
             Known::Yes(prepared) => {
                 Ok(Step::Execute(Execute { portal, rows_max, prepared: Some(prepared) }))
             }

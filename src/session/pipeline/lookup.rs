@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::statements::Prepared;
 use super::{Expected, Pipeline, Reply};
-use crate::sql::Effect;
+use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 
 /// The meaning of a name.
@@ -16,6 +16,17 @@ pub(super) enum Known {
     Yes(Arc<Prepared>),
     /// None that Scrim prepared; the server will say so.
     No,
+    /// It depends on how an earlier unit ends.
+    Uncertain,
+}
+
+/// The answer to [`Pipeline::may_use`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Yes.
+    Allowed,
+    /// No.
+    Refused,
     /// It depends on how an earlier unit ends.
     Uncertain,
 }
@@ -65,6 +76,28 @@ impl Pipeline {
             return if crossed { Known::Uncertain } else { found };
         }
         self.statements.prepared(name).cloned().map_or(Known::No, Known::Yes)
+    }
+
+    /// May SQL use what it names? By EXECUTE it could run a SET, COMMIT or DEALLOCATE that a Parse has prepared, and
+    /// by FETCH the portal of such an EXECUTE: their effects would go unseen.
+    pub fn may_use(&self, effect: &Effect) -> Use {
+        match effect {
+            Effect::Execute(name) => match self.statement(name) {
+                Known::Yes(prepared) if prepared.kind == Some(StatementKind::Select) => {
+                    Use::Allowed
+                }
+                Known::Yes(_) => Use::Refused,
+                // The server says so.
+                Known::No => Use::Allowed,
+                Known::Uncertain => Use::Uncertain,
+            },
+            Effect::Fetch(name) => match self.portal(name) {
+                Known::No => Use::Allowed,
+                Known::Yes(_) => Use::Refused,
+                Known::Uncertain => Use::Uncertain,
+            },
+            _ => Use::Allowed,
+        }
     }
 
     /// What a SQL EXECUTE of that name reads, as far as it is known by now.
@@ -120,6 +153,7 @@ fn touches(effect: &Effect, name: &str) -> bool {
         Effect::Deallocate(None) | Effect::DiscardAll => true,
         Effect::None
         | Effect::Execute(_)
+        | Effect::Fetch(_)
         | Effect::Begin
         | Effect::Commit { .. }
         | Effect::Rollback { .. }

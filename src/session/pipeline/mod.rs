@@ -51,6 +51,7 @@ use crate::wire::{Piece, writer};
 
 pub use expected::SentStatement;
 use expected::{Expected, Fate, Reply};
+pub use lookup::Use;
 
 /// What is sent in place of a refused text. It parses under no setting.
 pub const POISON: &str = "scrim refused this";
