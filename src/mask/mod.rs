@@ -8,13 +8,18 @@
 //! Functions are pinned. Operators stand bare, with operands of exactly the types that PostgreSQL's own operators
 //! take: the session's search_path always has `pg_catalog` in front, where an exact match wins.
 
+mod address;
 mod fixed;
 mod number;
+mod range;
+mod scrub;
+mod site;
 mod text;
 mod time;
 
-use crate::catalog::{Column, TypeFamily};
+use crate::catalog::Column;
 use crate::rules::{MaskSpec, Scalar};
+use site::Site;
 
 /// What a mask becomes for one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +75,13 @@ pub fn sql_form(
         | MaskSpec::Name
         | MaskSpec::Round(_)
         | MaskSpec::Truncate(_)
+        | MaskSpec::Cap { .. }
+        | MaskSpec::Ip
+        | MaskSpec::Replace { .. }
+        | MaskSpec::Scrub(_)
         | MaskSpec::When { .. }
         | MaskSpec::Sql(_) => {
-            expression(spec, column, reference, conditions).map(Masked::Expression)
+            expression(spec, &Site::new(column, reference, conditions)).map(Masked::Expression)
         }
     }
 }
@@ -94,19 +103,9 @@ pub fn redacted(column: &Column, reference: &str) -> String {
 }
 
 /// An expression of the column's type, NULL where the column is NULL.
-fn expression(
-    spec: &MaskSpec,
-    column: &Column,
-    reference: &str,
-    conditions: &dyn Conditions,
-) -> Result<String, Misfit> {
-    let misfit = |expected: &str| Misfit {
-        mask: spec.label(),
-        column: column.name.clone(),
-        type_sql: column.type_sql.clone(),
-        expected: expected.to_owned(),
-    };
-    let cast = |value: String| format!("CAST({value} AS {})", column.type_sql);
+fn expression(spec: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
+    let Site { column, reference, .. } = site;
+    let misfit = |expected: &str| site.misfit(spec, expected);
     if column.domain_over.is_some() && !matches!(spec, MaskSpec::Clear | MaskSpec::Hide) {
         // Its CHECK might refuse a mask, and the refusal would tell about the value.
         return match spec {
@@ -114,50 +113,52 @@ fn expression(
             _ => Err(misfit("a domain can be clear, hidden, null or redacted")),
         };
     }
+    // What is NULL stays NULL, and the column's type comes back.
+    let whole = |value: Result<String, &'static str>| {
+        value.map(|value| site.cast(&unless_null(reference, &value))).map_err(misfit)
+    };
+    let text = |make: &dyn Fn(&str) -> String| {
+        let text = site.text().ok_or_else(|| misfit("it masks text"))?;
+        whole(Ok(make(&text))).map(|mask| text::collated(column, mask))
+    };
     match spec {
-        MaskSpec::Clear => Ok(reference.to_owned()),
+        MaskSpec::Clear => Ok(reference.clone()),
         MaskSpec::Hide => Err(misfit("a column can only be hidden as a whole, not by row")),
         MaskSpec::Null => Ok(null(column)),
         MaskSpec::Redact => Ok(redacted(column, reference)),
         MaskSpec::Constant(Scalar::Null) => Ok(null(column)),
-        MaskSpec::Constant(scalar) => fixed::constant(scalar, column).map(cast).map_err(&misfit),
-        MaskSpec::Keep { .. }
-        | MaskSpec::Email
-        | MaskSpec::Phone
-        | MaskSpec::Card
-        | MaskSpec::Name => {
-            if column.family != TypeFamily::Text {
-                return Err(misfit("it masks text"));
-            }
-            let text = text::as_text(column, reference);
-            let value = match spec {
-                MaskSpec::Keep { first, last } => text::keep(&text, *first, *last),
-                MaskSpec::Email => text::email(&text),
-                MaskSpec::Phone => text::digits(&text, text::PHONE_DIGITS_MIN),
-                MaskSpec::Card => text::digits(&text, text::CARD_DIGITS_MIN),
-                _ => text::name(&text),
-            };
-            Ok(text::collated(column, cast(unless_null(reference, &value))))
+        MaskSpec::Constant(scalar) => {
+            fixed::constant(scalar, column).map(|value| site.cast(&value)).map_err(misfit)
         }
-        MaskSpec::Round(step) => number::round(column, reference, step)
-            .map(|value| cast(unless_null(reference, &value)))
-            .map_err(&misfit),
-        MaskSpec::Truncate(unit) => time::truncate(column, reference, *unit)
-            .map(|value| cast(unless_null(reference, &value)))
-            .map_err(&misfit),
+        MaskSpec::Keep { first, last } => text(&|value| text::keep(value, *first, *last)),
+        MaskSpec::Email => text(&text::email),
+        MaskSpec::Phone => text(&|value| text::digits(value, text::PHONE_DIGITS_MIN)),
+        MaskSpec::Card => text(&|value| text::digits(value, text::CARD_DIGITS_MIN)),
+        MaskSpec::Name => text(&text::name),
+        MaskSpec::Replace { pattern, with } => text(&|value| text::replace(value, pattern, with)),
+        MaskSpec::Scrub(kinds) => text(&|value| scrub::scrub(value, kinds)),
+        MaskSpec::Ip if site.text().is_some() => text(&|value| address::of_text(value, column)),
+        MaskSpec::Ip => whole(address::network(column, reference)),
+        MaskSpec::Round(step) => whole(number::round(column, reference, step)),
+        MaskSpec::Truncate(unit) => whole(time::truncate(column, reference, *unit)),
+        MaskSpec::Cap { low, high } => {
+            whole(range::cap(column, reference, low.as_ref(), high.as_ref()))
+        }
         MaskSpec::When { condition, then, otherwise, span: _ } => {
-            let condition = conditions
+            let condition = site
+                .conditions
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
-            let then = expression(then, column, reference, conditions)?;
-            let otherwise = expression(otherwise, column, reference, conditions)?;
-            Ok(cast(format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
+            let then = expression(then, site)?;
+            let otherwise = expression(otherwise, site)?;
+            Ok(site.cast(&format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
         }
         MaskSpec::Sql(sql) => {
-            let value = conditions
+            let value = site
+                .conditions
                 .expression(&sql.text, &column.name)
                 .ok_or_else(|| misfit("its expression cannot be used"))?;
-            Ok(cast(unless_null(reference, &value)))
+            whole(Ok(value))
         }
     }
 }

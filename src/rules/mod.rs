@@ -10,14 +10,16 @@ mod load;
 mod mask_spec;
 mod name;
 mod read_mask;
+mod read_masks_of_text;
 mod read_role;
+mod regex;
 mod role;
 mod table;
 mod tag;
 mod user;
 
 pub use load::{Environment, load};
-pub use mask_spec::{MaskSpec, Scalar, TruncateUnit};
+pub use mask_spec::{MaskSpec, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern};
 pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};

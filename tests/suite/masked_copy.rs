@@ -9,10 +9,14 @@
 //! to a query depends on stays: types, column order, primary keys, views, functions.
 
 mod every_mask;
+mod expressions;
 mod masks;
 mod random;
+mod ranges;
 mod sample_rules;
+mod scrubbed;
 mod twins;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -10,188 +10,12 @@ use serde_yaml::Value;
 
 use super::masks::{self, Type};
 use super::twins::Row;
+use super::values::{self, Columns, MASKS, SCRUBBED};
 use crate::harness::client::{self, Answer, Client};
 use crate::harness::{core, start_desk};
 
-/// Columns that take the same values: name, SQL type, `pg_type.typname`.
-type Columns = &'static [(&'static str, &'static str, &'static str)];
-
-const TEXTS: Columns = &[
-    ("t", "text", "text"),
-    ("v", "varchar", "varchar"),
-    ("v12", "varchar(12)", "varchar"),
-    ("c8", "char(8)", "bpchar"),
-    // PostgreSQL refuses LIKE and regular expressions over these three.
-    ("t_ci", "text COLLATE public.ci", "text"),
-    ("v_ci", "varchar(12) COLLATE public.ci", "varchar"),
-    ("c_ci", "char(8) COLLATE public.ci", "bpchar"),
-];
-const TEXT_VALUES: &[&str] = &[
-    "",
-    " ",
-    "a",
-    "O",
-    "***",
-    "abcd",
-    "ABCDE",
-    "Kim Min-su",
-    "  Kim\tMin\nsu ",
-    "김민수",
-    "e\u{301}clair",
-    "🦊🦊 🦊",
-    "%_\\'\"$$",
-    "kim@example.com",
-    "k@e.co",
-    "a@b",
-    "@x.com",
-    "x@.com",
-    "a@b.",
-    "a.b@c",
-    "a@b@c.org",
-    "a@-.x",
-    "x y@z.com",
-    "me@0109041",
-    "call me @ 010-9041",
-    "\"a@b\"@c.de",
-    "김@example.kr",
-    "kim@예시.kr",
-    "k@ex_ample.com",
-    "kim@example.com, lee@example.com",
-    "010-9041-7123",
-    "+82 10 9041 7123",
-    "+82 10 9041 7123 ext 5",
-    "12345678",
-    "1234567",
-    "1 2 3 4 5 6 7 8 9",
-    "(02) 904-1712.3",
-    "4539 0417 1234 5678",
-    "453904171234",
-    "45390417123",
-    "4539-0417-1234-567-",
-    "４５３９０４１７１２３４５６７８",
-    "٠١٢٣٤٥٦٧٨٩",
-];
-const INTEGERS: &[(Columns, &[&str])] = &[
-    (&[("i2", "smallint", "int2")], &["0", "7", "-1", "999", "-999", "32767", "-32768"]),
-    (&[("i4", "integer", "int4")], &["0", "-1", "123456", "2147483647", "-2147483648"]),
-    (
-        &[("i8", "bigint", "int8")],
-        &["0", "-1", "999999999999", "9223372036854775807", "-9223372036854775808"],
-    ),
-];
-const NUMERICS: &[(Columns, &[&str])] = &[
-    (
-        &[("n", "numeric", "numeric")],
-        &[
-            "0",
-            "-0.5",
-            "1290417.35",
-            "-1290417.35",
-            "0.30",
-            "123456789012345678901.5",
-            "NaN",
-            "Infinity",
-            "-Infinity",
-            "999.9999999999999999",
-            "-0.0000000000000001",
-        ],
-    ),
-    (
-        &[("n14", "numeric(14,2)", "numeric")],
-        &["0", "-0.01", "1290417.35", "999999999999.99", "-999999999999.99", "NaN"],
-    ),
-    (&[("n2", "numeric(2,2)", "numeric")], &["0", "0.99", "-0.99", "-0.01"]),
-    (&[("n5", "numeric(5,1)", "numeric")], &["0.1", "-0.1", "9999.9", "-9999.9", "-9999.8"]),
-];
-/// Scales like these came with PostgreSQL 15.
-const NUMERICS_15: &[(Columns, &[&str])] = &[
-    (&[("n35", "numeric(3,5)", "numeric")], &["0.00999", "-0.00999", "0.00001"]),
-    (&[("n3_3", "numeric(3,-3)", "numeric")], &["123000", "-999000", "999000"]),
-];
-const FLOATS: &[(Columns, &[&str])] = &[
-    (
-        &[("f4", "real", "float4")],
-        &["0", "0.1", "-0.1", "1e38", "-3.4e38", "1e-40", "NaN", "Infinity", "-Infinity"],
-    ),
-    (
-        &[("f8", "double precision", "float8")],
-        &["0", "0.1", "-0.1", "1290417.35", "1.7e308", "-1.7e308", "5e-324", "NaN", "-Infinity"],
-    ),
-];
-const MOMENTS: &[(Columns, &[&str])] = &[
-    (
-        &[("d", "date", "date")],
-        &[
-            "2026-05-31",
-            "2024-02-29",
-            "1969-12-31",
-            "0001-01-01",
-            "0044-03-15 BC",
-            "4713-11-24 BC",
-            "5874897-12-31",
-            "infinity",
-            "-infinity",
-        ],
-    ),
-    (
-        &[("ts", "timestamp", "timestamp"), ("ts3", "timestamp(3)", "timestamp")],
-        &[
-            "2026-05-31 10:11:12.5",
-            "1969-12-31 23:59:59.999",
-            "0044-03-15 01:02:03 BC",
-            "4713-11-24 00:00:00 BC",
-            "294276-12-31 23:59:59",
-            "infinity",
-            "-infinity",
-        ],
-    ),
-    (
-        &[("tz", "timestamptz", "timestamptz")],
-        &[
-            "2026-05-31 10:11:12+00",
-            "4713-11-24 00:00:00+00 BC",
-            "294276-12-31 23:59:59+00",
-            "infinity",
-        ],
-    ),
-];
-const OTHERS: &[(Columns, &[&str])] = &[
-    (&[("b", "boolean", "bool")], &["t", "f"]),
-    (&[("u", "uuid", "uuid")], &["a0ee90bc-9c0b-4ef8-bb6d-6bb9bd380a11"]),
-    (&[("j", "json", "json"), ("jb", "jsonb", "jsonb")], &["{\"a\": 1}", "[1]", "null", "\"x\""]),
-    (&[("by", "bytea", "bytea")], &["\\x00ff", ""]),
-    (&[("ip", "inet", "inet")], &["10.1.2.3", "2001:db8::1/64"]),
-    (&[("a", "text[]", "_text")], &["{a,NULL}", "{}"]),
-    (&[("m", "money", "money")], &["12.34"]),
-    (&[("iv", "interval", "interval")], &["1 year"]),
-    (&[("bt", "bit(4)", "bit")], &["1010"]),
-];
-const MASKS: &[&str] = &[
-    "null",
-    "redact",
-    "email",
-    "phone",
-    "card",
-    "name",
-    "{keep_first: 1}",
-    "{keep_last: 4}",
-    "{keep_first: 2, keep_last: 3}",
-    "{keep_last: 65535}",
-    "{keep_first: 65535, keep_last: 65535}",
-    "{round: 1000}",
-    "{round: 7000}",
-    "{round: 3}",
-    "{round: 0.25}",
-    "{round: 10000000000000000000}",
-    "{truncate: year}",
-    "{truncate: quarter}",
-    "{truncate: month}",
-    "{truncate: week}",
-    "{truncate: day}",
-    "{truncate: hour}",
-];
 /// Random texts beside the chosen ones.
-const RANDOM_TEXTS: usize = 300;
+const RANDOM_TEXTS: usize = 1000;
 const SEED: u64 = 20_261_124;
 
 struct Column {
@@ -287,6 +111,16 @@ fn fits(mask: &str, column: &Type) -> bool {
         "null" | "redact" => true,
         _ if mask.contains("round") => is(&["int2", "int4", "int8", "numeric", "float4", "float8"]),
         _ if mask.contains("truncate") => is(&["date", "timestamp", "timestamptz"]),
+        "{cap: [1970-01-01, 2026-01-01]}" => is(&["date", "timestamp", "timestamptz"]),
+        "{cap: [0, 1000]}" => {
+            is(&["int2", "int4", "int8", "float4", "float8"])
+                || (is(&["numeric"]) && column.store(1000, 0).is_some())
+        }
+        "{cap: [null, 99.5]}" => {
+            is(&["float4", "float8"]) || (is(&["numeric"]) && column.store(995, 1).is_some())
+        }
+        _ if mask.contains("cap") => is(&["timestamp", "timestamptz"]),
+        "ip" => is(&["text", "varchar", "bpchar", "inet", "cidr"]),
         _ => is(&["text", "varchar", "bpchar"]),
     }
 }
@@ -323,11 +157,21 @@ fn same(base: &str, expected: Option<&str>, got: Option<&str>) -> bool {
 }
 
 fn columns() -> Vec<Column> {
-    let mut texts: Vec<String> = TEXT_VALUES.iter().map(|text| (*text).to_owned()).collect();
+    let mut texts: Vec<String> =
+        values::TEXT_VALUES.iter().map(|text| (*text).to_owned()).collect();
+    texts.extend(SCRUBBED.iter().map(|(text, _)| (*text).to_owned()));
+    texts.extend(values::ADDRESSES.iter().map(|text| (*text).to_owned()));
     texts.push("long ".repeat(700));
     texts.extend(random_texts());
-    let mut groups: Vec<(Columns, Vec<String>)> = vec![(TEXTS, texts)];
-    for group in [INTEGERS, NUMERICS, NUMERICS_15, FLOATS, MOMENTS, OTHERS] {
+    let mut groups: Vec<(Columns, Vec<String>)> = vec![(values::TEXTS, texts)];
+    for group in [
+        values::INTEGERS,
+        values::NUMERICS,
+        values::NUMERICS_15,
+        values::FLOATS,
+        values::MOMENTS,
+        values::OTHERS,
+    ] {
         let own = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
         groups.extend(group.iter().map(|(columns, values)| (*columns, own(values))));
     }
@@ -344,7 +188,8 @@ fn columns() -> Vec<Column> {
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 fn random_texts() -> Vec<String> {
-    let alphabet: Vec<char> = "aZz09123@@.. -+()*_/#김🦊\t'\\\"%x".chars().collect();
+    let alphabet: Vec<char> =
+        "aZz09123@@.. -+()*_/#김🦊\t'\\\"%x:=1234567890-- .０pwis[DE".chars().collect();
     let mut state = SEED;
     let mut next = |below: usize| {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -355,7 +200,7 @@ fn random_texts() -> Vec<String> {
     };
     let mut texts = Vec::new();
     for _ in 0..RANDOM_TEXTS {
-        let length = next(24);
+        let length = next(32);
         texts.push((0..length).map(|_| alphabet[next(alphabet.len())]).collect());
     }
     texts

@@ -65,3 +65,40 @@ pub fn expression(sql: &str, value: &Text, row: &Row) -> Text {
         None => panic!("no twin for the mask `{sql}`: add it to masked_copy/twins.rs"),
     }
 }
+
+/// A twin of a regular expression: from what stands in its place and the text.
+type Replacement = fn(&str, &str) -> String;
+
+/// Regular expressions of `replace`, by their text.
+const REPLACEMENTS: &[(&str, Replacement)] = &[
+    ("[0-9]", |with, text| {
+        text.chars().map(|c| if c.is_ascii_digit() { with.into() } else { c.to_string() }).collect()
+    }),
+    ("(?i)(k)im", |_with, text| {
+        // `\\1..`: the first letter as it was written.
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            match rest.get(..3).filter(|word| word.eq_ignore_ascii_case("kim")) {
+                Some(_) => {
+                    out.push(next);
+                    out.push_str("..");
+                    rest = &rest[3..];
+                }
+                None => {
+                    out.push(next);
+                    rest = &rest[next.len_utf8()..];
+                }
+            }
+        }
+        out
+    }),
+];
+
+/// What `replace` makes of a text.
+pub fn replaced(pattern: &str, with: &str, text: &str) -> String {
+    match REPLACEMENTS.iter().find(|(known, _)| *known == pattern) {
+        Some((_, twin)) => twin(with, text),
+        None => panic!("no twin for the expression `{pattern}`: add it to masked_copy/twins.rs"),
+    }
+}
