@@ -9,8 +9,11 @@
 //! take: the session's search_path always has `pg_catalog` in front, where an exact match wins.
 
 mod address;
+mod each;
 mod fixed;
+mod json;
 mod number;
+mod parts;
 mod range;
 mod scrub;
 mod site;
@@ -19,6 +22,7 @@ mod time;
 
 use crate::catalog::Column;
 use crate::rules::{MaskSpec, Scalar};
+use parts::Parts;
 use site::Site;
 
 /// What a mask becomes for one column.
@@ -29,7 +33,26 @@ pub enum Masked {
     /// The column does not exist for the role.
     Hidden,
     /// An expression of the column's type over the row.
-    Expression(String),
+    Expression(Expression),
+}
+
+/// SQL that stands for a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// The whole of it.
+    pub sql: String,
+    /// The same with names in the places of its deeper parts: PostgreSQL's parser reads deeper than the one that
+    /// proves a template.
+    pub outline: String,
+    /// The deeper parts, each with names in the places of others: each is one expression, and stands in the whole in
+    /// parentheses.
+    pub parts: Vec<String>,
+}
+
+impl Expression {
+    fn simple(sql: String) -> Expression {
+        Expression { outline: sql.clone(), sql, parts: Vec::new() }
+    }
 }
 
 /// The mask cannot be put on a column of this type; `check` shows it, and the column is redacted meanwhile.
@@ -79,15 +102,28 @@ pub fn sql_form(
         | MaskSpec::Ip
         | MaskSpec::Replace { .. }
         | MaskSpec::Scrub(_)
+        | MaskSpec::Each(_)
+        | MaskSpec::Json(_)
         | MaskSpec::When { .. }
         | MaskSpec::Sql(_) => {
-            expression(spec, &Site::new(column, reference, conditions)).map(Masked::Expression)
+            let parts = Parts::default();
+            let site = Site::new(column, reference, conditions, &parts);
+            let is_taken =
+                [reference, &column.type_sql, &spec.label()].into_iter().any(Parts::are_named_in);
+            if is_taken {
+                return Err(site.misfit(spec, "its text holds a name that Scrim uses"));
+            }
+            expression(spec, &site).map(|outline| Masked::Expression(parts.whole(outline)))
         }
     }
 }
 
 /// The strongest mask, which fits every type: `***`, 0, false, 1970-01-01, …, or NULL.
-pub fn redacted(column: &Column, reference: &str) -> String {
+pub fn redaction(column: &Column, reference: &str) -> Expression {
+    Expression::simple(redacted(column, reference))
+}
+
+fn redacted(column: &Column, reference: &str) -> String {
     match fixed::redaction(column.family) {
         _ if column.domain_over.is_some() => null_of_domain(reference),
         // The cast stands outside: inside a CASE its length would be lost.
@@ -144,14 +180,21 @@ fn expression(spec: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
         MaskSpec::Cap { low, high } => {
             whole(range::cap(column, reference, low.as_ref(), high.as_ref()))
         }
+        MaskSpec::Each(inner) => {
+            let value = each::each(inner, site)?;
+            whole(Ok(value)).map(|mask| text::collated(column, mask))
+        }
+        MaskSpec::Json(mask) => json::json(mask, site).and_then(|value| whole(Ok(value))),
         MaskSpec::When { condition, then, otherwise, span: _ } => {
             let condition = site
-                .conditions
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
             let then = expression(then, site)?;
             let otherwise = expression(otherwise, site)?;
             Ok(site.cast(&format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
+        }
+        MaskSpec::Sql(_) if site.depth > 0 => {
+            Err(misfit("an own expression is over a whole column"))
         }
         MaskSpec::Sql(sql) => {
             let value = site

@@ -1,10 +1,11 @@
 //! Where a mask stands: on which value, of which type.
 
+use super::parts::Parts;
 use super::{Conditions, Misfit, text};
 use crate::catalog::{Column, TypeFamily};
 use crate::rules::MaskSpec;
 
-/// A value that is masked: a column.
+/// A value that is masked: a column, or what is in it.
 pub(super) struct Site<'a> {
     /// Its name and type.
     pub(super) column: &'a Column,
@@ -12,6 +13,10 @@ pub(super) struct Site<'a> {
     pub(super) reference: String,
     /// What the row can be asked.
     pub(super) conditions: &'a dyn Conditions,
+    /// How many sub-selects the mask stands in. Names in each are its own, so that none hides another.
+    pub(super) depth: usize,
+    /// Where deep masks are cut.
+    pub(super) parts: &'a Parts,
 }
 
 impl<'a> Site<'a> {
@@ -19,8 +24,25 @@ impl<'a> Site<'a> {
         column: &'a Column,
         reference: &str,
         conditions: &'a dyn Conditions,
+        parts: &'a Parts,
     ) -> Site<'a> {
-        Site { column, reference: reference.to_owned(), conditions }
+        Site { column, reference: reference.to_owned(), conditions, depth: 0, parts }
+    }
+
+    /// What stands in it: one sub-select further in, named as it is there.
+    pub(super) fn inner<'b>(&'b self, column: &'b Column, reference: &str) -> Site<'b> {
+        Site {
+            column,
+            reference: reference.to_owned(),
+            conditions: self.conditions,
+            depth: self.depth.saturating_add(1),
+            parts: self.parts,
+        }
+    }
+
+    /// The SQL of a condition of the row.
+    pub(super) fn condition(&self, text: &str) -> Option<String> {
+        self.conditions.condition(text).filter(|sql| !Parts::are_named_in(sql))
     }
 
     /// The value as text, if it is text.

@@ -1,5 +1,6 @@
 //! Masks as the rules name them, before any column type is known.
 
+use super::json_mask::JsonMask;
 use super::table::SqlText;
 use crate::text::Span;
 
@@ -53,6 +54,10 @@ pub enum MaskSpec {
     },
     /// Free text: each of what is found becomes its name in brackets. In order of [`ScrubKind`], each once.
     Scrub(Vec<ScrubKind>),
+    /// Arrays, element by element.
+    Each(Box<MaskSpec>),
+    /// json and jsonb, by path.
+    Json(JsonMask),
     /// By row. `condition` is the name of a condition of the table, or an SQL expression over its columns.
     When {
         /// Name or expression.
@@ -151,6 +156,8 @@ impl MaskSpec {
                 let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
                 format!("{{scrub: [{}]}}", kinds.join(", "))
             }
+            MaskSpec::Each(inner) => format!("{{each: {}}}", inner.label()),
+            MaskSpec::Json(mask) => mask.label(),
             MaskSpec::When { condition, then, otherwise, .. } => {
                 format!(
                     "{{when: {}, then: {}, else: {}}}",

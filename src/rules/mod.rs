@@ -6,6 +6,7 @@
 //! This room reads no file and knows no database; the caller hands over the texts and the environment.
 
 mod extends;
+mod json_mask;
 mod load;
 mod mask_spec;
 mod name;
@@ -18,6 +19,7 @@ mod table;
 mod tag;
 mod user;
 
+pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern};

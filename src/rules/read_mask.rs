@@ -3,6 +3,7 @@
 //! INVARIANT: a mask that is not read is an error. Were it left out, a shorter and perhaps looser line of the role
 //! would count for its columns.
 
+use super::json_mask::read_json;
 use super::mask_spec::{MaskSpec, Scalar, TruncateUnit};
 use super::read_masks_of_text::{replace, scrub};
 use super::table::SqlText;
@@ -24,7 +25,7 @@ const WORDS: [(&str, MaskSpec); 9] = [
 ];
 
 /// Masks that are a mapping, by the key that names them.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "constant",
     "keep_first",
     "keep_last",
@@ -33,17 +34,17 @@ const KEYS: [&str; 10] = [
     "cap",
     "replace",
     "scrub",
+    "each",
+    "json",
     "when",
     "sql",
 ];
 
 /// Masks of later versions, and what to use meanwhile.
-const LATER: [(&str, &str); 5] = [
+const LATER: [(&str, &str); 3] = [
     ("shift", "`{truncate: month}` or `{truncate: year}` until it is"),
     ("noise", "`{round: N}` until it is"),
     ("pseudonym", "`redact` or `null` until it is; joins by this column find nothing meanwhile"),
-    ("json", "`redact` or `null` until it is"),
-    ("each", "`redact` or `null` until it is"),
 ];
 
 const UNITS: [(&str, TruncateUnit); 6] = [
@@ -117,6 +118,11 @@ fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Opti
         "cap" => (&["cap"], cap(reader, &head.value)),
         "replace" => (&["replace", "with"], replace(reader, node, entries)),
         "scrub" => (&["scrub"], scrub(reader, &head.value)),
+        "each" => {
+            let inner = read_mask(reader, head);
+            (&["each"], inner.map(|inner| MaskSpec::Each(Box::new(inner))))
+        }
+        "json" => (&["json"], read_json(reader, &head.value)),
         "when" => (&["when", "then", "else"], by_row(reader, node, head, entries)),
         "sql" => {
             let text = reader.filled_text(&head.value);

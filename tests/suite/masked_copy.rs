@@ -8,6 +8,8 @@
 //! indexes, identity and generation, the order by which partitions take rows (they become children). What the answer
 //! to a query depends on stays: types, column order, primary keys, views, functions.
 
+mod arrays;
+mod documents;
 mod every_mask;
 mod expressions;
 mod masks;

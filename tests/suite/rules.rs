@@ -158,6 +158,9 @@ roles:
       more.ip: ip
       more.replace: {with: '\1"', replace: '(?i)(\d)[a-z]'}
       more.scrub: {scrub: [phone, url, email]}
+      more.each: {each: {when: consented, then: ip, else: redact}}
+      more.keep: {json: {keep: [$.prefs, "$.list[*].name"]}}
+      more.paths: {json: {paths: {$.a.b: email, "$.list[*]": {keep_last: 4}}, keep: [$."a b"]}}
     rows:
       public.customers: not expired
     lookup: [contact.email, contact.phone]
@@ -212,6 +215,9 @@ fn everything_that_may_be_said() {
             "ip",
             "{replace: \"(?i)(\\\\d)[a-z]\", with: \"\\\\1\\\"\"}",
             "{scrub: [url, email, phone]}",
+            "{each: {when: consented, then: ip, else: redact}}",
+            "{json: {keep: [$.prefs, $.list[*].name]}}",
+            "{json: {keep: [$.\"a b\"], paths: {$.a.b: email, $.list[*]: {keep_last: 4}}}}",
         ]
     );
     assert_eq!(role.functions[1].0.name, "Far");
@@ -410,10 +416,25 @@ fn mask_like() -> impl Strategy<Value = String> {
         "cap",
         "replace",
         "scrub",
+        "each",
+        "json",
         "sql",
     ]);
     let word = prop::sample::select(vec![
-        "clear", "null", "email", "~", "scrub", "ip", "emial", "", "{}", "[]", "[email]", "[1, 2]",
+        "clear",
+        "null",
+        "email",
+        "~",
+        "scrub",
+        "ip",
+        "emial",
+        "",
+        "{}",
+        "[]",
+        "[email]",
+        "[1, 2]",
+        "{keep: [$.a]}",
+        "{paths: {$.a: name}}",
     ]);
     prop_oneof![
         word.clone().prop_map(str::to_owned),

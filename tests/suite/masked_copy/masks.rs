@@ -5,7 +5,7 @@
 use serde_yaml::Value;
 
 use super::twins::{self, Row};
-use super::{ranges, scrubbed};
+use super::{arrays, documents, ranges, scrubbed};
 
 /// What a mask makes of a value; the outer `None` of `Option<Option<_>>` never occurs: NULL is `None`.
 pub type Text = Option<String>;
@@ -38,6 +38,14 @@ impl Type {
     fn fit(&self, text: String) -> String {
         match (self.base.as_str(), self.modifier) {
             ("varchar" | "bpchar", 4..) => text.chars().take(self.modifier as usize - 4).collect(),
+            _ => text,
+        }
+    }
+
+    /// With the blanks that `char(n)` has, which the server adds itself everywhere but in arrays.
+    pub fn padded(&self, text: String) -> String {
+        match self.base.as_str() {
+            "bpchar" => format!("{text:width$}", width = (self.modifier - 4) as usize),
             _ => text,
         }
     }
@@ -114,7 +122,20 @@ pub fn apply(mask: &Value, value: &Text, column: &Type, row: &Row, conditions: &
         Some(other) => {
             panic!("mask `{other}` on type {}: the second hand cannot do it", column.base)
         }
-        None => keyed(mask, text, column),
+        None => match (mask.get("each"), mask.get("json")) {
+            (Some(inner), _) => {
+                let base = column.base.strip_prefix('_').expect("an array");
+                let element = Type { base: base.into(), ..column.clone() };
+                let is_steady = !element.is_moment() && !base.starts_with("float");
+                let apply = |value: &Text| {
+                    let masked = apply(inner, value, &element, row, conditions)?;
+                    Some(element.padded(masked))
+                };
+                arrays::each(text, is_steady, apply)
+            }
+            (_, Some(json)) => documents::masked(text, json, row, conditions),
+            (None, None) => keyed(mask, text, column),
+        },
     };
     match masked {
         Some(masked) => Some(column.fit(masked)),
@@ -165,7 +186,7 @@ pub fn redacted(column: &Type) -> Text {
     }
     let text = match column.base.as_str() {
         _ if column.is_text() => column.fit("***".into()),
-        _ if column.is_number() => "0".into(),
+        _ if column.is_number() => stored(0, 0, column).unwrap_or("0".into()),
         "bool" => "f".into(),
         "date" => "1970-01-01".into(),
         "timestamp" => "1970-01-01 00:00:00".into(),

@@ -13,10 +13,16 @@ pub type Row = BTreeMap<String, Text>;
 type Condition = fn(&Row) -> Option<bool>;
 
 /// Conditions that are more than the name of a boolean column, by their text.
-const CONDITIONS: &[(&str, Condition)] = &[("paid_on < date '2026-06-01'", |row| {
-    // ISO dates of the same length sort like their text.
-    row["paid_on"].as_deref().map(|date| date < "2026-06-01")
-})];
+const CONDITIONS: &[(&str, Condition)] = &[
+    ("paid_on < date '2026-06-01'", |row| {
+        // ISO dates of the same length sort like their text.
+        row["paid_on"].as_deref().map(|date| date < "2026-06-01")
+    }),
+    ("mod(id, 2) < 1", |row| {
+        let id = row["id"].as_deref()?;
+        Some(id.parse::<i64>().expect("a number") % 2 == 0)
+    }),
+];
 
 /// A twin of an own mask: from the value and its row.
 type Expression = fn(&Text, &Row) -> Text;
