@@ -56,7 +56,7 @@ pub(super) fn constant(scalar: &Scalar, column: &Column) -> Result<String, &'sta
 }
 
 /// A string literal that means the same under any setting.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') {
         format!("E'{}'", quoted.replace('\\', "\\\\"))
@@ -74,10 +74,15 @@ fn fits_numeric(text: &str, type_modifier: i32) -> bool {
         return false;
     }
     match super::number::precision(type_modifier) {
-        // One digit of room, for rounding up.
         Some(precision) => {
-            let digits = i64::try_from(whole.trim_start_matches('0').len());
-            digits.is_ok_and(|digits| digits < precision.whole_digits)
+            let length = |digits: &str| i64::try_from(digits.len()).unwrap_or(i64::MAX);
+            let whole = length(whole.trim_start_matches('0'));
+            if digits.bytes().all(|byte| matches!(byte, b'0' | b'.')) {
+                return true;
+            }
+            // One digit of room for rounding up, where something is rounded.
+            let is_exact = length(fraction.trim_end_matches('0')) <= precision.scale;
+            whole < precision.whole_digits || (is_exact && whole <= precision.whole_digits)
         }
         None => true,
     }

@@ -8,13 +8,22 @@
 //! Functions are pinned. Operators stand bare, with operands of exactly the types that PostgreSQL's own operators
 //! take: the session's search_path always has `pg_catalog` in front, where an exact match wins.
 
+mod address;
+mod each;
 mod fixed;
+mod json;
 mod number;
+mod parts;
+mod range;
+mod scrub;
+mod site;
 mod text;
 mod time;
 
-use crate::catalog::{Column, TypeFamily};
+use crate::catalog::Column;
 use crate::rules::{MaskSpec, Scalar};
+use parts::Parts;
+use site::Site;
 
 /// What a mask becomes for one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +33,26 @@ pub enum Masked {
     /// The column does not exist for the role.
     Hidden,
     /// An expression of the column's type over the row.
-    Expression(String),
+    Expression(Expression),
+}
+
+/// SQL that stands for a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// The whole of it.
+    pub sql: String,
+    /// The same with names in the places of its deeper parts: PostgreSQL's parser reads deeper than the one that
+    /// proves a template.
+    pub outline: String,
+    /// The deeper parts, each with names in the places of others: each is one expression, and stands in the whole in
+    /// parentheses.
+    pub parts: Vec<String>,
+}
+
+impl Expression {
+    fn simple(sql: String) -> Expression {
+        Expression { outline: sql.clone(), sql, parts: Vec::new() }
+    }
 }
 
 /// The mask cannot be put on a column of this type; `check` shows it, and the column is redacted meanwhile.
@@ -70,15 +98,32 @@ pub fn sql_form(
         | MaskSpec::Name
         | MaskSpec::Round(_)
         | MaskSpec::Truncate(_)
+        | MaskSpec::Cap { .. }
+        | MaskSpec::Ip
+        | MaskSpec::Replace { .. }
+        | MaskSpec::Scrub(_)
+        | MaskSpec::Each(_)
+        | MaskSpec::Json(_)
         | MaskSpec::When { .. }
         | MaskSpec::Sql(_) => {
-            expression(spec, column, reference, conditions).map(Masked::Expression)
+            let parts = Parts::default();
+            let site = Site::new(column, reference, conditions, &parts);
+            let is_taken =
+                [reference, &column.type_sql, &spec.label()].into_iter().any(Parts::are_named_in);
+            if is_taken {
+                return Err(site.misfit(spec, "its text holds a name that Scrim uses"));
+            }
+            expression(spec, &site).map(|outline| Masked::Expression(parts.whole(outline)))
         }
     }
 }
 
 /// The strongest mask, which fits every type: `***`, 0, false, 1970-01-01, …, or NULL.
-pub fn redacted(column: &Column, reference: &str) -> String {
+pub fn redaction(column: &Column, reference: &str) -> Expression {
+    Expression::simple(redacted(column, reference))
+}
+
+fn redacted(column: &Column, reference: &str) -> String {
     match fixed::redaction(column.family) {
         _ if column.domain_over.is_some() => null_of_domain(reference),
         // The cast stands outside: inside a CASE its length would be lost.
@@ -94,19 +139,9 @@ pub fn redacted(column: &Column, reference: &str) -> String {
 }
 
 /// An expression of the column's type, NULL where the column is NULL.
-fn expression(
-    spec: &MaskSpec,
-    column: &Column,
-    reference: &str,
-    conditions: &dyn Conditions,
-) -> Result<String, Misfit> {
-    let misfit = |expected: &str| Misfit {
-        mask: spec.label(),
-        column: column.name.clone(),
-        type_sql: column.type_sql.clone(),
-        expected: expected.to_owned(),
-    };
-    let cast = |value: String| format!("CAST({value} AS {})", column.type_sql);
+fn expression(spec: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
+    let Site { column, reference, .. } = site;
+    let misfit = |expected: &str| site.misfit(spec, expected);
     if column.domain_over.is_some() && !matches!(spec, MaskSpec::Clear | MaskSpec::Hide) {
         // Its CHECK might refuse a mask, and the refusal would tell about the value.
         return match spec {
@@ -114,50 +149,59 @@ fn expression(
             _ => Err(misfit("a domain can be clear, hidden, null or redacted")),
         };
     }
+    // What is NULL stays NULL, and the column's type comes back.
+    let whole = |value: Result<String, &'static str>| {
+        value.map(|value| site.cast(&unless_null(reference, &value))).map_err(misfit)
+    };
+    let text = |make: &dyn Fn(&str) -> String| {
+        let text = site.text().ok_or_else(|| misfit("it masks text"))?;
+        whole(Ok(make(&text))).map(|mask| text::collated(column, mask))
+    };
     match spec {
-        MaskSpec::Clear => Ok(reference.to_owned()),
+        MaskSpec::Clear => Ok(reference.clone()),
         MaskSpec::Hide => Err(misfit("a column can only be hidden as a whole, not by row")),
         MaskSpec::Null => Ok(null(column)),
         MaskSpec::Redact => Ok(redacted(column, reference)),
         MaskSpec::Constant(Scalar::Null) => Ok(null(column)),
-        MaskSpec::Constant(scalar) => fixed::constant(scalar, column).map(cast).map_err(&misfit),
-        MaskSpec::Keep { .. }
-        | MaskSpec::Email
-        | MaskSpec::Phone
-        | MaskSpec::Card
-        | MaskSpec::Name => {
-            if column.family != TypeFamily::Text {
-                return Err(misfit("it masks text"));
-            }
-            let text = text::as_text(column, reference);
-            let value = match spec {
-                MaskSpec::Keep { first, last } => text::keep(&text, *first, *last),
-                MaskSpec::Email => text::email(&text),
-                MaskSpec::Phone => text::digits(&text, text::PHONE_DIGITS_MIN),
-                MaskSpec::Card => text::digits(&text, text::CARD_DIGITS_MIN),
-                _ => text::name(&text),
-            };
-            Ok(text::collated(column, cast(unless_null(reference, &value))))
+        MaskSpec::Constant(scalar) => {
+            fixed::constant(scalar, column).map(|value| site.cast(&value)).map_err(misfit)
         }
-        MaskSpec::Round(step) => number::round(column, reference, step)
-            .map(|value| cast(unless_null(reference, &value)))
-            .map_err(&misfit),
-        MaskSpec::Truncate(unit) => time::truncate(column, reference, *unit)
-            .map(|value| cast(unless_null(reference, &value)))
-            .map_err(&misfit),
+        MaskSpec::Keep { first, last } => text(&|value| text::keep(value, *first, *last)),
+        MaskSpec::Email => text(&text::email),
+        MaskSpec::Phone => text(&|value| text::digits(value, text::PHONE_DIGITS_MIN)),
+        MaskSpec::Card => text(&|value| text::digits(value, text::CARD_DIGITS_MIN)),
+        MaskSpec::Name => text(&text::name),
+        MaskSpec::Replace { pattern, with } => text(&|value| text::replace(value, pattern, with)),
+        MaskSpec::Scrub(kinds) => text(&|value| scrub::scrub(value, kinds)),
+        MaskSpec::Ip if site.text().is_some() => text(&|value| address::of_text(value, column)),
+        MaskSpec::Ip => whole(address::network(column, reference)),
+        MaskSpec::Round(step) => whole(number::round(column, reference, step)),
+        MaskSpec::Truncate(unit) => whole(time::truncate(column, reference, *unit)),
+        MaskSpec::Cap { low, high } => {
+            whole(range::cap(column, reference, low.as_ref(), high.as_ref()))
+        }
+        MaskSpec::Each(inner) => {
+            let value = each::each(inner, site)?;
+            whole(Ok(value)).map(|mask| text::collated(column, mask))
+        }
+        MaskSpec::Json(mask) => json::json(mask, site).and_then(|value| whole(Ok(value))),
         MaskSpec::When { condition, then, otherwise, span: _ } => {
-            let condition = conditions
+            let condition = site
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
-            let then = expression(then, column, reference, conditions)?;
-            let otherwise = expression(otherwise, column, reference, conditions)?;
-            Ok(cast(format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
+            let then = expression(then, site)?;
+            let otherwise = expression(otherwise, site)?;
+            Ok(site.cast(&format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
+        }
+        MaskSpec::Sql(_) if site.depth > 0 => {
+            Err(misfit("an own expression is over a whole column"))
         }
         MaskSpec::Sql(sql) => {
-            let value = conditions
+            let value = site
+                .conditions
                 .expression(&sql.text, &column.name)
                 .ok_or_else(|| misfit("its expression cannot be used"))?;
-            Ok(cast(unless_null(reference, &value)))
+            whole(Ok(value))
         }
     }
 }

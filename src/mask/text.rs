@@ -1,5 +1,6 @@
-//! Masks of text: `keep`, `email`, `phone`, `card`, `name`. All take an expression of type text.
+//! Masks of text: `keep`, `email`, `phone`, `card`, `name`, `replace`. All take an expression of type text.
 
+use super::fixed::literal;
 use crate::catalog::Column;
 
 /// A phone number has at least so many digits; with fewer, the last four would be too much of it.
@@ -83,4 +84,10 @@ pub(super) fn digits(text: &str, least: u32) -> String {
 /// The first character of each word.
 pub(super) fn name(text: &str) -> String {
     format!("pg_catalog.regexp_replace({text}, '(?<=\\S)\\S', '*', 'g')")
+}
+
+/// Each match of an expression that the rules have found sound.
+pub(super) fn replace(text: &str, pattern: &str, with: &str) -> String {
+    let (pattern, with) = (literal(pattern), literal(with));
+    format!("pg_catalog.regexp_replace({text}, {pattern}, {with}, 'g')")
 }

@@ -175,15 +175,29 @@ impl Terms for RowTerms<'_> {
     }
 }
 
-/// Proves a finished template: it reads its relation and nothing else, and calls only what its SQL may call.
-pub(super) fn prove_template(sql: &str, row: Row<'_>) -> Result<(), ExpressionError> {
-    let tree = parse_one(&format!("SELECT * FROM {sql} AS template"))?;
-    let proof = grammar::prove(&tree, &TemplateTerms(RowTerms(row)))
-        .map_err(|found| error(&format!("{found} is not allowed in a template")))?;
-    match proof.relations.as_slice() {
-        [_] if proof.parameters.is_empty() => Ok(()),
-        _ => Err(error("a template reads one relation")),
+/// Proves a template and the deep parts of its masks: it reads its relation and nothing else, and calls only what its
+/// SQL may call. A part stands in parentheses where the template has its name, so that each can be proven by itself.
+pub(super) fn prove_template(
+    sql: &str,
+    parts: &[String],
+    row: Row<'_>,
+) -> Result<(), ExpressionError> {
+    let proven = |text: &str, relations: usize| {
+        let tree = parse_one(text)?;
+        let proof = grammar::prove(&tree, &TemplateTerms(RowTerms(row)))
+            .map_err(|found| error(&format!("{found} is not allowed in a template")))?;
+        if proof.relations.len() == relations && proof.parameters.is_empty() {
+            return Ok(());
+        }
+        Err(error("a template reads one relation"))
+    };
+    proven(&format!("SELECT * FROM {sql} AS template"), 1)?;
+    for part in parts {
+        // Nothing in it may reach beyond the parentheses around it.
+        proven(&format!("SELECT {part}"), 0)?;
+        proven(&format!("SELECT ({part})"), 0)?;
     }
+    Ok(())
 }
 
 /// As for an expression, and the one relation. Bare operators are the masks' own, on operands of exactly the

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
 use super::classify::{Classification, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
-use super::template::Template;
+use super::template::{SelectList, Template};
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
 use crate::grammar::quote_identifier;
 use crate::mask::{self, Conditions, Masked, Misfit};
@@ -143,7 +143,7 @@ impl RoleView {
         &self,
         relation: &Relation,
         columns: Vec<ColumnAccess>,
-        select_list: String,
+        list: SelectList,
         filter: Option<String>,
         primary_key: Vec<String>,
     ) -> Result<Template, ExpressionError> {
@@ -154,12 +154,12 @@ impl RoleView {
             primary_key,
             columns,
             filter,
-            select_list,
+            list,
         };
         let conditions = BTreeMap::new();
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
-        prove_template(&template.sql(false, None), row)?;
+        prove_template(&template.outline().sql(false, None), &template.list.parts, row)?;
         Ok(template)
     }
 
@@ -179,13 +179,13 @@ impl RoleView {
         &self,
         relation: &Relation,
         unfit: &mut Vec<Unfit>,
-    ) -> (Vec<ColumnAccess>, String) {
+    ) -> (Vec<ColumnAccess>, SelectList) {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
         let table = quote_identifier(&relation.name);
         let mut columns = Vec::with_capacity(relation.columns.len());
-        let mut list = Vec::with_capacity(relation.columns.len());
+        let mut list = SelectList::default();
         for column in &relation.columns {
             let name = quote_identifier(&column.name);
             let reference = format!("{table}.{name}");
@@ -194,7 +194,7 @@ impl RoleView {
                 Ok(form) => form,
                 Err(misfit) => {
                     unfit.push(Unfit { message: self.explain(&misfit, &spec, row), span });
-                    Masked::Expression(mask::redacted(column, &reference))
+                    Masked::Expression(mask::redaction(column, &reference))
                 }
             };
             let verdict = match &form {
@@ -203,9 +203,13 @@ impl RoleView {
                 Masked::Expression(_) => ColumnVerdict::Masked(spec.label()),
             };
             match form {
-                Masked::Clear => list.push(reference),
+                Masked::Clear => list.push(&reference, &reference),
                 Masked::Hidden => {}
-                Masked::Expression(sql) => list.push(format!("{sql} AS {name}")),
+                Masked::Expression(mask) => {
+                    let named = |sql: &str| format!("{sql} AS {name}");
+                    list.push(&named(&mask.sql), &named(&mask.outline));
+                    list.parts.extend(mask.parts);
+                }
             }
             columns.push(ColumnAccess {
                 number: column.number,
@@ -214,7 +218,7 @@ impl RoleView {
                 decision,
             });
         }
-        (columns, list.join(", "))
+        (columns, list)
     }
 
     /// Which mask, and why.

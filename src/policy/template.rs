@@ -20,7 +20,30 @@ pub struct Template {
     pub primary_key: Vec<String>,
     /// The row filter, as checked SQL over the relation's columns; `None`: all rows.
     pub filter: Option<String>,
-    pub(super) select_list: String,
+    pub(super) list: SelectList,
+}
+
+/// The columns of a template, with their masks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SelectList {
+    /// As it is sent.
+    pub(super) sql: String,
+    /// With names in the places of deep parts of masks, as it is proven.
+    pub(super) outline: String,
+    /// Those parts.
+    pub(super) parts: Vec<String>,
+}
+
+impl SelectList {
+    /// One more column: its SQL, in the list and in the outline.
+    pub(super) fn push(&mut self, sql: &str, outline: &str) {
+        for (list, item) in [(&mut self.sql, sql), (&mut self.outline, outline)] {
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+            list.push_str(item);
+        }
+    }
 }
 
 impl Template {
@@ -41,10 +64,16 @@ impl Template {
         self.over(&source, false)
     }
 
+    /// The same with the outline of the columns' masks, to be proven with their parts.
+    pub(super) fn outline(&self) -> Template {
+        let list = SelectList { sql: self.list.outline.clone(), ..SelectList::default() };
+        Template { list, ..self.clone() }
+    }
+
     /// The sub-select over another source than the relation itself. `source` is called what the relation is
     /// called and has its columns; `fenced` keeps the statement's own functions out even where no row is dropped.
     pub(super) fn over(&self, source: &str, fenced: bool) -> String {
-        let mut sql = format!("(SELECT {} FROM {source}", self.select_list);
+        let mut sql = format!("(SELECT {} FROM {source}", self.list.sql);
         if let Some(filter) = &self.filter {
             sql.push_str(" WHERE ");
             sql.push_str(filter);

@@ -1,5 +1,6 @@
 //! Masks as the rules name them, before any column type is known.
 
+use super::json_mask::JsonMask;
 use super::table::SqlText;
 use crate::text::Span;
 
@@ -35,6 +36,28 @@ pub enum MaskSpec {
     Round(String),
     /// Dates and timestamps.
     Truncate(TruncateUnit),
+    /// Numbers, dates and timestamps, cut to a range; `None`: no end on that side. One of them is there.
+    Cap {
+        /// The least.
+        low: Option<Scalar>,
+        /// The most.
+        high: Option<Scalar>,
+    },
+    /// Addresses of the internet: the network of /24 or /48.
+    Ip,
+    /// Each match of a regular expression; it is one of those that [`super::regex`] reads.
+    Replace {
+        /// The expression.
+        pattern: String,
+        /// What stands in its place; `\1` and `\&` are parts of the match, as in PostgreSQL.
+        with: String,
+    },
+    /// Free text: each of what is found becomes its name in brackets. In order of [`ScrubKind`], each once.
+    Scrub(Vec<ScrubKind>),
+    /// Arrays, element by element.
+    Each(Box<MaskSpec>),
+    /// json and jsonb, by path.
+    Json(JsonMask),
     /// By row. `condition` is the name of a condition of the table, or an SQL expression over its columns.
     When {
         /// Name or expression.
@@ -80,6 +103,29 @@ pub enum TruncateUnit {
     Hour,
 }
 
+/// What `scrub` looks for, in the order in which it looks: what is found first cannot be found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScrubKind {
+    /// A URL, with everything in it.
+    Url,
+    /// An e-mail address.
+    Email,
+    /// What follows `password:` and its like.
+    Password,
+    /// An international bank account number.
+    Iban,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// A Korean resident registration number.
+    Rrn,
+    /// A social security number of the United States.
+    Ssn,
+    /// A card number: 13 digits or more.
+    Card,
+    /// A phone number: 8 digits or more.
+    Phone,
+}
+
 impl MaskSpec {
     /// The mask as one would write it in YAML's flow form, for people: `{keep_last: 4}`, `email`.
     pub fn label(&self) -> String {
@@ -98,6 +144,20 @@ impl MaskSpec {
             MaskSpec::Name => "name".into(),
             MaskSpec::Round(step) => format!("{{round: {step}}}"),
             MaskSpec::Truncate(unit) => format!("{{truncate: {}}}", unit.name()),
+            MaskSpec::Cap { low, high } => {
+                let end = |end: &Option<Scalar>| end.as_ref().unwrap_or(&Scalar::Null).label();
+                format!("{{cap: [{}, {}]}}", end(low), end(high))
+            }
+            MaskSpec::Ip => "ip".into(),
+            MaskSpec::Replace { pattern, with } => {
+                format!("{{replace: {pattern:?}, with: {with:?}}}")
+            }
+            MaskSpec::Scrub(kinds) => {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                format!("{{scrub: [{}]}}", kinds.join(", "))
+            }
+            MaskSpec::Each(inner) => format!("{{each: {}}}", inner.label()),
+            MaskSpec::Json(mask) => mask.label(),
             MaskSpec::When { condition, then, otherwise, .. } => {
                 format!(
                     "{{when: {}, then: {}, else: {}}}",
@@ -119,6 +179,36 @@ impl Scalar {
             Scalar::Bool(value) => value.to_string(),
             Scalar::Number(text) => text.clone(),
             Scalar::String(text) => format!("{text:?}"),
+        }
+    }
+}
+
+impl ScrubKind {
+    /// All of them, in order.
+    pub const ALL: [ScrubKind; 9] = [
+        ScrubKind::Url,
+        ScrubKind::Email,
+        ScrubKind::Password,
+        ScrubKind::Iban,
+        ScrubKind::Ip,
+        ScrubKind::Rrn,
+        ScrubKind::Ssn,
+        ScrubKind::Card,
+        ScrubKind::Phone,
+    ];
+
+    /// The word, which is also what stands in the brackets.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScrubKind::Url => "url",
+            ScrubKind::Email => "email",
+            ScrubKind::Password => "password",
+            ScrubKind::Iban => "iban",
+            ScrubKind::Ip => "ip",
+            ScrubKind::Rrn => "rrn",
+            ScrubKind::Ssn => "ssn",
+            ScrubKind::Card => "card",
+            ScrubKind::Phone => "phone",
         }
     }
 }

@@ -6,18 +6,22 @@
 //! This room reads no file and knows no database; the caller hands over the texts and the environment.
 
 mod extends;
+mod json_mask;
 mod load;
 mod mask_spec;
 mod name;
 mod read_mask;
+mod read_masks_of_text;
 mod read_role;
+mod regex;
 mod role;
 mod table;
 mod tag;
 mod user;
 
+pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
-pub use mask_spec::{MaskSpec, Scalar, TruncateUnit};
+pub use mask_spec::{MaskSpec, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern};
 pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};

@@ -3,14 +3,16 @@
 //! INVARIANT: a mask that is not read is an error. Were it left out, a shorter and perhaps looser line of the role
 //! would count for its columns.
 
+use super::json_mask::read_json;
 use super::mask_spec::{MaskSpec, Scalar, TruncateUnit};
+use super::read_masks_of_text::{replace, scrub};
 use super::table::SqlText;
 use crate::text::reader::{Reader, with_near};
 use crate::text::yaml::{Entry, Kind, Node};
 use crate::text::{Diagnostic, Span};
 
 /// Masks that are one word.
-const WORDS: [(&str, MaskSpec); 8] = [
+const WORDS: [(&str, MaskSpec); 9] = [
     ("clear", MaskSpec::Clear),
     ("hide", MaskSpec::Hide),
     ("null", MaskSpec::Null),
@@ -19,22 +21,30 @@ const WORDS: [(&str, MaskSpec); 8] = [
     ("phone", MaskSpec::Phone),
     ("card", MaskSpec::Card),
     ("name", MaskSpec::Name),
+    ("ip", MaskSpec::Ip),
 ];
 
 /// Masks that are a mapping, by the key that names them.
-const KEYS: [&str; 7] = ["constant", "keep_first", "keep_last", "round", "truncate", "when", "sql"];
+const KEYS: [&str; 12] = [
+    "constant",
+    "keep_first",
+    "keep_last",
+    "round",
+    "truncate",
+    "cap",
+    "replace",
+    "scrub",
+    "each",
+    "json",
+    "when",
+    "sql",
+];
 
 /// Masks of later versions, and what to use meanwhile.
-const LATER: [(&str, &str); 9] = [
+const LATER: [(&str, &str); 3] = [
     ("shift", "`{truncate: month}` or `{truncate: year}` until it is"),
     ("noise", "`{round: N}` until it is"),
-    ("cap", "`{round: N}` or `redact` until it is"),
     ("pseudonym", "`redact` or `null` until it is; joins by this column find nothing meanwhile"),
-    ("ip", "`redact` until it is"),
-    ("replace", "`{keep_first: N}`, `{keep_last: N}` or `redact` until it is"),
-    ("scrub", "`redact` or `null` until it is"),
-    ("json", "`redact` or `null` until it is"),
-    ("each", "`redact` or `null` until it is"),
 ];
 
 const UNITS: [(&str, TruncateUnit); 6] = [
@@ -105,6 +115,14 @@ fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Opti
         "keep_first" | "keep_last" => (&["keep_first", "keep_last"], keep(reader, entries)),
         "round" => (&["round"], round(reader, &head.value)),
         "truncate" => (&["truncate"], reader.word(&head.value, &UNITS).map(MaskSpec::Truncate)),
+        "cap" => (&["cap"], cap(reader, &head.value)),
+        "replace" => (&["replace", "with"], replace(reader, node, entries)),
+        "scrub" => (&["scrub"], scrub(reader, &head.value)),
+        "each" => {
+            let inner = read_mask(reader, head);
+            (&["each"], inner.map(|inner| MaskSpec::Each(Box::new(inner))))
+        }
+        "json" => (&["json"], read_json(reader, &head.value)),
         "when" => (&["when", "then", "else"], by_row(reader, node, head, entries)),
         "sql" => {
             let text = reader.filled_text(&head.value);
@@ -122,6 +140,10 @@ fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Opti
             reader.complain(Diagnostic::error(message, node.span));
             return None;
         }
+        "with" => {
+            reader.complain(Diagnostic::error("a mask with `with` needs `replace`", node.span));
+            return None;
+        }
         word => {
             reader.complain(unknown_mask(word, head.key_span));
             return None;
@@ -135,7 +157,7 @@ fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Opti
     mask
 }
 
-fn entry_of<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
+pub(super) fn entry_of<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
     entries.iter().find(|entry| entry.key == key)
 }
 
@@ -184,6 +206,47 @@ fn round(reader: &mut Reader<'_>, node: &Node) -> Option<MaskSpec> {
         reader.complain(diagnostic.help("such as `{round: 1000}` or `{round: 0.5}`"));
     }
     step.map(MaskSpec::Round)
+}
+
+/// `[LOW, HIGH]`; `null` leaves one side open.
+fn cap(reader: &mut Reader<'_>, node: &Node) -> Option<MaskSpec> {
+    let wrong = |reader: &mut Reader<'_>, message: &str| {
+        let diagnostic = Diagnostic::error(message, node.span);
+        reader
+            .complain(diagnostic.help("such as `{cap: [0, 100]}` or `{cap: [2000-01-01, null]}`"));
+        None
+    };
+    let Kind::Sequence(ends) = &node.kind else {
+        return wrong(reader, "`cap` needs a list of two ends");
+    };
+    let [low, high] = ends.as_slice() else {
+        return wrong(reader, "`cap` needs a list of two ends");
+    };
+    let mut end = |node: &Node| match &node.kind {
+        Kind::Null => Some(None),
+        Kind::Number(text) => Some(Some(Scalar::Number(text.clone()))),
+        Kind::String(_) => reader.text(node).map(|text| Some(Scalar::String(text))),
+        Kind::Bool(_) | Kind::Sequence(_) | Kind::Mapping(_) => {
+            reader.expected(node, "a number, a date or `null`");
+            None
+        }
+    };
+    let (low, high) = (end(low), end(high));
+    let is_upside_down = match (low.as_ref()?, high.as_ref()?) {
+        (None, None) => return wrong(reader, "`cap` with two open ends cuts nothing"),
+        (Some(Scalar::Number(low)), Some(Scalar::Number(high))) => {
+            matches!((low.parse::<f64>(), high.parse::<f64>()), (Ok(low), Ok(high)) if low > high)
+        }
+        (Some(Scalar::String(low)), Some(Scalar::String(high))) => low > high,
+        (Some(_), Some(_)) => {
+            return wrong(reader, "one end of `cap` is a number, the other one is none");
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    if is_upside_down {
+        return wrong(reader, "the first end of `cap` is above the second");
+    }
+    Some(MaskSpec::Cap { low: low?, high: high? })
 }
 
 fn by_row(

@@ -8,11 +8,17 @@
 //! indexes, identity and generation, the order by which partitions take rows (they become children). What the answer
 //! to a query depends on stays: types, column order, primary keys, views, functions.
 
+mod arrays;
+mod documents;
 mod every_mask;
+mod expressions;
 mod masks;
 mod random;
+mod ranges;
 mod sample_rules;
+mod scrubbed;
 mod twins;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

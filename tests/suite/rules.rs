@@ -153,6 +153,14 @@ roles:
       text.own: {sql: "upper(left({}, 1))"}
       person.birth_date: {when: consented, then: {truncate: year}, else: {when: "id > 5", then: clear, else: hide}}
       deep.*: phone
+      more.cap: {cap: [0, 100.5]}
+      more.days: {cap: [2000-01-01, null]}
+      more.ip: ip
+      more.replace: {with: '\1"', replace: '(?i)(\d)[a-z]'}
+      more.scrub: {scrub: [phone, url, email]}
+      more.each: {each: {when: consented, then: ip, else: redact}}
+      more.keep: {json: {keep: [$.prefs, "$.list[*].name"]}}
+      more.paths: {json: {paths: {$.a.b: email, "$.list[*]": {keep_last: 4}}, keep: [$."a b"]}}
     rows:
       public.customers: not expired
     lookup: [contact.email, contact.phone]
@@ -202,6 +210,14 @@ fn everything_that_may_be_said() {
             "{sql: \"upper(left({}, 1))\"}",
             by_row,
             "phone",
+            "{cap: [0, 100.5]}",
+            "{cap: [\"2000-01-01\", null]}",
+            "ip",
+            "{replace: \"(?i)(\\\\d)[a-z]\", with: \"\\\\1\\\"\"}",
+            "{scrub: [url, email, phone]}",
+            "{each: {when: consented, then: ip, else: redact}}",
+            "{json: {keep: [$.prefs, $.list[*].name]}}",
+            "{json: {keep: [$.\"a b\"], paths: {$.a.b: email, $.list[*]: {keep_last: 4}}}}",
         ]
     );
     assert_eq!(role.functions[1].0.name, "Far");
@@ -397,10 +413,29 @@ fn mask_like() -> impl Strategy<Value = String> {
         "round",
         "truncate",
         "constant",
+        "cap",
+        "replace",
+        "scrub",
+        "each",
+        "json",
         "sql",
     ]);
-    let word =
-        prop::sample::select(vec!["clear", "null", "email", "~", "scrub", "emial", "", "{}", "[]"]);
+    let word = prop::sample::select(vec![
+        "clear",
+        "null",
+        "email",
+        "~",
+        "scrub",
+        "ip",
+        "emial",
+        "",
+        "{}",
+        "[]",
+        "[email]",
+        "[1, 2]",
+        "{keep: [$.a]}",
+        "{paths: {$.a: name}}",
+    ]);
     prop_oneof![
         word.clone().prop_map(str::to_owned),
         (key, number).prop_map(|(key, number)| format!("{{{key}: {number}}}")),

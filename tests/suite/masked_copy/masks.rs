@@ -5,6 +5,7 @@
 use serde_yaml::Value;
 
 use super::twins::{self, Row};
+use super::{arrays, documents, ranges, scrubbed};
 
 /// What a mask makes of a value; the outer `None` of `Option<Option<_>>` never occurs: NULL is `None`.
 pub type Text = Option<String>;
@@ -21,15 +22,15 @@ pub struct Type {
 }
 
 impl Type {
-    fn is_text(&self) -> bool {
+    pub fn is_text(&self) -> bool {
         matches!(self.base.as_str(), "text" | "varchar" | "bpchar" | "name" | "citext")
     }
 
-    fn is_number(&self) -> bool {
+    pub fn is_number(&self) -> bool {
         matches!(self.base.as_str(), "int2" | "int4" | "int8" | "numeric" | "float4" | "float8")
     }
 
-    fn is_moment(&self) -> bool {
+    pub fn is_moment(&self) -> bool {
         matches!(self.base.as_str(), "date" | "timestamp" | "timestamptz")
     }
 
@@ -41,9 +42,17 @@ impl Type {
         }
     }
 
+    /// With the blanks that `char(n)` has, which the server adds itself everywhere but in arrays.
+    pub fn padded(&self, text: String) -> String {
+        match self.base.as_str() {
+            "bpchar" => format!("{text:width$}", width = (self.modifier - 4) as usize),
+            _ => text,
+        }
+    }
+
     /// What the type makes of a decimal (an integer and its digits after the point): rounded to its scale, half
     /// away from zero; nothing where it is too large.
-    fn store(&self, digits: i128, scale: i32) -> Option<(i128, i32)> {
+    pub fn store(&self, digits: i128, scale: i32) -> Option<(i128, i32)> {
         let (limit, own_scale) = match self.base.as_str() {
             "int2" => (1 << 15, 0),
             "int4" => (1 << 31, 0),
@@ -108,10 +117,25 @@ pub fn apply(mask: &Value, value: &Text, column: &Type, row: &Row, conditions: &
         Some("phone") if column.is_text() => digits_hidden(text, 8),
         Some("card") if column.is_text() => digits_hidden(text, 12),
         Some("name") if column.is_text() => Some(words_hidden(text)),
+        Some("ip") if column.is_text() => ranges::network_in_text(text, column),
+        Some("ip") => ranges::network(text),
         Some(other) => {
             panic!("mask `{other}` on type {}: the second hand cannot do it", column.base)
         }
-        None => keyed(mask, text, column),
+        None => match (mask.get("each"), mask.get("json")) {
+            (Some(inner), _) => {
+                let base = column.base.strip_prefix('_').expect("an array");
+                let element = Type { base: base.into(), ..column.clone() };
+                let is_steady = !element.is_moment() && !base.starts_with("float");
+                let apply = |value: &Text| {
+                    let masked = apply(inner, value, &element, row, conditions)?;
+                    Some(element.padded(masked))
+                };
+                arrays::each(text, is_steady, apply)
+            }
+            (_, Some(json)) => documents::masked(text, json, row, conditions),
+            (None, None) => keyed(mask, text, column),
+        },
     };
     match masked {
         Some(masked) => Some(column.fit(masked)),
@@ -137,6 +161,21 @@ fn keyed(mask: &Value, text: &str, column: &Type) -> Option<String> {
     {
         return Some(truncated(text, unit));
     }
+    if let Some(ends) = mask.get("cap").and_then(Value::as_sequence) {
+        return Some(ranges::capped(text, &ends[0], &ends[1], column));
+    }
+    if let Some(pattern) = mask.get("replace").and_then(Value::as_str)
+        && column.is_text()
+    {
+        let with = mask["with"].as_str().expect("a text");
+        return Some(twins::replaced(pattern, with, text));
+    }
+    if let Some(kinds) = mask.get("scrub").and_then(Value::as_sequence)
+        && column.is_text()
+    {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str().expect("a kind")).collect();
+        return Some(scrubbed::scrubbed(text, &kinds));
+    }
     panic!("mask {mask:?} on type {}: the second hand cannot do it", column.base)
 }
 
@@ -147,7 +186,7 @@ pub fn redacted(column: &Type) -> Text {
     }
     let text = match column.base.as_str() {
         _ if column.is_text() => column.fit("***".into()),
-        _ if column.is_number() => "0".into(),
+        _ if column.is_number() => stored(0, 0, column).unwrap_or("0".into()),
         "bool" => "f".into(),
         "date" => "1970-01-01".into(),
         "timestamp" => "1970-01-01 00:00:00".into(),
@@ -240,18 +279,23 @@ fn rounded(text: &str, step: &str, column: &Type) -> Option<String> {
     let value = value * 10_i128.pow(scale - value_scale);
     let step = step * 10_i128.pow(scale - step_scale);
     let multiple = value - value.rem_euclid(step);
-    let (multiple, scale) = column.store(multiple, scale as i32)?;
+    stored(multiple, scale as i32, column)
+}
+
+/// A decimal as the type holds and prints it; nothing where it is too large.
+pub fn stored(digits: i128, scale: i32, column: &Type) -> Option<String> {
+    let (digits, scale) = column.store(digits, scale)?;
     let Ok(places @ 1..) = u32::try_from(scale) else {
-        return Some((multiple * 10_i128.pow(scale.unsigned_abs())).to_string());
+        return Some((digits * 10_i128.pow(scale.unsigned_abs())).to_string());
     };
     let unit = 10_i128.pow(places);
-    let sign = if multiple < 0 { "-" } else { "" };
-    let (whole, rest) = (multiple.abs() / unit, multiple.abs() % unit);
+    let sign = if digits < 0 { "-" } else { "" };
+    let (whole, rest) = (digits.abs() / unit, digits.abs() % unit);
     Some(format!("{sign}{whole}.{rest:0width$}", width = places as usize))
 }
 
 /// A decimal as an integer and the number of digits after the point.
-fn decimal(text: &str) -> Option<(i128, u32)> {
+pub fn decimal(text: &str) -> Option<(i128, u32)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     Some((digits, fraction.len() as u32))
@@ -352,6 +396,24 @@ mod tests {
                 "2026-04-01 00:00:00+00",
             ),
             ("{truncate: hour}", "timestamp", "2026-05-31 10:11:12.5", "2026-05-31 10:00:00"),
+            ("{cap: [0, 100]}", "int4", "-5", "0"),
+            ("{cap: [null, 100]}", "int4", "500", "100"),
+            ("{cap: [2000-01-01, null]}", "date", "0044-03-15 BC", "2000-01-01"),
+            (
+                "{cap: [null, \"2030-01-01 12:00:00\"]}",
+                "timestamptz",
+                "infinity",
+                "2030-01-01 12:00:00+00",
+            ),
+            ("ip", "inet", "10.1.2.3", "10.1.2.0/24"),
+            ("ip", "inet", "10.1.2.3/8", "10.0.0.0/8"),
+            ("ip", "cidr", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+            ("ip", "text", "203.0.113.9", "203.0.113.0/24"),
+            ("ip", "text", "2001:db8::9041", "2001:db8::/48"),
+            ("ip", "text", "203.0.113.256", "***"),
+            ("ip", "text", "fe80::1%eth0", "***"),
+            ("{replace: \"[0-9]\", with: \"#\"}", "text", "a1b22", "a#b##"),
+            ("{scrub: [email]}", "text", "to kim@example.com.", "to [email]."),
             ("redact", "money", "$1.00", "NULL"),
             ("redact", "_text", "{a}", "{}"),
             ("\"null\"", "text", "a", "NULL"),

@@ -13,10 +13,16 @@ pub type Row = BTreeMap<String, Text>;
 type Condition = fn(&Row) -> Option<bool>;
 
 /// Conditions that are more than the name of a boolean column, by their text.
-const CONDITIONS: &[(&str, Condition)] = &[("paid_on < date '2026-06-01'", |row| {
-    // ISO dates of the same length sort like their text.
-    row["paid_on"].as_deref().map(|date| date < "2026-06-01")
-})];
+const CONDITIONS: &[(&str, Condition)] = &[
+    ("paid_on < date '2026-06-01'", |row| {
+        // ISO dates of the same length sort like their text.
+        row["paid_on"].as_deref().map(|date| date < "2026-06-01")
+    }),
+    ("mod(id, 2) < 1", |row| {
+        let id = row["id"].as_deref()?;
+        Some(id.parse::<i64>().expect("a number") % 2 == 0)
+    }),
+];
 
 /// A twin of an own mask: from the value and its row.
 type Expression = fn(&Text, &Row) -> Text;
@@ -63,5 +69,42 @@ pub fn expression(sql: &str, value: &Text, row: &Row) -> Text {
     match EXPRESSIONS.iter().find(|(text, _)| *text == sql) {
         Some((_, twin)) => twin(value, row),
         None => panic!("no twin for the mask `{sql}`: add it to masked_copy/twins.rs"),
+    }
+}
+
+/// A twin of a regular expression: from what stands in its place and the text.
+type Replacement = fn(&str, &str) -> String;
+
+/// Regular expressions of `replace`, by their text.
+const REPLACEMENTS: &[(&str, Replacement)] = &[
+    ("[0-9]", |with, text| {
+        text.chars().map(|c| if c.is_ascii_digit() { with.into() } else { c.to_string() }).collect()
+    }),
+    ("(?i)(k)im", |_with, text| {
+        // `\\1..`: the first letter as it was written.
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            match rest.get(..3).filter(|word| word.eq_ignore_ascii_case("kim")) {
+                Some(_) => {
+                    out.push(next);
+                    out.push_str("..");
+                    rest = &rest[3..];
+                }
+                None => {
+                    out.push(next);
+                    rest = &rest[next.len_utf8()..];
+                }
+            }
+        }
+        out
+    }),
+];
+
+/// What `replace` makes of a text.
+pub fn replaced(pattern: &str, with: &str, text: &str) -> String {
+    match REPLACEMENTS.iter().find(|(known, _)| *known == pattern) {
+        Some((_, twin)) => twin(with, text),
+        None => panic!("no twin for the expression `{pattern}`: add it to masked_copy/twins.rs"),
     }
 }

@@ -1,0 +1,133 @@
+//! Masks of free text: `scrub`.
+//!
+//! What is looked for is what people write, not what standards allow: separators in numbers, full-width digits, an
+//! address without a dot. Where in doubt it is taken: a long order number becomes `[phone]`. Classes are written out,
+//! so that no locale changes what is found.
+
+use super::fixed::literal;
+use crate::rules::ScrubKind;
+
+/// White space, between brackets: ASCII's, no-break and ideographic space.
+const SPACE: &str = r" \t\n\r\f\v\u00a0\u3000";
+/// A digit, full-width ones too.
+const DIGIT: &str = r"[0-9\uff10-\uff19]";
+/// What stands between the digits of a number; hyphens and dashes of all lengths.
+const BETWEEN: &str = r"[ ./()\u00a0\u2010-\u2015\u2212\u3000\uff08\uff09\uff0d\uff0e-]{0,3}";
+/// For `translate`.
+const DIGITS: &str = "0123456789０１２３４５６７８９";
+
+/// Each of the kinds that is found becomes its name in brackets.
+pub(super) fn scrub(text: &str, kinds: &[ScrubKind]) -> String {
+    let chain = |with_digits: bool| {
+        let kinds = kinds.iter().filter(|kind| with_digits || !has_digits(**kind));
+        kinds.fold(text.to_owned(), |text, kind| {
+            let (pattern, with) = (literal(&pattern(*kind)), literal(&replacement(*kind)));
+            format!("pg_catalog.regexp_replace({text}, {pattern}, {with}, 'g')")
+        })
+    };
+    if !kinds.iter().copied().any(has_digits) {
+        return chain(true);
+    }
+    // Most texts hold no digit, and regular expressions are slow.
+    format!(
+        "CASE WHEN pg_catalog.translate({text}, '{DIGITS}', '') = {text} THEN {} ELSE {} END",
+        chain(false),
+        chain(true)
+    )
+}
+
+/// True when there is none of the kind without a digit.
+fn has_digits(kind: ScrubKind) -> bool {
+    match kind {
+        ScrubKind::Iban | ScrubKind::Rrn | ScrubKind::Ssn | ScrubKind::Card | ScrubKind::Phone => {
+            true
+        }
+        ScrubKind::Url | ScrubKind::Email | ScrubKind::Password | ScrubKind::Ip => false,
+    }
+}
+
+fn replacement(kind: ScrubKind) -> String {
+    match kind {
+        // The word before it stays.
+        ScrubKind::Password => r"\1[password]".into(),
+        ScrubKind::Url
+        | ScrubKind::Email
+        | ScrubKind::Iban
+        | ScrubKind::Ip
+        | ScrubKind::Rrn
+        | ScrubKind::Ssn
+        | ScrubKind::Card
+        | ScrubKind::Phone => format!("[{}]", kind.name()),
+    }
+}
+
+/// PostgreSQL takes the leftmost match and of those the longest; there is no way back for it to be slow on.
+fn pattern(kind: ScrubKind) -> String {
+    match kind {
+        ScrubKind::Url => {
+            let rest = format!(r#"[^{SPACE}<>"]+"#);
+            format!(r"[A-Za-z][A-Za-z0-9+.-]*://{rest}|[Ww][Ww][Ww][.]{rest}")
+        }
+        // From what stands before the first `@` to the end of the word; a full stop behind it is none of it.
+        ScrubKind::Email => {
+            let not =
+                format!(r#"{SPACE}<>()\[\],;:"'/\\=\u3001\u3002\uff08\uff09\uff0c\uff1a\uff1b"#);
+            format!("[^{not}@]+@[^{not}]*[^{not}.!?@-]")
+        }
+        ScrubKind::Password => password(),
+        // Capitals in groups of four, or small letters in one piece.
+        ScrubKind::Iban => {
+            "(?<![A-Za-z0-9])(?:[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\
+                            |[a-z]{2}[0-9]{2}[a-z0-9]{11,30})(?![A-Za-z0-9])"
+                .into()
+        }
+        // Four numbers; or hexadecimal digits and colons, two of them together or three in all, which no time has.
+        ScrubKind::Ip => {
+            let run = "[0-9A-Fa-f:.]";
+            format!(
+                "(?<![0-9.])[0-9]{{1,3}}(?:[.][0-9]{{1,3}}){{3}}(?![0-9])\
+                 |(?<![0-9A-Za-z:.])(?=[:.]*[0-9A-Fa-f])(?={run}*::|(?:[0-9A-Fa-f.]*:){{3}}){run}+"
+            )
+        }
+        // The last six may be hidden already.
+        ScrubKind::Rrn => format!(
+            r"(?<!{DIGIT}){DIGIT}{{6}}[ \u2010-\u2015\u2212\uff0d-]{{0,3}}{DIGIT}(?:{DIGIT}{{6}}|[*xX]{{6}})(?!{DIGIT})"
+        ),
+        ScrubKind::Ssn => format!(
+            "(?<!{DIGIT})(?<!{DIGIT}[./-]){DIGIT}{{3}}[ -]?{DIGIT}{{2}}[ -]?{DIGIT}{{4}}(?![./-]?{DIGIT})"
+        ),
+        ScrubKind::Card => number(13),
+        ScrubKind::Phone => number(8),
+    }
+}
+
+/// So many digits or more, as many as there are, with something between them or nothing; a date is none, and neither is
+/// what is left of one behind its year.
+fn number(digits: u32) -> String {
+    let part = format!("{DIGIT}{{1,2}}");
+    let year = format!("[1-2]{DIGIT}{{3}}");
+    let date =
+        format!("(?:{year}[./-]{part}[./-]{part}|{part}[./-]{part}[./-]{year})(?![./-]?{DIGIT})");
+    format!(
+        "[+]?[(]?(?<!{DIGIT})(?<!{DIGIT}[./-])(?!{date}){DIGIT}(?:{BETWEEN}{DIGIT}){{{},}}",
+        digits - 1
+    )
+}
+
+/// A word for it, what links the word to the password, and the password up to the next space or in quotes.
+fn password() -> String {
+    let letters = |word: &str| -> String {
+        let both = |c: char| format!("[{}{}]", c.to_ascii_uppercase(), c);
+        word.chars().map(both).collect()
+    };
+    let english =
+        ["password", "passphrase", "passcode", "passwort", "passwd", "pass", "pwd", "pw", "pin"];
+    let english: Vec<String> = english.into_iter().map(letters).collect();
+    let words = format!("(?:(?<![A-Za-z])(?:{})|비밀번호|비번|암호|패스워드)", english.join("|"));
+    let space = format!("[{SPACE}]");
+    let sign = r"[:=\uff1a]";
+    let link = format!(
+        r#"(?:["']?(?:{space}*{sign}+)+{space}*|{space}+[Ii][Ss]{space}+(?:{sign}+{space}*)*|[은는]{space}*(?:{sign}+{space}*)*)"#
+    );
+    format!(r#"({words}{link})(?:"[^"]*"|'[^']*'|[^{SPACE}:=\uff1a][^{SPACE}]*)"#)
+}
