@@ -11,10 +11,14 @@ use super::Speaker;
 use super::copy::{self, CopyOut};
 use super::own;
 use super::refusal::Refusal;
+use super::resolve::{Target, resolve};
 use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use crate::catalog::SearchPath;
-use crate::grammar::deparse;
+use crate::grammar::{deparse, quote_identifier};
+
+/// `AccessShareLock` (storage/lockdefs.h).
+const ACCESS_SHARE: i32 = 1;
 
 /// Where a statement goes from the gate.
 #[derive(Debug)]
@@ -122,10 +126,32 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             let effect = Effect::None;
             Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made, kind, effect })))
         }
+        Node::LockStmt(lock) if lock.mode == ACCESS_SHARE => self::lock(lock, speaker),
         // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
         Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
         other => refused(&kind_name(other)),
     }
+}
+
+/// LOCK TABLE … IN ACCESS SHARE MODE, the lock that a SELECT takes: pg_dump asks for it.
+fn lock(lock: &protobuf::LockStmt, speaker: Speaker<'_>) -> Result<Gated, Refusal> {
+    let mut names = Vec::with_capacity(lock.relations.len());
+    for relation in &lock.relations {
+        let Some(Node::RangeVar(relation)) = &relation.node else {
+            return Err(Refusal::not_understood("a LOCK of what is no relation"));
+        };
+        let schema = (!relation.schemaname.is_empty()).then_some(relation.schemaname.as_str());
+        let target = resolve(speaker, schema, &relation.relname)?;
+        let (schema, name) = match &target {
+            Target::Open { schema, name } => (schema.as_str(), name.as_str()),
+            Target::Hole(content) => (content.schema(), content.name()),
+        };
+        let only = if relation.inh { "" } else { "ONLY " };
+        names.push(format!("{only}{}.{}", quote_identifier(schema), quote_identifier(name)));
+    }
+    let nowait = if lock.nowait { " NOWAIT" } else { "" };
+    let text = format!("LOCK TABLE {} IN ACCESS SHARE MODE{nowait}", names.join(", "));
+    Ok(Gated::Pass { text, kind: StatementKind::Transaction, effect: Effect::None })
 }
 
 fn wrapped(node: &Node, kind: StatementKind, effect: Effect) -> Result<Gated, Refusal> {

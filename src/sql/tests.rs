@@ -262,6 +262,8 @@ fn what_is_refused() {
         ("DECLARE c CURSOR FOR SELECT pg_read_file('x')", "42501", "pg_read_file"),
         ("PREPARE p AS SELECT * FROM pg_statistic", "42501", "pg_statistic"),
         ("PREPARE p AS DELETE FROM customers", "42501", "PREPARE of what is no SELECT"),
+        ("LOCK customers, nowhere IN ACCESS SHARE MODE", "42P01", "nowhere"),
+        ("LOCK customers IN ROW SHARE MODE", "42501", "LOCK"),
         ("EXECUTE p(reveal(1))", "42501", "reveal"),
         ("EXPLAIN SELECT 1", "42501", "EXPLAIN"),
         ("DO 'BEGIN END'", "42501", "DO"),

@@ -180,7 +180,7 @@ fn a_simple_query_between_the_messages_of_a_unit() {
 fn a_refusal_looks_like_an_error_of_the_server() {
     let mut client = harness::connect("support", &[]);
     // Alone, in a transaction, in a failed one, and in a unit.
-    simple(&mut client, "LOCK customers");
+    simple(&mut client, "LOCK customers IN EXCLUSIVE MODE");
     assert_eq!(kinds(&mut client, 1), "E42501ZI");
     simple(&mut client, "BEGIN");
     simple(&mut client, "SELECT pg_read_file('/etc/passwd')");
