@@ -15,7 +15,7 @@ use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
 use super::{Refusal, Speaker};
-use crate::grammar::{Proof, Terms, Violation, functions, parse, prove};
+use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
 
 /// The gate's terms: relations are judged elsewhere, everything else as in the proof, but unqualified names may
 /// still be overloaded: the rewriter pins them.
@@ -226,7 +226,7 @@ fn judge_call(
             }
             match name {
                 "set_config" => judge_set_config(call),
-                "current_setting" => judge_current_setting(call),
+                "current_setting" | "pg_settings_get_flags" => judge_current_setting(name, call),
                 _ => Ok(()),
             }
         }
@@ -239,6 +239,10 @@ fn judge_call(
 
 /// `(x).name` and `alias.name` call a function where there is no such column.
 fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
+    // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
+    if matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config") {
+        return Err(Violation::Field(name.into()));
+    }
     let snapshot = speaker.view.snapshot();
     let builtin = snapshot.builtin_functions.contains(name) && !functions::is_allowed(name);
     let user = snapshot
@@ -263,19 +267,19 @@ fn is_reviewed_column(name: &str) -> bool {
 /// effect can be followed.
 fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
     let refused = |why| Err(Violation::Arguments("set_config".into(), why));
-    let Some(name) = call.args.first().and_then(constant) else {
+    let Some(name) = constant_text(call.args.first()) else {
         return refused("needs a setting's name as a plain literal");
     };
     if name.eq_ignore_ascii_case("search_path") {
         return refused("cannot set search_path here: use SET search_path");
     }
     match judge_setting(&name) {
-        SettingVerdict::Allowed => match call.args.get(1).and_then(constant) {
+        SettingVerdict::Allowed => match constant_text(call.args.get(1)) {
             Some(value) if super::settings::may_be(&name, &value) => Ok(()),
             None if !name.eq_ignore_ascii_case("client_min_messages") => Ok(()),
             Some(_) | None => refused("cannot set this value"),
         },
-        SettingVerdict::Only(value) => match call.args.get(1).and_then(constant) {
+        SettingVerdict::Only(value) => match constant_text(call.args.get(1)) {
             Some(given) if super::settings::is_same_value(value, &given) => Ok(()),
             _ => refused("cannot change a setting that is pinned"),
         },
@@ -283,24 +287,19 @@ fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
     }
 }
 
-fn judge_current_setting(call: &protobuf::FuncCall) -> Result<(), Violation> {
-    match call.args.first().and_then(constant) {
-        Some(_) => Ok(()),
-        None => Err(Violation::Arguments(
-            "current_setting".into(),
-            "needs a setting's name as a plain literal",
-        )),
-    }
-}
-
-/// The text of a string literal, under casts to a type of text.
-fn constant(node: &protobuf::Node) -> Option<String> {
-    match node.node.as_ref()? {
-        Node::AConst(value) => match value.val.as_ref()? {
-            protobuf::a_const::Val::Sval(text) => Some(text.sval.clone()),
-            _ => None,
+fn judge_current_setting(function: &str, call: &protobuf::FuncCall) -> Result<(), Violation> {
+    match constant_text(call.args.first()) {
+        // Of Scrim's own, those that a session sets itself.
+        Some(name) => match name.to_ascii_lowercase().as_str() {
+            "scrim.purpose" | "scrim.end_user" => Ok(()),
+            own if own.starts_with("scrim.") => Err(Violation::Arguments(
+                function.into(),
+                "cannot read this setting; SHOW tells what there is to know",
+            )),
+            _ => Ok(()),
         },
-        Node::TypeCast(cast) => constant(cast.arg.as_deref()?),
-        _ => None,
+        None => {
+            Err(Violation::Arguments(function.into(), "needs a setting's name as a plain literal"))
+        }
     }
 }
