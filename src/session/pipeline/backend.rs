@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use super::super::statements::{Prepared, Rows};
-use super::expected::{Fate, Probed, Progress, Reply};
+use super::expected::{Fate, Probed, Reply};
 use super::rows::{is_same, stopped_by_guard};
-use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, SentStatement, Txn};
+use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, Txn};
 use crate::catalog::SearchPath;
 use crate::sql::Effect;
 use crate::wire::reader::{self, Named};
-use crate::wire::writer::{self, ErrorMessage};
 use crate::wire::{Frame, Piece};
 
 /// Settings that decide how texts are read; the server may never report another value.
@@ -311,91 +310,6 @@ impl Pipeline {
         Ok(())
     }
 
-    /// ErrorResponse.
-    fn error(&mut self, frame: &Frame, out: &mut Out) -> Result<(), Fault> {
-        let fields = reader::error_fields(frame.body()).ok();
-        let severity = fields.as_ref().and_then(|all| all.field(b'V').or(all.field(b'S')));
-        let is_fatal = matches!(severity, Some("FATAL" | "PANIC"));
-        let code = fields.as_ref().and_then(|all| all.field(b'C')).unwrap_or("XX000").to_owned();
-        if is_fatal {
-            self.abandon(&code, out);
-            out.to_client.extend_from_slice(&self.cleaned(frame.body()));
-            return Err(Fault::ServerFatal);
-        }
-        let said = match self.queue.front().map(|front| &front.fate) {
-            None => return Err(self.misfit(b'E')),
-            Some(Fate::Synthesise(_)) => return Err(self.misfit(b'E')),
-            Some(Fate::Replace(error)) => error.clone(),
-            Some(Fate::Forward | Fate::Swallow) => self.cleaned(frame.body()),
-        };
-        self.settings.fail();
-        let said = self.take_stopped().unwrap_or(said);
-        if self.mute.is_none() {
-            out.to_client.extend_from_slice(&said);
-        }
-        self.end_failed(&code, out)
-    }
-
-    /// Where the front entry's rows were stopped, the client hears why rather than what the server says.
-    fn take_stopped(&mut self) -> Option<Bytes> {
-        match self.queue.front_mut().map(|front| &mut front.reply) {
-            Some(Reply::Execute(run)) => run.progress.stopped.take(),
-            Some(Reply::Query(run)) => run.progress.stopped.take(),
-            _ => None,
-        }
-    }
-
-    /// The server skips to the unit's Sync, or to the ReadyForQuery of its Query, and so does the queue.
-    fn end_failed(&mut self, code: &str, out: &mut Out) -> Result<(), Fault> {
-        let ends_ready = self.queue.front().is_some_and(|front| front.reply.ends_ready());
-        if ends_ready {
-            let Some(front) = self.queue.front_mut() else { return Ok(()) };
-            if let Reply::Query(run) = &mut front.reply {
-                if run.failed {
-                    return Err(self.misfit(b'E'));
-                }
-                run.failed = true;
-                let progress = std::mem::take(&mut run.progress);
-                complete_rest(run.statements.get(run.ended..), &progress, code, out);
-            }
-            return Ok(());
-        }
-        // PostgreSQL drops the unnamed statement before it reads the text that was to replace it.
-        if let Some(Reply::Parse { name, .. }) = self.queue.front().map(|front| &front.reply)
-            && name.is_empty()
-        {
-            self.statements.drop_statement("");
-        }
-        while let Some(front) = self.queue.pop_front() {
-            if matches!(front.reply, Reply::Sync) {
-                self.queue.push_front(front);
-                return Ok(());
-            }
-            skip(&front.reply, code, out);
-        }
-        self.skipping = true;
-        Ok(())
-    }
-
-    /// The session ends: what was accepted has ended with it.
-    pub fn abandon(&mut self, code: &str, out: &mut Out) {
-        while let Some(front) = self.queue.pop_front() {
-            skip(&front.reply, code, out);
-        }
-    }
-
-    /// An error that the server knows nothing of: the client hears nothing more of this unit.
-    fn fail_alone(&mut self, error: Bytes, out: &mut Out) {
-        if self.mute.is_some() {
-            return;
-        }
-        out.to_client.extend_from_slice(&error);
-        self.mute = Some(Mute::ToSync);
-        if !self.queue.iter().any(|expected| matches!(expected.reply, Reply::Sync)) {
-            self.skipping = true;
-        }
-    }
-
     fn parameter(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         let misfit = self.misfit(b'S');
         let (name, value) = reader::parameter_status(frame.body()).map_err(|_| misfit.clone())?;
@@ -431,53 +345,9 @@ impl Pipeline {
         self.queue.pop_front();
     }
 
-    fn cleaned(&self, fields: &[u8]) -> Bytes {
-        let mut said = BytesMut::new();
-        match self.judge.clean(fields) {
-            Some(fields) => message(b'E', &fields, &mut said),
-            None => writer::error_response(
-                &mut said,
-                &ErrorMessage::new("ERROR", "XX000", "scrim: the database reported an error"),
-            ),
-        }
-        said.freeze()
-    }
-
     pub(super) fn misfit(&self, tag: u8) -> Fault {
         let due = self.queue.front().map_or("nothing", |front| front.reply.due());
         Fault::Misfit { got: char::from(tag), due }
-    }
-}
-
-/// An entry that the server has failed at or skipped.
-fn skip(reply: &Reply, code: &str, out: &mut Out) {
-    match reply {
-        Reply::Execute(run) => out.events.extend(run.number.map(|statement| Event::Completed {
-            statement,
-            rows: run.progress.rows,
-            bytes: run.progress.bytes,
-            error: Some(code.to_owned()),
-        })),
-        Reply::Query(run) => {
-            complete_rest(run.statements.get(run.ended..), &run.progress, code, out);
-        }
-        Reply::Parse { .. }
-        | Reply::Bind { .. }
-        | Reply::DescribeStatement { .. }
-        | Reply::DescribePortal { .. }
-        | Reply::Close { .. }
-        | Reply::Sync => {}
-    }
-}
-
-/// Completes the statement under way with what it gave, and those behind it with nothing.
-fn complete_rest(rest: Option<&[SentStatement]>, progress: &Progress, code: &str, out: &mut Out) {
-    // A probe has the number of the COPY behind it.
-    let rest = rest.unwrap_or_default().iter().filter(|statement| !statement.is_probe);
-    for (place, statement) in rest.enumerate() {
-        let (rows, bytes) = if place == 0 { (progress.rows, progress.bytes) } else { (0, 0) };
-        let error = Some(code.to_owned());
-        out.events.push(Event::Completed { statement: statement.number, rows, bytes, error });
     }
 }
 
@@ -498,7 +368,7 @@ fn code_of(error: &[u8]) -> String {
     code.unwrap_or("42501").to_owned()
 }
 
-fn message(tag: u8, body: &[u8], out: &mut BytesMut) {
+pub(super) fn message(tag: u8, body: &[u8], out: &mut BytesMut) {
     // A body comes out of a frame and only gets shorter, so its length fits.
     let length = i32::try_from(body.len()).unwrap_or(i32::MAX).saturating_add(4);
     out.put_u8(tag);

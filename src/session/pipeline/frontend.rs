@@ -142,10 +142,11 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<Step, Fault> {
         // What EXECUTE, FETCH or MOVE names in a Query is looked up before it is sent.
-        let may_name = |word| text.to_ascii_lowercase().contains(word);
-        let waits = origin == Origin::Query
-            && !self.queue.is_empty()
-            && ["execute", "fetch", "move"].into_iter().any(may_name);
+        let may_name = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ["execute", "fetch", "move"].into_iter().any(|word| text.contains(word))
+        };
+        let waits = origin == Origin::Query && !self.queue.is_empty() && may_name(&text);
         if waits || self.settings_are_uncertain() {
             return Ok(self.wait(piece, out));
         }

@@ -34,6 +34,7 @@
 
 mod backend;
 mod expected;
+mod failing;
 mod frontend;
 mod lookup;
 mod rows;

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 
-use super::{Event, Fault};
+use super::{Event, Fault, SentStatement};
+use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 use crate::wire::writer;
 use model::{Bench, CANARY, error, summary};
@@ -264,6 +265,57 @@ fn a_skipped_describe_has_judged_nothing() {
         let said = run(&mut bench, &["B - s", "E - 0", "S"]);
         assert!(said.contains('E') && !said.contains('D'), "{said}");
     }
+}
+
+/// COPY describes no rows: the probe in front of it is judged, and decides over its data.
+#[test]
+fn the_data_of_a_copy_is_judged_by_its_probe() {
+    let copy = SentStatement {
+        number: 1,
+        kind: StatementKind::Copy { extra_messages: 0 },
+        effect: Effect::None,
+        makes: None,
+        is_probe: false,
+    };
+    let probe = SentStatement { is_probe: true, ..copy.clone() };
+    let of = |table: i32| {
+        let mut said = BytesMut::new();
+        model::row_description(&mut said, table);
+        writer::command_complete(&mut said, "SELECT 0");
+        said
+    };
+    let data = |tag: &str| {
+        let mut said = BytesMut::from(&b"H\0\0\0\x07\0\0\0d\0\0\0\x06hi"[..]);
+        said.extend_from_slice(if tag.is_empty() { b"" } else { b"c\0\0\0\x04" });
+        writer::command_complete(&mut said, "COPY 1");
+        writer::ready_for_query(&mut said, b'I');
+        said
+    };
+    let ask = |statements: &[&SentStatement]| {
+        let mut bench = Bench::new(None);
+        let statements = statements.iter().map(|one| (*one).clone()).collect();
+        bench.pipeline.query("as planned", statements, &mut bench.out).unwrap();
+        bench.out.to_server.clear();
+        bench
+    };
+    for (table, expected) in [(0, "H d c C ZI"), (666, "E42501 ZI")] {
+        let mut bench = ask(&[&probe, &copy]);
+        bench.server_says(&of(table)).unwrap();
+        assert_eq!(summary(&bench.to_client), "", "the probe is not the client's");
+        bench.server_says(&data("c")).unwrap();
+        assert_eq!(summary(&bench.to_client), expected);
+        let breaches = bench.events.iter().filter(|event| matches!(event, Event::Breach { .. }));
+        assert_eq!(breaches.count(), usize::from(table != 0));
+        let ends = bench.events.iter().filter(|event| matches!(event, Event::Completed { .. }));
+        assert_eq!(ends.count(), 1, "one record, one end");
+    }
+    // No probe before it; data of what is no COPY; a COPY that never says that it is done.
+    assert!(ask(&[&copy]).server_says(&data("c")).is_err());
+    let select = SentStatement { kind: StatementKind::Select, ..copy.clone() };
+    assert!(ask(&[&select]).server_says(&data("c")).is_err());
+    let mut bench = ask(&[&probe, &copy]);
+    bench.server_says(&of(0)).unwrap();
+    assert!(bench.server_says(&data("")).is_err());
 }
 
 #[test]
