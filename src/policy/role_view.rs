@@ -119,13 +119,9 @@ impl RoleView {
         if let Some(reason) = self.stricter_child(relation, &columns) {
             return Access::Closed { reason };
         }
-        let filter = match self.filter(relation) {
+        let filter = match self.usable_filter(relation, unfit) {
             Ok(filter) => filter,
-            Err(found) => {
-                let reason = format!("its row filter cannot be used: {}", found.message);
-                unfit.push(found);
-                return Access::Closed { reason };
-            }
+            Err(closed) => return closed,
         };
         let is_clear = |column: &ColumnAccess| column.verdict == ColumnVerdict::Clear;
         if filter.is_none() && columns.iter().all(is_clear) {
@@ -254,8 +250,21 @@ impl RoleView {
         (spec, decision, rule.map(|rule| rule.span))
     }
 
+    /// The row filter; a relation whose filter cannot be used is closed.
+    pub(super) fn usable_filter(
+        &self,
+        relation: &Relation,
+        unfit: &mut Vec<Unfit>,
+    ) -> Result<Option<String>, Access> {
+        self.filter(relation).map_err(|found| {
+            let reason = format!("its row filter cannot be used: {}", found.message);
+            unfit.push(found);
+            Access::Closed { reason }
+        })
+    }
+
     /// The role's filters on the relation and its ancestors, all of them.
-    pub(super) fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
+    fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };

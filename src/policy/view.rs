@@ -100,13 +100,9 @@ impl RoleView {
         if columns.iter().all(|column| column.verdict == ColumnVerdict::Hidden) {
             return Access::Hidden;
         }
-        let filter = match self.filter(view) {
+        let filter = match self.usable_filter(view, unfit) {
             Ok(filter) => filter,
-            Err(found) => {
-                let reason = format!("its row filter cannot be used: {}", found.message);
-                unfit.push(found);
-                return Access::Closed { reason };
-            }
+            Err(closed) => return closed,
         };
         match self.template(view, columns, list, filter, Vec::new()) {
             Ok(template) => Access::View(Arc::new(View {
@@ -120,7 +116,8 @@ impl RoleView {
         }
     }
 
-    /// All that a view reads, through other views too; `None` where that does not end.
+    /// All that a view reads, through other views too, apart from those that are open, which somebody has judged;
+    /// `None` where that does not end.
     pub(super) fn reads_below(&self, view: &Relation) -> Option<BTreeSet<(RelationOid, i16)>> {
         let mut found = BTreeSet::new();
         let mut level = vec![view];
@@ -129,7 +126,9 @@ impl RoleView {
             let views: BTreeSet<RelationOid> = reads.iter().map(|(oid, _)| *oid).collect();
             found.extend(reads);
             let views = views.into_iter().filter_map(|oid| self.snapshot().relation(oid));
-            level = views.filter(|below| below.kind == RelationKind::View).collect();
+            let goes_on =
+                |below: &&Relation| below.kind == RelationKind::View && !self.is_named_open(below);
+            level = views.filter(goes_on).collect();
             if level.is_empty() {
                 return Some(found);
             }
@@ -144,8 +143,8 @@ impl RoleView {
         if relation.kind == RelationKind::View && !relation.is_system() {
             let hidden = |own| matches!(self.decide(relation, own), (MaskSpec::Hide, ..));
             let mut own = relation.columns.iter();
-            return relation.columns.iter().all(hidden)
-                || own.any(|own| own.number == column && hidden(own));
+            let all_are = !relation.columns.is_empty() && relation.columns.iter().all(hidden);
+            return all_are || own.any(|own| own.number == column && hidden(own));
         }
         match self.access(oid) {
             Access::Hidden => true,

@@ -6,7 +6,7 @@ use pg_query::protobuf::{self, CopyStmt, DefElem};
 
 use super::Speaker;
 use super::refusal::Refusal;
-use super::resolve::{Target, resolve};
+use super::resolve::{Target, resolve_named};
 use crate::catalog::{Relation, RelationKind};
 use crate::grammar::{self, quote_identifier};
 use crate::policy::ColumnVerdict;
@@ -77,7 +77,11 @@ fn judge_option(option: &protobuf::Node) -> Result<u8, Refusal> {
     match (defname.as_str(), text) {
         ("format", Some("text" | "csv")) => Ok(0),
         ("format", Some("binary")) => Ok(1),
-        ("header", Some(text)) if text.eq_ignore_ascii_case("false") || text == "off" => Ok(0),
+        ("header", Some(text))
+            if text.eq_ignore_ascii_case("false") || text.eq_ignore_ascii_case("off") =>
+        {
+            Ok(0)
+        }
         ("header", _) => Ok(1),
         ("delimiter" | "null" | "quote" | "escape", Some(_)) | ("force_quote", None) => Ok(0),
         ("encoding", Some(name)) if is_utf8(name) => Ok(0),
@@ -106,12 +110,8 @@ fn of_table(
     list: &[protobuf::Node],
     speaker: Speaker<'_>,
 ) -> Result<String, Refusal> {
-    let schema = (!table.schemaname.is_empty()).then_some(table.schemaname.as_str());
-    let target = resolve(speaker, schema, &table.relname)?;
-    let (schema, name) = match &target {
-        Target::Open { schema, name } => (schema.as_str(), name.as_str()),
-        Target::Hole(content) => (content.schema(), content.name()),
-    };
+    let target = resolve_named(speaker, table)?;
+    let (schema, name) = target.name();
     let relation = speaker.view.snapshot().relation_named(schema, name);
     let relation = relation.ok_or_else(|| Refusal::no_such_relation(&table.relname))?;
     let kind = match relation.kind {

@@ -11,7 +11,7 @@ use super::Speaker;
 use super::copy::{self, CopyOut};
 use super::own;
 use super::refusal::Refusal;
-use super::resolve::{Target, resolve};
+use super::resolve::resolve_named;
 use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use crate::catalog::SearchPath;
@@ -140,12 +140,8 @@ fn lock(lock: &protobuf::LockStmt, speaker: Speaker<'_>) -> Result<Gated, Refusa
         let Some(Node::RangeVar(relation)) = &relation.node else {
             return Err(Refusal::not_understood("a LOCK of what is no relation"));
         };
-        let schema = (!relation.schemaname.is_empty()).then_some(relation.schemaname.as_str());
-        let target = resolve(speaker, schema, &relation.relname)?;
-        let (schema, name) = match &target {
-            Target::Open { schema, name } => (schema.as_str(), name.as_str()),
-            Target::Hole(content) => (content.schema(), content.name()),
-        };
+        let target = resolve_named(speaker, relation)?;
+        let (schema, name) = target.name();
         let only = if relation.inh { "" } else { "ONLY " };
         names.push(format!("{only}{}.{}", quote_identifier(schema), quote_identifier(name)));
     }

@@ -1,5 +1,7 @@
 //! From a relation's name in a statement to what stands there for the role.
 
+use pg_query::protobuf::RangeVar;
+
 use super::Speaker;
 use super::hole::Content;
 use super::refusal::Refusal;
@@ -19,6 +21,26 @@ pub(super) enum Target {
     },
     /// Becomes a hole.
     Hole(Content),
+}
+
+impl Target {
+    /// The relation's own schema and name.
+    pub(super) fn name(&self) -> (&str, &str) {
+        match self {
+            Target::Open { schema, name } => (schema, name),
+            Target::Hole(content) => (content.schema(), content.name()),
+        }
+    }
+}
+
+/// As [`resolve`], of a name that stands outside a query: in COPY, in LOCK.
+pub(super) fn resolve_named(speaker: Speaker<'_>, named: &RangeVar) -> Result<Target, Refusal> {
+    let RangeVar { catalogname, schemaname, relname, .. } = named;
+    if !catalogname.is_empty() && *catalogname != speaker.view.snapshot().database {
+        let name = format!("{catalogname}.{schemaname}.{relname}");
+        return Err(Refusal::cross_database(&name));
+    }
+    resolve(speaker, (!schemaname.is_empty()).then_some(schemaname.as_str()), relname)
 }
 
 /// Finds a relation as PostgreSQL would, and what the role may see of it.

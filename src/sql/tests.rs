@@ -20,7 +20,7 @@ impl rules::Environment for NoEnvironment {
 }
 
 const RULES: &str = "
-open: [public.products]
+open: [public.products, public.judged]
 tables:
   public.customers:
     columns: {id: open, email: contact.email, name: person.name, ssn: identity.ssn}
@@ -68,7 +68,23 @@ fn view() -> RoleView {
         reads: vec![(RelationOid(reads), 1)],
         ..relation(oid, "public", name, &["id"])
     };
+    let mut sums = relation(20003, "public", "sums", &["id", "twice"]);
+    sums.columns.iter_mut().filter(|column| column.name == "twice").for_each(|column| {
+        column.generated = true;
+    });
     for relation in [
+        sums,
+        // Of a hidden column: judged all the same, and a view that reads the judged one; and one that nobody judged.
+        Relation {
+            reads: vec![(RelationOid(20001), 4)],
+            ..view(20015, "judged", 20001, "SELECT customers.id FROM public.customers")
+        },
+        view(20016, "above", 20015, "SELECT judged.id FROM public.judged"),
+        Relation {
+            reads: vec![(RelationOid(20001), 4)],
+            ..view(20017, "unjudged", 20001, "SELECT customers.id FROM public.customers")
+        },
+        view(20018, "above_it", 20017, "SELECT unjudged.id FROM public.unjudged"),
         view(20011, "one", 20001, "SELECT customers.id FROM public.customers;"),
         view(20012, "two", 20011, "SELECT one.id FROM public.one"),
         // CREATE OR REPLACE VIEW can tie such a knot.
@@ -158,6 +174,16 @@ fn what_stands_around_a_query_is_put_around_it_again() {
         ("EXECUTE p(1, lower('A'))", "EXECUTE p(1, pg_catalog.lower('A'))"),
         ("COPY customers (id) TO STDOUT", "COPY (SELECT id FROM (…) customers) TO STDOUT"),
         (
+            "COPY sums TO STDOUT",
+            "COPY (SELECT id FROM (SELECT CAST(CASE WHEN sums.id IS NOT NULL THEN CAST(0 AS integer) \
+             END AS integer) AS id, CAST(CASE WHEN sums.twice IS NOT NULL THEN \
+             CAST('***' AS text) END AS text) AS twice FROM ONLY public.sums) sums) TO STDOUT",
+        ),
+        (
+            "LOCK desk.public.customers, products IN ACCESS SHARE MODE",
+            "LOCK TABLE public.customers, public.products IN ACCESS SHARE MODE",
+        ),
+        (
             "COPY products TO STDOUT CSV HEADER",
             "COPY (SELECT id, title FROM ONLY public.products) TO STDOUT WITH (FORMAT CSV, HEADER)",
         ),
@@ -181,6 +207,12 @@ fn views_become_their_definitions() {
     let plan = planned("SELECT id FROM two").unwrap();
     let read: Vec<_> = plan.statements[0].reads.iter().map(|read| read.relation.as_str()).collect();
     assert_eq!(read, ["two", "one", "customers"]);
+    let above = sent("SELECT id FROM above");
+    assert!(above.contains(r#"FROM "public"."judged""#), "{above}");
+    for absent in ["unjudged", "above_it"] {
+        let refusal = planned(&format!("SELECT id FROM {absent}")).unwrap_err();
+        assert_eq!(refusal.message, format!("relation \"{absent}\" does not exist"));
+    }
     for knot in ["knot", "tie"] {
         let refusal = planned(&format!("SELECT id FROM {knot}")).unwrap_err();
         assert!(refusal.hint.unwrap().contains("reads itself"), "{knot}");
@@ -253,6 +285,9 @@ fn what_is_refused() {
         ("SELECT c.reveal FROM customers c", "42501", "reveal"),
         ("SELECT trap.lower('x')", "42501", "lower"),
         ("SELECT 1 OPERATOR(trap.=) 1", "42501", "trap.="),
+        ("COPY other.public.products TO STDOUT", "0A000", "cross-database"),
+        ("LOCK other.public.products IN ACCESS SHARE MODE", "0A000", "cross-database"),
+        ("COPY sums (id, twice) TO STDOUT", "42P10", "\"twice\" is a generated column"),
         ("COPY customers FROM STDIN", "42501", "COPY FROM"),
         ("COPY customers TO '/tmp/loot'", "42501", "COPY TO a file"),
         ("COPY (SELECT 1) TO PROGRAM 'id'", "42501", "COPY TO PROGRAM"),
