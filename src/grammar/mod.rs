@@ -6,6 +6,7 @@
 //! not compile (structs are taken apart without `..`).
 //! This room knows no roles, no rules and no sqlparser.
 
+mod constant;
 pub mod functions;
 mod identifier;
 mod parse;
@@ -13,6 +14,7 @@ mod prove;
 mod same_tree;
 mod shape;
 
+pub use constant::constant_text;
 pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
 pub use prove::{ColumnUse, Proof, RelationUse, Terms, Violation, prove, prove_expression};

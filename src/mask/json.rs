@@ -150,7 +150,10 @@ fn value(mask: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
         | MaskSpec::Cap { .. }
         | MaskSpec::Ip
         | MaskSpec::Replace { .. }
-        | MaskSpec::Scrub(_) => {}
+        | MaskSpec::Scrub(_)
+        | MaskSpec::Pseudonym { .. }
+        | MaskSpec::Shift { .. }
+        | MaskSpec::Noise(_) => {}
     }
     let (text, number) = (
         scalar(mask, site, "text", 25, TypeFamily::Text),

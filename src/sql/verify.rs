@@ -7,13 +7,12 @@
 use std::collections::BTreeSet;
 
 use pg_query::protobuf;
-use pg_query::protobuf::node::Node;
 
 use super::hole::HOLE_SCHEMA;
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::{Refusal, Speaker};
-use crate::grammar::{Proof, Terms, Violation, functions, parse, prove};
+use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
 
 /// The gate's terms: relations are judged elsewhere, everything else as in the proof, but unqualified names may
 /// still be overloaded: the rewriter pins them.
@@ -232,19 +231,19 @@ fn is_reviewed_column(name: &str) -> bool {
 /// effect can be followed.
 fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
     let refused = |why| Err(Violation::Arguments("set_config".into(), why));
-    let Some(name) = call.args.first().and_then(constant) else {
+    let Some(name) = constant_text(call.args.first()) else {
         return refused("needs a setting's name as a plain literal");
     };
     if name.eq_ignore_ascii_case("search_path") {
         return refused("cannot set search_path here: use SET search_path");
     }
     match judge_setting(&name) {
-        SettingVerdict::Allowed => match call.args.get(1).and_then(constant) {
+        SettingVerdict::Allowed => match constant_text(call.args.get(1)) {
             Some(value) if super::settings::may_be(&name, &value) => Ok(()),
             None if !name.eq_ignore_ascii_case("client_min_messages") => Ok(()),
             Some(_) | None => refused("cannot set this value"),
         },
-        SettingVerdict::Only(value) => match call.args.get(1).and_then(constant) {
+        SettingVerdict::Only(value) => match constant_text(call.args.get(1)) {
             Some(given) if super::settings::is_same_value(value, &given) => Ok(()),
             _ => refused("cannot change a setting that is pinned"),
         },
@@ -253,23 +252,19 @@ fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
 }
 
 fn judge_current_setting(call: &protobuf::FuncCall) -> Result<(), Violation> {
-    match call.args.first().and_then(constant) {
-        Some(_) => Ok(()),
+    match constant_text(call.args.first()) {
+        // Of Scrim's own, those that a session sets itself.
+        Some(name) => match name.to_ascii_lowercase().as_str() {
+            "scrim.purpose" | "scrim.end_user" => Ok(()),
+            own if own.starts_with("scrim.") => Err(Violation::Arguments(
+                "current_setting".into(),
+                "cannot read this setting; SHOW tells what there is to know",
+            )),
+            _ => Ok(()),
+        },
         None => Err(Violation::Arguments(
             "current_setting".into(),
             "needs a setting's name as a plain literal",
         )),
-    }
-}
-
-/// The text of a string literal, under casts to a type of text.
-fn constant(node: &protobuf::Node) -> Option<String> {
-    match node.node.as_ref()? {
-        Node::AConst(value) => match value.val.as_ref()? {
-            protobuf::a_const::Val::Sval(text) => Some(text.sval.clone()),
-            _ => None,
-        },
-        Node::TypeCast(cast) => constant(cast.arg.as_deref()?),
-        _ => None,
     }
 }

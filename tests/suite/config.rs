@@ -88,6 +88,7 @@ fn every_key() {
              secrets: {pseudonym_key_file: pseudonyms.key}\n",
         ),
         ("secret/password", "  hunter2 with blanks \r\n"),
+        ("pseudonyms.key", "hunter2 hunter2 hunter2 hunter2 hunter2\n"),
     ]);
     make_certificates(&folder.path().join("certs")).expect("certificates");
     let config = Config::load(&folder.path().join("scrim.yaml"), &Variables)
@@ -104,8 +105,10 @@ fn every_key() {
     assert_eq!(config.audit.file, PathBuf::from("/var/log/audit.jsonl"));
     assert_eq!(config.audit.durability, Durability::Synced);
     assert_eq!(config.audit.key_file, Some(folder.path().join("audit.key")));
-    // The pool and the admin address are not there yet.
-    assert_eq!(config.warnings_count, 2, "{}", config.warnings);
+    // The pool and the admin address are not there yet, and the key is for everybody to read.
+    assert_eq!(config.warnings_count, 3, "{}", config.warnings);
+    assert!(config.warnings.contains("others may read the key"), "{}", config.warnings);
+    assert_eq!(config.pseudonym_key.as_ref().map(|key| key.parameters().count()), Some(2));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
@@ -148,6 +151,10 @@ fn what_weakens_is_never_silent() {
         ("database: {tls: verify-full}", "`verify-full` needs a `ca`"),
         ("database: {tls: verify-full, ca: no.pem}", "no.pem"),
         ("database: {password: hunter2, password_file: x}", "not both"),
+        ("secrets: {pseudonym_key_file: no-such.key}", "no-such.key"),
+        ("secrets: {pseudonym_key_file: /dev/null}", "a key has at least 32"),
+        ("secrets: {pseudonym_key_file: ''}", "this text is empty"),
+        ("secrets: hunter2", "a mapping"),
         ("database: {password_file: no-such-file}", "no-such-file"),
         ("database: {password: \"${NOT_SET}\"}", "`NOT_SET` is not set"),
         ("database: {password: ${PASSWORD}}", "in quotation marks"),

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use scrim::catalog::SearchPath;
+use scrim::demo::SAMPLE_PSEUDONYM_KEY;
+use scrim::mask::key_settings;
 use scrim::policy::RoleView;
 use scrim::sql::{Speaker, plan};
 use serde_yaml::Value;
@@ -39,7 +41,14 @@ fn every_mask_on_every_type() {
     let rules = core::rules_of(&[("odd.yaml", &rules(&columns))]);
     let snapshot = core::snapshot_over(&mut connection);
     connection.simple("RESET search_path");
+    for (name, value) in key_settings(SAMPLE_PSEUDONYM_KEY.as_bytes()) {
+        connection.simple(&format!("SET {name} = '{value}'"));
+    }
 
+    let mut keyless = Client::connect_unix(server.socket_folder(), server.port(), "scrim", "desk");
+    // No key, and what is none.
+    keyless.simple("SET TimeZone = 'UTC'; SET scrim.k_inner = ''; SET scrim.k_outer = 'abc'");
+    let rows = rows(&columns, &raw);
     let mut deviations = BTreeSet::new();
     for (index, mask) in MASKS.iter().enumerate() {
         let view =
@@ -50,7 +59,11 @@ fn every_mask_on_every_type() {
         let planned =
             planned.unwrap_or_else(|refusal| panic!("{mask}: {refusal}: {:?}", refusal.hint));
         let answer = one(connection.simple(planned.statements[0].sql.as_str()));
-        deviations.extend(compare(mask, &columns, &raw, &answer));
+        deviations.extend(compare(mask, &columns, &raw, &rows, &answer));
+        if ["{pseudonym", "{shift", "{noise"].iter().any(|keyed| mask.starts_with(keyed)) {
+            let answer = one(keyless.simple(planned.statements[0].sql.as_str()));
+            deviations.extend(shown_without_a_key(mask, &columns, &raw, &answer));
+        }
     }
     assert!(
         deviations.is_empty(),
@@ -60,7 +73,55 @@ fn every_mask_on_every_type() {
     );
 }
 
-fn compare(mask: &str, columns: &[Column], raw: &Answer, answer: &Answer) -> Vec<String> {
+/// Without a key, keyed masks redact; what is no number and no moment has none to be moved.
+fn shown_without_a_key(
+    mask: &str,
+    columns: &[Column],
+    raw: &Answer,
+    answer: &Answer,
+) -> Vec<String> {
+    let mut shown = Vec::new();
+    assert!(answer.error.is_none(), "{mask} without a key: {:?}", answer.error);
+    for (at, column) in columns.iter().enumerate() {
+        let modifier = answer.columns.as_ref().expect("columns")[at + 1].type_modifier;
+        let kind = Type {
+            base: column.base.into(),
+            modifier,
+            constrained: column.sql.starts_with("public."),
+        };
+        let redacted = masks::redacted(&kind).map(|text| kind.padded(text));
+        for (raw, masked) in raw.rows.iter().zip(&answer.rows) {
+            let text = |value: &Option<Vec<u8>>| value.as_deref().map(client::text);
+            let (value, got) = (text(&raw[at + 1]), text(&masked[at + 1]));
+            let stays = value.as_deref().is_none_or(|value| {
+                value.ends_with("infinity") || value.ends_with("Infinity") || value == "NaN"
+            });
+            if !stays && !same(column.base, redacted.as_deref(), got.as_deref()) {
+                shown.push(format!("{mask} without a key on {} of {value:?}: {got:?}", column.sql));
+            }
+        }
+    }
+    shown
+}
+
+/// The raw rows by column names.
+fn rows(columns: &[Column], raw: &Answer) -> Vec<Row> {
+    let names: Vec<&str> =
+        ["id"].into_iter().chain(columns.iter().map(|column| column.name)).collect();
+    let row = |values: &Vec<Option<Vec<u8>>>| {
+        let values = values.iter().map(|value| value.as_deref().map(client::text));
+        names.iter().map(|name| (*name).to_owned()).zip(values).collect()
+    };
+    raw.rows.iter().map(row).collect()
+}
+
+fn compare(
+    mask: &str,
+    columns: &[Column],
+    raw: &Answer,
+    rows: &[Row],
+    answer: &Answer,
+) -> Vec<String> {
     if let Some(error) = &answer.error {
         return vec![format!("{mask} raised {} {}", error.code, error.message)];
     }
@@ -83,16 +144,15 @@ fn compare(mask: &str, columns: &[Column], raw: &Answer, answer: &Answer) -> Vec
             modifier: before.type_modifier,
             constrained: column.sql.starts_with("public."),
         };
-        for (raw, masked) in raw.rows.iter().zip(&answer.rows) {
+        for ((raw, row), masked) in raw.rows.iter().zip(rows).zip(&answer.rows) {
             let value = raw[at].as_deref().map(client::text);
-            let row = Row::from([("id".into(), raw[0].as_deref().map(client::text))]);
             let got = masked[at].as_deref().map(client::text);
             if is_beyond_the_second_hand(mask, column.base, value.as_deref()) {
                 continue;
             }
             let mut expected = match value {
                 Some(_) if !fits(&spec, &column_type) => masks::redacted(&column_type),
-                _ => masks::apply(&spec, &value, &column_type, &row, &conditions),
+                _ => masks::apply(&spec, &value, &column_type, row, &conditions),
             };
             if column.base == "bpchar" {
                 let width = (before.type_modifier - 4) as usize;
@@ -136,7 +196,20 @@ fn fits(mask: &Value, column: &Type) -> bool {
             None => is_number() && holds(column, end),
         });
     }
+    if let Some(kind) = mask.get("pseudonym").and_then(Value::as_str) {
+        let has = |characters: i32| column.modifier < 4 || column.modifier - 4 >= characters;
+        let is_text = is(&["text", "varchar", "bpchar"]);
+        return match kind {
+            "token" => is_text && has(22),
+            "email" => is_text && has(34),
+            "digits" => is_text,
+            "uuid" => (is_text && has(36)) || is(&["uuid"]),
+            _ => is(&["int4", "int8"]),
+        };
+    }
     match mask {
+        _ if mask.get("shift").is_some() => is_moment(),
+        _ if mask.get("noise").is_some() => is_number(),
         _ if mask.get("json").is_some() => is(&["json", "jsonb"]),
         _ if mask.get("round").is_some() => is_number(),
         _ if mask.get("truncate").is_some() => is_moment(),
