@@ -271,6 +271,9 @@ impl<'a> Draft<'a> {
     }
 
     fn secrets(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        if !matches!(node.kind, Kind::Mapping(_)) {
+            reader.conceal(node);
+        }
         for entry in reader.mapping(node) {
             match entry.key.as_str() {
                 "pseudonym_key_file" => self.key_file(reader, &entry.value),

@@ -147,7 +147,7 @@ fn digits(text: &str, for_what: &str, site: &Site<'_>) -> String {
 }
 
 /// A permutation: a Feistel network over the numbers up to 2³¹, and over all others. So two numbers never become one,
-/// and a number is the same in `integer` and `bigint`. Negative numbers stay negative.
+/// and a number is the same in `integer` and `bigint`. Negative numbers stay negative, by a permutation of their own.
 fn integer(for_what: &str, site: &Site<'_>) -> String {
     let depth = site.depth.saturating_add(1);
     let x = format!("CAST({} AS pg_catalog.int8)", site.reference);
@@ -169,7 +169,7 @@ fn integer(for_what: &str, site: &Site<'_>) -> String {
         let hex = site.parts.name(digest(
             for_what,
             &format!(
-                "'{round}/' || CAST({low_bits} AS pg_catalog.text) || '/' || CAST({half} AS pg_catalog.text)"
+                "'{round}' || CASE WHEN {x} < 0 THEN '-' ELSE '+' END || CAST({low_bits} AS pg_catalog.text) || '/' || CAST({half} AS pg_catalog.text)"
             ),
         ));
         let bits = format!("({} & (({one} << ({bits})) - {one}))", integer_of(&hex, 1, 8));

@@ -96,8 +96,9 @@ fn pattern(kind: ScrubKind) -> String {
         ScrubKind::Ssn => format!(
             "(?<!{DIGIT})(?<!{DIGIT}[./-]){DIGIT}{{3}}[ -]?{DIGIT}{{2}}[ -]?{DIGIT}{{4}}(?![./-]?{DIGIT})"
         ),
-        ScrubKind::Card => number(13),
-        ScrubKind::Phone => number(8),
+        // With a plus in front it is a phone, which has 15 digits at most (E.164).
+        ScrubKind::Card => format!("(?<![+]){}|[+]{}", number(13), number(16)),
+        ScrubKind::Phone => format!("[+]?{}", number(8)),
     }
 }
 
@@ -108,9 +109,10 @@ fn number(digits: u32) -> String {
     let year = format!("[1-2]{DIGIT}{{3}}");
     let date =
         format!("(?:{year}[./-]{part}[./-]{part}|{part}[./-]{part}[./-]{year})(?![./-]?{DIGIT})");
+    // A parenthesis belongs to it where it is around a part of it.
     format!(
-        "[+]?[(]?(?<!{DIGIT})(?<!{DIGIT}[./-])(?!{date}){DIGIT}(?:{BETWEEN}{DIGIT}){{{},}}",
-        digits - 1
+        "(?:[(](?={DIGIT}{{1,5}}[)]))?(?<!{DIGIT})(?<!{DIGIT}[./-])(?!{date}){DIGIT}(?:{BETWEEN}{DIGIT}){{{},}}",
+        digits.saturating_sub(1)
     )
 }
 

@@ -194,7 +194,7 @@ fn judge_call(
             }
             match name {
                 "set_config" => judge_set_config(call),
-                "current_setting" => judge_current_setting(call),
+                "current_setting" | "pg_settings_get_flags" => judge_current_setting(name, call),
                 _ => Ok(()),
             }
         }
@@ -207,6 +207,10 @@ fn judge_call(
 
 /// `(x).name` and `alias.name` call a function where there is no such column.
 fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
+    // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
+    if matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config") {
+        return Err(Violation::Field(name.into()));
+    }
     let snapshot = speaker.view.snapshot();
     let builtin = snapshot.builtin_functions.contains(name) && !functions::is_allowed(name);
     let user = snapshot
@@ -251,20 +255,19 @@ fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
     }
 }
 
-fn judge_current_setting(call: &protobuf::FuncCall) -> Result<(), Violation> {
+fn judge_current_setting(function: &str, call: &protobuf::FuncCall) -> Result<(), Violation> {
     match constant_text(call.args.first()) {
         // Of Scrim's own, those that a session sets itself.
         Some(name) => match name.to_ascii_lowercase().as_str() {
             "scrim.purpose" | "scrim.end_user" => Ok(()),
             own if own.starts_with("scrim.") => Err(Violation::Arguments(
-                "current_setting".into(),
+                function.into(),
                 "cannot read this setting; SHOW tells what there is to know",
             )),
             _ => Ok(()),
         },
-        None => Err(Violation::Arguments(
-            "current_setting".into(),
-            "needs a setting's name as a plain literal",
-        )),
+        None => {
+            Err(Violation::Arguments(function.into(), "needs a setting's name as a plain literal"))
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use scrim::audit::Durability;
 use scrim::config::{ClientTls, Config, load_rules};
-use scrim::demo::{DATABASE, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
+use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
 use scrim::rules::Environment;
 use scrim::upstream::TlsMode;
 use scrim::wire::certificates::make_certificates;
@@ -280,7 +280,11 @@ fn desk_folder(more: &[(&str, &str)]) -> TempDir {
     let password = sample_password(SERVICE_LOGIN);
     let database =
         format!("{{port: {port}, user: {SERVICE_LOGIN}, password: {password}, tls: disable}}");
-    let folder = folder(&[("scrim.yaml", &format!("database: {database}\nrules: rules\n"))]);
+    let secrets = "{pseudonym_key_file: pseudonym.key}";
+    let folder = folder(&[
+        ("scrim.yaml", &format!("database: {database}\nrules: rules\nsecrets: {secrets}\n")),
+        ("pseudonym.key", SAMPLE_PSEUDONYM_KEY),
+    ]);
     for (name, text) in SAMPLE_RULES.iter().chain(more) {
         write(&folder.path().join("rules").join(name), text.as_bytes());
     }
@@ -298,7 +302,7 @@ fn check_asks_the_database() {
     let output = check_desk(&good, &["--database", DATABASE]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.starts_with("ok: 5 files, 4 roles, 5 users; "), "{said}");
+    assert!(said.starts_with("ok: 5 files, 5 roles, 6 users; "), "{said}");
     assert!(!said.contains(" classified, 0 not"), "some columns are left out on purpose: {said}");
     assert!(text(&output.stderr).contains("public.unlisted"), "{}", text(&output.stderr));
 
@@ -311,6 +315,28 @@ fn check_asks_the_database() {
     assert!(said.trim_end().ends_with("error: 1 error in the rules"), "{said}");
     // Each thing once, although four roles see it.
     assert_eq!(said.matches("99.yaml:2:3").count(), 1, "{said}");
+}
+
+#[test]
+fn masks_that_need_a_key_need_one() {
+    let folder = desk_folder(&[]);
+    let file = folder.path().join("scrim.yaml");
+    let with_key = std::fs::read_to_string(&file).expect("a configuration");
+    let (without, _) = with_key.split_once("secrets").expect("the key");
+    write(&file, without.as_bytes());
+    let config = file.display().to_string();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_scrim"));
+    let ran =
+        run.args(["run", "--config", &config]).stdin(Stdio::null()).output().expect("scrim starts");
+    for output in [check_desk(&folder, &["--offline"]), ran] {
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+        assert!(said.contains("mask `{pseudonym: token, domain: people}` needs a key"), "{said}");
+        assert!(said.contains("40-roles.yaml") && said.contains("openssl rand -hex 32"), "{said}");
+    }
+    // Rules alone, without a configuration, may be right.
+    let rules = folder.path().join("rules").display().to_string();
+    assert!(check(&["--offline", "--rules", &rules]).status.success());
 }
 
 #[test]

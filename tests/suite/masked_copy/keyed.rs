@@ -58,7 +58,8 @@ fn integer(for_what: &str, value: i64) -> i64 {
     let (mut high, mut low) = (folded >> low_bits, folded & ((1 << low_bits) - 1));
     for round in 0..8 {
         let half = if round % 2 == 0 { low } else { high };
-        let hex = digest(for_what, &format!("{round}/{low_bits}/{half}"));
+        let sign = if value < 0 { '-' } else { '+' };
+        let hex = digest(for_what, &format!("{round}{sign}{low_bits}/{half}"));
         let change = number(&hex, 0, 8) as u64;
         match round % 2 {
             0 => high ^= change & ((1 << (low_bits - 1)) - 1),

@@ -10,8 +10,10 @@ pub fn scrubbed(text: &str, kinds: &[&str]) -> String {
         ("ip", ip),
         ("rrn", rrn),
         ("ssn", ssn),
-        ("card", |text, at| number(text, at, 13)),
-        ("phone", |text, at| number(text, at, 8)),
+        ("card", card),
+        ("phone", |text, start| {
+            number(text, start, start + usize::from(at(text, start) == '+'), 8)
+        }),
     ];
     let mut characters: Vec<char> = text.chars().collect();
     for (kind, scanner) in scanners.into_iter().filter(|(kind, _)| kinds.contains(kind)) {
@@ -291,11 +293,29 @@ fn is_date(text: &[char], start: usize) -> bool {
     by_year().or_else(by_day).is_some()
 }
 
-/// As many digits as there are, up to three signs between two of them.
-fn number(text: &[char], start: usize, digits_min: usize) -> Option<(usize, usize)> {
-    let mut place = start;
-    for sign in ['+', '('] {
-        place += usize::from(at(text, place) == sign);
+/// Behind a plus only what is too long for a phone.
+fn card(text: &[char], start: usize) -> Option<(usize, usize)> {
+    match (at(text, start), before(text, start)) {
+        ('+', _) => number(text, start, start + 1, 16),
+        (_, '+') => None,
+        _ => number(text, start, start, 13),
+    }
+}
+
+/// As many digits as there are, up to three signs between two of them, from `place` on; a parenthesis around the first
+/// few is part of it.
+fn number(
+    text: &[char],
+    start: usize,
+    mut place: usize,
+    digits_min: usize,
+) -> Option<(usize, usize)> {
+    if at(text, place) == '(' {
+        let end = run(text, place + 1, is_digit);
+        if !(1..=5).contains(&(end - place - 1)) || at(text, end) != ')' {
+            return None;
+        }
+        place += 1;
     }
     if !is_digit(at(text, place)) || is_inside(text, place) || is_date(text, place) {
         return None;
