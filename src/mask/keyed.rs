@@ -14,9 +14,8 @@ use crate::rules::{MaskSpec, PseudonymKind};
 /// Hexadecimal digits of a token: with a million values two have the same once in a million databases.
 const TOKEN_DIGITS: u32 = 20;
 const EMAIL_DIGITS: u32 = 16;
-/// Digits that a digest gives for `digits`.
-const DECIMALS_MAX: usize = 60;
-const DECIMALS_A_BLOCK: usize = 15;
+/// Digits of a number that `digits` masks.
+const DECIMALS_MAX: usize = 40;
 /// Rounds of the permutation of integers.
 const ROUNDS: usize = 8;
 /// Steps of noise to each side.
@@ -120,29 +119,31 @@ fn uuid(hex: &str) -> String {
 
 /// Every digit becomes another, all else stays; what is no number with punctuation, or has too many digits, is
 /// redacted. The digits alone are what counts, so `010-1` and `0101` are the same number.
+///
+/// Of a digest in hexadecimal the letters are left out: what remains are evenly distributed decimals. With another one,
+/// of 512 bits, there are 120 of them, give or take 7.
 fn digits(text: &str, for_what: &str, site: &Site<'_>) -> String {
     let depth = site.depth.saturating_add(1);
-    let hex = format!("scrim$h{depth}");
+    let (hex, stream) = (format!("scrim$h{depth}"), format!("scrim$n{depth}"));
     let bare = format!("pg_catalog.translate({text}, '{}', '')", text::PUNCTUATION);
-    let blocks: Vec<String> = (0..DECIMALS_MAX / DECIMALS_A_BLOCK)
-        .map(|block| {
-            let number = integer_of(&hex, block * DECIMALS_A_BLOCK + 1, DECIMALS_A_BLOCK);
-            let modulus = 10_u64.pow(15);
-            format!(
-                "pg_catalog.lpad(CAST(pg_catalog.mod({number}, CAST({modulus} AS pg_catalog.int8)) AS \
-                 pg_catalog.text), {DECIMALS_A_BLOCK}, '0')"
-            )
-        })
-        .collect();
+    let decimals = format!(
+        "pg_catalog.translate({hex} || pg_catalog.encode(pg_catalog.sha512(pg_catalog.convert_to({hex}, 'UTF8')), 'hex'), \
+         'abcdef', '')"
+    );
     let places = format!(
         "pg_catalog.replace(pg_catalog.translate({text}, '123456789', '000000000'), '0', '%s')"
     );
     format!(
         "CASE WHEN pg_catalog.translate({bare}, '0123456789', '') = '' AND pg_catalog.char_length({bare}) > 0 AND \
-         pg_catalog.char_length({bare}) <= {DECIMALS_MAX} THEN (SELECT CASE WHEN {hex} IS NOT NULL THEN pg_catalog.format({places}, VARIADIC \
-         pg_catalog.string_to_array({}, NULL)) END FROM (SELECT {} OFFSET 0) AS scrim$d{depth}({hex})) END",
-        blocks.join(" || "),
-        site.parts.name(digest(for_what, &bare))
+         pg_catalog.char_length({bare}) <= {DECIMALS_MAX} THEN \
+         (SELECT CASE WHEN pg_catalog.char_length({stream}) < {DECIMALS_MAX} THEN NULL \
+         WHEN {bare} = {text} THEN pg_catalog.left({stream}, pg_catalog.char_length({text})) \
+         WHEN {stream} IS NOT NULL THEN pg_catalog.format({places}, VARIADIC pg_catalog.string_to_array(pg_catalog.left({stream}, pg_catalog.char_length({bare})), NULL)) \
+         END FROM (SELECT {} OFFSET 0) AS scrim$d{depth}({stream})) END",
+        site.parts.name(format!(
+            "(SELECT {decimals} FROM (SELECT {} OFFSET 0) AS scrim$e{depth}({hex}))",
+            digest(for_what, &bare)
+        ))
     )
 }
 
@@ -152,9 +153,20 @@ fn integer(for_what: &str, site: &Site<'_>) -> String {
     let depth = site.depth.saturating_add(1);
     let x = format!("CAST({} AS pg_catalog.int8)", site.reference);
     let one = "CAST(1 AS pg_catalog.int8)";
+    let is_small = format!("{x} >= -2147483648 AND {x} <= 2147483647");
     // Of an odd number of bits, the low half has one more.
-    let low_bits =
-        format!("CASE WHEN {x} >= -2147483648 AND {x} <= 2147483647 THEN 16 ELSE 32 END");
+    let low_bits = format!("CASE WHEN {is_small} THEN 16 ELSE 32 END");
+    // The permutation's own key: not correlated, so computed once a statement.
+    let key = |which: &str| format!("(SELECT {})", digest(for_what, &format!("'{which}'")));
+    let key = format!(
+        "CASE WHEN {x} >= 0 THEN CASE WHEN {is_small} THEN {} ELSE {} END \
+         ELSE CASE WHEN {is_small} THEN {} ELSE {} END END",
+        key("+16"),
+        key("+32"),
+        key("-16"),
+        key("-32")
+    );
+    let key = site.parts.name(key);
     let mut value = format!("CASE WHEN {x} >= 0 THEN {x} ELSE -({x} + {one}) END");
     for round in 0..ROUNDS {
         let before = format!("scrim$r{depth}");
@@ -166,11 +178,9 @@ fn integer(for_what: &str, site: &Site<'_>) -> String {
             0 => (low, format!("{low_bits} - 1")),
             _ => (high, low_bits.clone()),
         };
-        let hex = site.parts.name(digest(
-            for_what,
-            &format!(
-                "'{round}' || CASE WHEN {x} < 0 THEN '-' ELSE '+' END || CAST({low_bits} AS pg_catalog.text) || '/' || CAST({half} AS pg_catalog.text)"
-            ),
+        let hex = site.parts.name(format!(
+            "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to({key} || '/{round}/' || \
+             CAST({half} AS pg_catalog.text), 'UTF8')), 'hex')"
         ));
         let bits = format!("({} & (({one} << ({bits})) - {one}))", integer_of(&hex, 1, 8));
         let change = if round % 2 == 0 { format!("({bits} << {low_bits})") } else { bits };

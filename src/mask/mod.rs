@@ -203,8 +203,8 @@ fn expression(spec: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
             let condition = site
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
-            let then = expression(then, site)?;
-            let otherwise = expression(otherwise, site)?;
+            let then = site.parts.cut(expression(then, site)?);
+            let otherwise = site.parts.cut(expression(otherwise, site)?);
             Ok(site.cast(&format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
         }
         MaskSpec::Sql(_) if site.depth > 0 => {

@@ -98,8 +98,10 @@ pub async fn welcome(
         false => {
             let seconds = role.limits.statement_seconds;
             let mut parameters = parameters::masked_parameters(&wishes, seconds)?;
-            // What an untouched role could read, it does not get.
-            parameters.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
+            // Who has no use for it does not get it; an untouched role could even read it.
+            if role.masks.iter().any(|rule| rule.mask.is_keyed()) {
+                parameters.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
+            }
             parameters
         }
     };

@@ -318,6 +318,59 @@ fn check_asks_the_database() {
 }
 
 #[test]
+fn masks_that_do_not_fit_are_told() {
+    let rules = r#"roles:
+  odd:
+    masks:
+      person.name: {noise: 0.1}
+      person.birth_date: {shift: 5, by: nowhere}
+      person.profile: {json: {paths: {$.a: {truncate: year}}}}
+      contact.email: {cap: [1, 2]}
+      contact.phone: {each: phone}
+      identity.national_id: {pseudonym: token}
+      finance.balance: {cap: [0.5, 9999999999999]}
+      payment.card: {json: {keep: [$.a]}}
+      event.time: {shift: 5, by: f}
+      measure.small: {pseudonym: integer}
+      web.visitor: ip
+      web.device: {pseudonym: email}
+      web.address: {replace: a, with: b}
+      web.text: {pseudonym: integer}
+      web.contacts: {each: {round: 5}}
+      web.answers: {json: {paths: {$.a: {sql: "upper({})"}, $.b: {when: nothing, then: redact, else: hide}}}}
+      web.raw: {each: {sql: "upper({})"}}
+      web.time: {when: consented, then: {noise: 0.5}, else: redact}
+"#;
+    let folder = desk_folder(&[("99.yaml", rules)]);
+    let output = check_desk(&folder, &["--database", DATABASE]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for (line, why) in [
+        (4, "mask `{noise: 0.1}` does not fit column `name` of type text: it masks numbers"),
+        (5, "there is no column `nowhere` to shift by"),
+        (6, "column `profile` of type a JSON value: it masks dates and timestamps"),
+        (7, "it masks numbers, dates and timestamps"),
+        (8, "it masks arrays"),
+        (9, "of type character(14): it needs 22 characters"),
+        (10, "one end of the range is no value of this type"),
+        (11, "it masks json and jsonb"),
+        (12, "column `f` is no key to shift by: text, an integer or a uuid"),
+        (13, "of type smallint: it masks integer and bigint"),
+        (14, "of type bigint: it masks inet, cidr and text"),
+        (15, "of type uuid: it masks text"),
+        (16, "of type inet: it masks text"),
+        (17, "of type text: it masks integer and bigint"),
+        (18, "mask `{round: 5}` does not fit column `contacts` of type text: it masks numbers"),
+        (19, "an own expression is over a whole column"),
+        (20, "of type json: it masks arrays"),
+        (21, "there is no column or condition `consented`"),
+    ] {
+        assert!(said.contains(&format!("99.yaml:{line}:7\n")), "{line} in\n{said}");
+        assert!(said.contains(why), "{why} in\n{said}");
+    }
+}
+
+#[test]
 fn masks_that_need_a_key_need_one() {
     let folder = desk_folder(&[]);
     let file = folder.path().join("scrim.yaml");

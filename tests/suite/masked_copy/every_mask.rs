@@ -17,7 +17,8 @@ use crate::harness::client::{self, Answer, Client};
 use crate::harness::{core, start_desk};
 
 /// Random texts beside the chosen ones.
-const RANDOM_TEXTS: usize = 500;
+const RANDOM_TEXTS: usize = 250;
+const RANDOM_MASKS: usize = 30;
 /// A condition of rows, for `when`.
 const EVEN: &str = "mod(id, 2) < 1";
 const SEED: u64 = 20_261_124;
@@ -38,7 +39,9 @@ fn every_mask_on_every_type() {
         Client::connect_unix(server.socket_folder(), server.port(), "scrim", "desk");
     connection.simple("SET TimeZone = 'UTC'");
     let raw = one(connection.simple("SELECT * FROM public.odd ORDER BY id"));
-    let rules = core::rules_of(&[("odd.yaml", &rules(&columns))]);
+    let masks: Vec<String> =
+        MASKS.iter().map(|mask| (*mask).to_owned()).chain(random_masks()).collect();
+    let rules = core::rules_of(&[("odd.yaml", &rules(&columns, &masks))]);
     let snapshot = core::snapshot_over(&mut connection);
     connection.simple("RESET search_path");
     for (name, value) in key_settings(SAMPLE_PSEUDONYM_KEY.as_bytes()) {
@@ -50,7 +53,7 @@ fn every_mask_on_every_type() {
     keyless.simple("SET TimeZone = 'UTC'; SET scrim.k_inner = ''; SET scrim.k_outer = 'abc'");
     let rows = rows(&columns, &raw);
     let mut deviations = BTreeSet::new();
-    for (index, mask) in MASKS.iter().enumerate() {
+    for (index, mask) in masks.iter().enumerate() {
         let view =
             RoleView::new(&format!("m{index}"), rules.clone(), snapshot.clone()).expect("a role");
         let path = SearchPath::default();
@@ -298,23 +301,81 @@ fn columns() -> Vec<Column> {
 }
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-fn random_texts() -> Vec<String> {
-    let alphabet: Vec<char> =
-        "aZz09123@@.. -+()*_/#김🦊\t'\\\"%x:=1234567890-- .０pwis[DE".chars().collect();
-    let mut state = SEED;
-    let mut next = |below: usize| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) as usize % below
-    };
+    }
+
+    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.roll(list.len())]
+    }
+}
+
+fn random_texts() -> Vec<String> {
+    let alphabet: Vec<char> =
+        "aZz09123@@.. -+()*_/#김🦊\t'\\\"%x:=1234567890-- .０pwis[DE".chars().collect();
+    let mut dice = Dice(SEED);
     let mut texts = Vec::new();
     for _ in 0..RANDOM_TEXTS {
-        let length = next(32);
-        texts.push((0..length).map(|_| alphabet[next(alphabet.len())]).collect());
+        let length = dice.roll(32);
+        texts.push((0..length).map(|_| alphabet[dice.roll(alphabet.len())]).collect());
     }
     texts
+}
+
+/// Masks in masks.
+fn random_masks() -> Vec<String> {
+    let mut dice = Dice(SEED);
+    (0..RANDOM_MASKS).map(|_| random_mask(&mut dice, 3, false)).collect()
+}
+
+/// `in_document`: only what fits some value of a document.
+fn random_mask(dice: &mut Dice, depth: usize, in_document: bool) -> String {
+    let simple = [
+        "redact",
+        "\"null\"",
+        "clear",
+        "email",
+        "phone",
+        "name",
+        "ip",
+        "{keep_first: 2}",
+        "{scrub: [email, phone, ip]}",
+        "{pseudonym: token}",
+        "{pseudonym: digits, domain: d}",
+        "{round: 100}",
+        "{noise: 0.5}",
+        "{cap: [0, 1000]}",
+        "{truncate: month}",
+        "{shift: 9, by: id}",
+    ];
+    let simple = if in_document { &simple[..simple.len() - 2] } else { &simple[..] };
+    if depth == 0 {
+        return dice.pick(simple).into();
+    }
+    let depth = depth - 1;
+    match dice.roll(4) {
+        0 => {
+            let then = random_mask(dice, depth, in_document);
+            let otherwise = random_mask(dice, depth, in_document);
+            format!("{{when: even, then: {then}, else: {otherwise}}}")
+        }
+        1 => format!("{{each: {}}}", random_mask(dice, depth, in_document)),
+        2 => {
+            let keep = dice.pick(&["keep: [$.n], ", "keep: [$.d.e, $.A], ", "", ""]);
+            let first = dice.pick(&["$.a", "\"$.a[*]\"", "$.a.b.c"]);
+            let second = dice.pick(&["$.b.c", "\"$.b[*].c\"", "$.b"]);
+            let mut mask = || random_mask(dice, depth, true);
+            format!("{{json: {{{keep}paths: {{{first}: {}, {second}: {}}}}}}}", mask(), mask())
+        }
+        _ => dice.pick(simple).into(),
+    }
 }
 
 fn table(columns: &[Column]) -> String {
@@ -342,13 +403,13 @@ fn table(columns: &[Column]) -> String {
     sql
 }
 
-fn rules(columns: &[Column]) -> String {
+fn rules(columns: &[Column], masks: &[String]) -> String {
     let mut yaml = String::from("tables:\n  public.odd:\n    columns:\n      id: open\n");
     for column in columns {
         yaml.push_str(&format!("      {}: thing.odd\n", column.name));
     }
     yaml.push_str(&format!("    conditions: {{even: \"{EVEN}\"}}\nroles:\n"));
-    for (index, mask) in MASKS.iter().enumerate() {
+    for (index, mask) in masks.iter().enumerate() {
         yaml.push_str(&format!("  m{index}: {{may: [read], masks: {{\"*\": {mask}}}}}\n"));
     }
     yaml

@@ -1,5 +1,6 @@
 //! `pseudonym`, `shift` and `noise` a second time: HMAC by ring, numbers by hand.
 
+use ring::digest::SHA256;
 use ring::hmac;
 use scrim::demo::SAMPLE_PSEUDONYM_KEY;
 
@@ -40,13 +41,14 @@ pub fn pseudonym(kind: &str, domain: &str, text: &str) -> Option<String> {
 fn digits(for_what: &str, text: &str) -> Option<String> {
     let bare: String = text.chars().filter(char::is_ascii_digit).collect();
     let is_plain = text.chars().all(|c| c.is_ascii_digit() || " +-().,/#*:_".contains(c));
-    if !is_plain || !(1..=60).contains(&bare.len()) {
+    if !is_plain || !(1..=40).contains(&bare.len()) {
         return None;
     }
     let hex = digest(for_what, &bare);
-    let block = |at: usize| format!("{:015}", number(&hex, at * 15, 15) % 10_i64.pow(15));
-    let stream: String = (0..4).map(block).collect();
-    let mut stream = stream.chars();
+    let longer = ring::digest::digest(&ring::digest::SHA512, hex.as_bytes());
+    let longer: String = longer.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let both = format!("{hex}{longer}");
+    let mut stream = both.chars().filter(char::is_ascii_digit);
     let digit = |c: char| if c.is_ascii_digit() { stream.next().expect("a digit") } else { c };
     Some(text.chars().map(digit).collect())
 }
@@ -56,11 +58,12 @@ fn integer(for_what: &str, value: i64) -> i64 {
     let low_bits = if i32::try_from(value).is_ok() { 16 } else { 32 };
     let folded = if value < 0 { !value } else { value } as u64;
     let (mut high, mut low) = (folded >> low_bits, folded & ((1 << low_bits) - 1));
+    let sign = if value < 0 { '-' } else { '+' };
+    let key = digest(for_what, &format!("{sign}{low_bits}"));
     for round in 0..8 {
         let half = if round % 2 == 0 { low } else { high };
-        let sign = if value < 0 { '-' } else { '+' };
-        let hex = digest(for_what, &format!("{round}{sign}{low_bits}/{half}"));
-        let change = number(&hex, 0, 8) as u64;
+        let hash = ring::digest::digest(&SHA256, format!("{key}/{round}/{half}").as_bytes());
+        let change = u64::from(u32::from_be_bytes(hash.as_ref()[..4].try_into().expect("four")));
         match round % 2 {
             0 => high ^= change & ((1 << (low_bits - 1)) - 1),
             _ => low ^= change & ((1 << low_bits) - 1),
