@@ -85,6 +85,7 @@ fn relation(oid: u32, name: &str, columns: &[(&str, TypeFamily)]) -> Relation {
             family: *family,
             domain_over: None,
             nondeterministic_collation: None,
+            generated: false,
             groupable: true,
         }
     });

@@ -29,7 +29,7 @@ pub const QUERIES: &[&str] = &[
          AND o.opcintype = coalesce(l.leaf, a.atttypid)) \
        OR coalesce(t.typname, '') IN ('varchar') \
        OR (coalesce(t.typcategory, 'X') IN ('A', 'E', 'R') AND coalesce(t.typname, '') NOT IN ('_json','_xml','_point')), \
-       co.name \
+       co.name, a.attgenerated <> '' \
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
      JOIN pg_namespace n ON n.oid = c.relnamespace \
      LEFT JOIN base l ON l.oid = a.atttypid \
@@ -147,6 +147,7 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
             domain_over: row.optional(9)?,
             groupable: row.truth(10)?,
             nondeterministic_collation: row.optional(11)?,
+            generated: row.truth(12)?,
         };
         // A relation that came or went between two queries is left out.
         if let Some(relation) = snapshot.relations.get_mut(&RelationOid(row.number(0)?)) {

@@ -78,6 +78,8 @@ pub struct Column {
     /// The collation as SQL, where it is not deterministic: PostgreSQL then refuses LIKE, `strpos` and regular
     /// expressions over the column.
     pub nondeterministic_collation: Option<String>,
+    /// GENERATED ALWAYS AS (…).
+    pub generated: bool,
     /// There is a default equality and hash or btree class: it can be grouped by.
     pub groupable: bool,
 }

@@ -45,7 +45,7 @@ pub enum MaskSpec {
     },
     /// Addresses of the internet: the network of /24 or /48.
     Ip,
-    /// Each match of a regular expression; it is one of those that [`super::regex`] reads.
+    /// Each match of a regular expression; it is one of those that the parser of `rules::regex` reads.
     Replace {
         /// The expression.
         pattern: String,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::settings::Settings;
-use super::statements::StatementFacts;
+use super::statements::{Prepared, StatementFacts};
 use crate::audit::RelationRead;
 use crate::grammar::shape;
 use crate::policy::RoleView;
@@ -25,18 +25,20 @@ pub struct Who {
     pub acts_for_others: bool,
 }
 
-/// A text, ready to be sent.
-#[derive(Debug)]
+/// A text, ready to be sent: its statements.
 pub struct Planned {
-    /// What is sent.
-    pub text: String,
-    /// Its statements.
+    /// In order.
     pub statements: Vec<PlannedPart>,
 }
 
 /// A statement of it.
-#[derive(Debug)]
 pub struct PlannedPart {
+    /// What is sent.
+    pub text: String,
+    /// For a COPY: what is sent to have its rows described.
+    pub probe: Option<String>,
+    /// What a PREPARE makes.
+    pub makes: Option<Arc<Prepared>>,
     /// For the audit.
     pub facts: StatementFacts,
     /// Its kind.
@@ -79,13 +81,11 @@ fn plan_now(
         Some(later.current().search_path.clone())
     };
     let plan = sql::plan_following(text, speaker, &mut follow)?;
-    let mut planned = Planned { text: String::new(), statements: Vec::new() };
+    let mut planned = Planned { statements: Vec::new() };
     let mut settings = settings.clone();
     for statement in plan.statements {
         judge(&statement, view, &settings)?;
         settings.apply(&statement.effect, tag_of(&statement.effect));
-        planned.text.push_str(if planned.statements.is_empty() { "" } else { "; " });
-        planned.text.push_str(statement.sql.as_str());
         planned.statements.push(part(statement));
     }
     Ok(planned)
@@ -103,7 +103,7 @@ fn judge(
     settings: &Settings,
 ) -> Result<(), Refusal> {
     let role = view.role();
-    if statement.kind == StatementKind::Select {
+    if statement.kind.reads() {
         judge_purpose(view, settings)?;
     }
     if role.limits.statement_seconds.is_some() {
@@ -170,6 +170,38 @@ pub fn too_many_names() -> Refusal {
     }
 }
 
+/// A portal that nobody has made, in PostgreSQL's own words.
+pub fn no_such_portal(name: &str) -> Refusal {
+    refusal("34000", Reason::Protocol, &format!("portal \"{name}\" does not exist"))
+}
+
+/// EXECUTE of what a Parse has prepared and what is no query.
+pub fn not_to_be_executed(name: &str) -> Refusal {
+    let message = format!("scrim: EXECUTE of `{name}`, which is no query, is not allowed");
+    Refusal {
+        hint: Some("execute it by the protocol's messages, by which it was prepared".into()),
+        ..refusal("42501", Reason::StatementKind, &message)
+    }
+}
+
+/// FETCH or MOVE of a portal that a Bind has made.
+pub fn not_to_be_fetched(name: &str) -> Refusal {
+    let message = format!("scrim: FETCH of `{name}`, which is no cursor of SQL, is not allowed");
+    Refusal {
+        hint: Some("read it by the protocol's Execute, or DECLARE a cursor".into()),
+        ..refusal("42501", Reason::StatementKind, &message)
+    }
+}
+
+/// `SELECT set_config('search_path', …)` outside a simple Query.
+pub fn only_by_set() -> Refusal {
+    let message = "scrim: function `set_config` cannot set search_path in a prepared statement";
+    Refusal {
+        hint: Some("use SET search_path".into()),
+        ..refusal("42501", Reason::Function, message)
+    }
+}
+
 /// A planned text that cannot be written as a message.
 pub fn unwritable() -> Refusal {
     refusal("54000", Reason::TooLarge, "scrim: the statement cannot be sent")
@@ -191,12 +223,21 @@ fn refusal(code: &'static str, reason: Reason, message: &str) -> Refusal {
 
 fn part(statement: PlannedStatement) -> PlannedPart {
     let rewritten = statement.reads.iter().any(|read| !read.open);
+    let facts = StatementFacts {
+        shape: shape(&statement.canonical),
+        rewritten,
+        relations: statement.reads.into_iter().map(relation).collect(),
+    };
+    let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
+        // Of no version: the server describes it before anybody sees a row.
+        let kind = Some(StatementKind::Select);
+        Arc::new(Prepared::new(facts.clone(), kind, Effect::None, u64::MAX))
+    });
     PlannedPart {
-        facts: StatementFacts {
-            shape: shape(&statement.canonical),
-            rewritten,
-            relations: statement.reads.into_iter().map(relation).collect(),
-        },
+        text: statement.sql.as_str().to_owned(),
+        probe: statement.probe.map(|probe| probe.as_str().to_owned()),
+        makes,
+        facts,
         kind: statement.kind,
         effect: statement.effect,
     }

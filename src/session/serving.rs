@@ -12,8 +12,8 @@ use super::attached::{Attached, Ending, GOODBYE_MAX};
 use super::catalogs::{GuardJudge, Lease};
 use super::closing::{Farewell, error_frame};
 use super::link::{Moved, WAITING_BYTES_MAX};
-use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step};
-use super::planning::{self, Planned, Who};
+use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Use};
+use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::statements::{Prepared, StatementFacts};
 use super::welcoming::Masked;
@@ -227,14 +227,60 @@ impl Serving {
         }
     }
 
+    /// Refuses a text for the names in it, before any of it is on record.
+    fn judge_names(&self, planned: &Planned) -> Result<(), Refusal> {
+        let mut made: Vec<&str> = Vec::new();
+        for part in &planned.statements {
+            match &part.effect {
+                Effect::Prepare(_) if self.pipeline.statements.is_full() => {
+                    return Err(planning::too_many_names());
+                }
+                Effect::Prepare(name) => made.push(name),
+                Effect::Execute(name) if made.contains(&name.as_str()) => {}
+                effect => self.judge_use(effect)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_use(&self, effect: &Effect) -> Result<(), Refusal> {
+        match (self.pipeline.may_use(effect), effect) {
+            (Use::Refused | Use::Uncertain, Effect::Execute(name)) => {
+                Err(planning::not_to_be_executed(name))
+            }
+            (Use::Refused | Use::Uncertain, Effect::Fetch(name)) => {
+                Err(planning::not_to_be_fetched(name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn send_query(&mut self, planned: Planned) -> Result<(), Refusal> {
+        self.judge_names(&planned)?;
         let mut sent: Vec<SentStatement> = Vec::new();
+        let mut text = String::new();
         let mut values = self.pipeline.settings.clone();
-        for part in planned.statements {
+        for mut part in planned.statements {
+            if let Effect::Execute(name) = &part.effect {
+                let makes = Effect::Prepare(name.clone());
+                let made = sent.iter().rfind(|statement| statement.effect == makes);
+                let made = made.and_then(|statement| statement.makes.clone());
+                let executed = made.or_else(|| self.pipeline.executed_by_name(name));
+                part.facts = executing(part.facts, executed.as_deref());
+            }
             match self.attached.journal.accept(&part.facts, values.current()).await {
                 Ok(number) => {
                     values.apply(&part.effect, "");
-                    sent.push(SentStatement { number, effect: part.effect });
+                    let PlannedPart { kind, effect, makes, .. } = part;
+                    let statement = SentStatement { number, kind, effect, makes, is_probe: false };
+                    for piece in part.probe.iter().chain([&part.text]) {
+                        text.push_str(if text.is_empty() { "" } else { "; " });
+                        text.push_str(piece);
+                    }
+                    if part.probe.is_some() {
+                        sent.push(SentStatement { is_probe: true, ..statement.clone() });
+                    }
+                    sent.push(statement);
                 }
                 Err(error) => {
                     let refusal = planning_refused(&mut self.attached, &sent, &error);
@@ -242,9 +288,7 @@ impl Serving {
                 }
             }
         }
-        self.pipeline
-            .query(&planned.text, sent, &mut self.attached.out)
-            .map_err(|_| planning::unwritable())
+        self.pipeline.query(&text, sent, &mut self.attached.out).map_err(|_| planning::unwritable())
     }
 
     fn send_parse(&mut self, planned: Planned, name: &str, types: &[u32]) -> Result<(), Refusal> {
@@ -252,21 +296,29 @@ impl Serving {
             return Err(planning::too_many_names());
         }
         let mut parts = planned.statements.into_iter();
-        let (facts, kind, effect) = match (parts.next(), parts.next()) {
-            (Some(part), None) => (part.facts, Some(part.kind), part.effect),
-            (None, _) => (empty_facts(), None, Effect::None),
+        let version = self.view.snapshot().version;
+        let (text, prepared) = match (parts.next(), parts.next()) {
+            (Some(part), None) => {
+                let PlannedPart { text, probe, makes, facts, kind, effect } = part;
+                if kind == StatementKind::Show && effect != Effect::None {
+                    // Executed for its first row only, it would have its effect and never say that it is complete.
+                    return Err(planning::only_by_set());
+                }
+                let prepared = Prepared::new(facts, Some(kind), effect, version);
+                (text, prepared.with_probe(probe).with_made(makes))
+            }
+            (None, _) => (String::new(), Prepared::new(empty_facts(), None, Effect::None, version)),
             (Some(_), Some(_)) => return Err(planning::several_in_parse()),
         };
-        let version = self.view.snapshot().version;
-        let prepared = Arc::new(Prepared::new(facts, kind, effect, version));
         self.pipeline
-            .parse(name, &planned.text, types, prepared, &mut self.attached.out)
+            .parse(name, &text, types, Arc::new(prepared), &mut self.attached.out)
             .map_err(|_| planning::unwritable())
     }
 
     async fn execute(&mut self, execute: Execute) {
         let number = match &execute.prepared {
-            None => Ok(None),
+            // A cursor that SQL has declared is a portal too, of which nothing is known here.
+            None => Err(planning::no_such_portal(&execute.portal)),
             Some(prepared) => self.accept_execution(prepared).await.map(Some),
         };
         let shape = execute.prepared.as_ref().map(|prepared| prepared.facts.shape.clone());
@@ -281,11 +333,19 @@ impl Serving {
     }
 
     async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
-        if prepared.kind == Some(StatementKind::Select) {
+        if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
         }
+        self.judge_use(&prepared.effect)?;
+        let facts = match &prepared.effect {
+            Effect::Execute(name) => {
+                let executed = self.pipeline.executed_by_name(name);
+                executing(prepared.facts.clone(), executed.as_deref())
+            }
+            _ => prepared.facts.clone(),
+        };
         let values = self.pipeline.settings.current();
-        let accepted = self.attached.journal.accept(&prepared.facts, values).await;
+        let accepted = self.attached.journal.accept(&facts, values).await;
         accepted.map_err(|error| super::journal::not_accepted(&error))
     }
 
@@ -302,13 +362,24 @@ fn planning_refused(
     error: &crate::audit::NotAccepted,
 ) -> Refusal {
     let refusal = super::journal::not_accepted(error);
-    attached.out.events.extend(sent.iter().map(|statement| Event::Completed {
+    let sent = sent.iter().filter(|statement| !statement.is_probe);
+    attached.out.events.extend(sent.map(|statement| Event::Completed {
         statement: statement.number,
         rows: 0,
         bytes: 0,
         error: Some(refusal.code.to_owned()),
     }));
     refusal
+}
+
+/// An EXECUTE reads what the statement reads that it names.
+fn executing(facts: StatementFacts, executed: Option<&Prepared>) -> StatementFacts {
+    match executed {
+        Some(Prepared { facts: StatementFacts { rewritten, relations, .. }, .. }) => {
+            StatementFacts { rewritten: *rewritten, relations: relations.clone(), ..facts }
+        }
+        None => facts,
+    }
 }
 
 fn empty_facts() -> StatementFacts {

@@ -68,7 +68,13 @@ impl Settings {
     /// A statement has succeeded; `tag` is what the server said: COMMIT of a failed transaction says `ROLLBACK`.
     pub fn apply(&mut self, effect: &Effect, tag: &str) {
         match effect {
-            Effect::None | Effect::Begin | Effect::Deallocate(_) | Effect::ClosePortal(_) => {}
+            Effect::None
+            | Effect::Begin
+            | Effect::Prepare(_)
+            | Effect::Execute(_)
+            | Effect::Fetch(_)
+            | Effect::Deallocate(_)
+            | Effect::ClosePortal(_) => {}
             Effect::Commit { .. } if tag == "ROLLBACK" => self.roll_back(),
             Effect::Commit { .. } => self.commit(),
             Effect::Rollback { .. } => self.roll_back(),

@@ -33,6 +33,10 @@ pub struct Prepared {
     pub kind: Option<StatementKind>,
     /// What its execution means for the session.
     pub effect: Effect,
+    /// What a PREPARE makes.
+    pub makes: Option<Arc<Prepared>>,
+    /// For a COPY: a query without rows that is described as its rows would be.
+    pub probe: Option<String>,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -60,15 +64,30 @@ impl Prepared {
         version: u64,
     ) -> Prepared {
         let judged_under = AtomicU64::new(version);
-        Prepared { facts, kind, effect, judged_under, rows: Mutex::new(Rows::Unknown) }
+        let rows = Mutex::new(Rows::Unknown);
+        Prepared { facts, kind, effect, makes: None, probe: None, judged_under, rows }
     }
 
-    /// True for statements that answer with rows, whose description is asked for after Parse.
-    pub fn has_rows(&self) -> bool {
+    /// A COPY, whose rows are described by a query of their own.
+    pub fn with_probe(self, probe: Option<String>) -> Prepared {
+        Prepared { probe, ..self }
+    }
+
+    /// A PREPARE, which makes another statement.
+    pub fn with_made(self, makes: Option<Arc<Prepared>>) -> Prepared {
+        Prepared { makes, ..self }
+    }
+
+    /// True for statements whose description is asked for after Parse.
+    pub fn is_described(&self) -> bool {
+        self.probe.is_some() || self.kind.is_some_and(StatementKind::has_rows)
+    }
+
+    /// Rows of an answer that are none: messages of a COPY.
+    pub fn extra_messages(&self) -> u8 {
         match self.kind {
-            Some(StatementKind::Select | StatementKind::Show) => true,
-            Some(StatementKind::Transaction | StatementKind::Set | StatementKind::Discard) => false,
-            None => false,
+            Some(StatementKind::Copy { extra_messages }) => extra_messages,
+            Some(_) | None => 0,
         }
     }
 
@@ -88,9 +107,13 @@ impl Prepared {
         self.judged_under.store(version, Ordering::Relaxed);
     }
 
-    /// True when the catalog has changed since the rows were judged.
+    /// True when its rows must be judged again: the catalog has changed since they were, or what it names may be
+    /// another cursor or statement by now.
     pub fn is_outdated(&self, version: u64) -> bool {
-        self.has_rows() && self.judged_under.load(Ordering::Relaxed) != version
+        if matches!(self.kind, Some(StatementKind::Fetch | StatementKind::Execute)) {
+            return true;
+        }
+        self.is_described() && self.judged_under.load(Ordering::Relaxed) != version
     }
 }
 
@@ -157,9 +180,14 @@ impl Statements {
         self.portals.clear();
     }
 
-    /// A statement has succeeded.
-    pub fn apply(&mut self, effect: &Effect) {
+    /// A statement has succeeded; `makes` is what a PREPARE has made.
+    pub fn apply(&mut self, effect: &Effect, makes: Option<&Arc<Prepared>>) {
         match effect {
+            Effect::Prepare(name) => {
+                if let Some(made) = makes {
+                    self.parsed(name, Arc::clone(made));
+                }
+            }
             Effect::Deallocate(Some(name)) => self.drop_statement(name),
             Effect::Deallocate(None) => self.prepared.clear(),
             Effect::ClosePortal(Some(name)) => self.drop_portal(name),
@@ -169,6 +197,8 @@ impl Statements {
                 self.drop_portals();
             }
             Effect::None
+            | Effect::Execute(_)
+            | Effect::Fetch(_)
             | Effect::Begin
             | Effect::Commit { .. }
             | Effect::Rollback { .. }

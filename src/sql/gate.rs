@@ -8,11 +8,17 @@ use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 
 use super::Speaker;
+use super::copy::{self, CopyOut};
 use super::own;
 use super::refusal::Refusal;
+use super::resolve::{Target, resolve};
+use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use crate::catalog::SearchPath;
-use crate::grammar::deparse;
+use crate::grammar::{deparse, quote_identifier};
+
+/// `AccessShareLock` (storage/lockdefs.h).
+const ACCESS_SHARE: i32 = 1;
 
 /// Where a statement goes from the gate.
 #[derive(Debug)]
@@ -26,6 +32,21 @@ pub(super) enum Gated {
         kind: StatementKind,
         effect: Effect,
     },
+    /// The query in it to the rewriter, and out with what stands around it.
+    Wrapped(Box<Wrapped>),
+}
+
+/// A statement around a query.
+#[derive(Debug)]
+pub(super) struct Wrapped {
+    /// The statement, with a query in it.
+    pub(super) node: Node,
+    /// As the client wrote it.
+    pub(super) written: Node,
+    /// The query was made here: places in it are none of the client's text.
+    pub(super) made: bool,
+    pub(super) kind: StatementKind,
+    pub(super) effect: Effect,
 }
 
 /// Judges the kind of one statement.
@@ -36,11 +57,25 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
     let Some(node) = node else {
         return refused("empty");
     };
-    if !role.may.read && !role.may.everything && matches!(node, Node::SelectStmt(_)) {
-        return refused("SELECT");
+    let reads = matches!(
+        node,
+        Node::SelectStmt(_)
+            | Node::CopyStmt(_)
+            | Node::DeclareCursorStmt(_)
+            | Node::FetchStmt(_)
+            | Node::PrepareStmt(_)
+            | Node::ExecuteStmt(_)
+    );
+    if reads && !role.may.read && !role.may.everything {
+        return refused(&kind_name(node));
     }
     match node {
-        Node::SelectStmt(select) if select.into_clause.is_none() => Ok(Gated::Query),
+        Node::SelectStmt(select) if select.into_clause.is_none() => {
+            match set_config::search_path_of(select, speaker) {
+                Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
+                None => Ok(Gated::Query),
+            }
+        }
         Node::SelectStmt(_) => refused("SELECT INTO"),
         Node::TransactionStmt(transaction) => {
             let Some(effect) = transaction_effect(transaction) else {
@@ -71,10 +106,76 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             let name = (!close.portalname.is_empty()).then(|| close.portalname.clone());
             pass(statement, StatementKind::Discard, Effect::ClosePortal(name))
         }
+        Node::DeclareCursorStmt(_) => wrapped(node, StatementKind::Cursor, Effect::None),
+        Node::FetchStmt(fetch) => {
+            let kind = if fetch.ismove { StatementKind::Cursor } else { StatementKind::Fetch };
+            pass(statement, kind, Effect::Fetch(fetch.portalname.clone()))
+        }
+        Node::PrepareStmt(prepare) => {
+            if !matches!(query_in(&prepare.query), Some(Node::SelectStmt(_))) {
+                return refused("PREPARE of what is no SELECT");
+            }
+            wrapped(node, StatementKind::Prepare, Effect::Prepare(prepare.name.clone()))
+        }
+        Node::ExecuteStmt(execute) => {
+            wrapped(node, StatementKind::Execute, Effect::Execute(execute.name.clone()))
+        }
+        Node::CopyStmt(statement) => {
+            let CopyOut { node, written, made, extra_messages } = copy::judge(statement, speaker)?;
+            let kind = StatementKind::Copy { extra_messages };
+            let effect = Effect::None;
+            Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made, kind, effect })))
+        }
+        Node::LockStmt(lock) if lock.mode == ACCESS_SHARE => self::lock(lock, speaker),
         // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
         Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
         other => refused(&kind_name(other)),
     }
+}
+
+/// LOCK TABLE … IN ACCESS SHARE MODE, the lock that a SELECT takes: pg_dump asks for it.
+fn lock(lock: &protobuf::LockStmt, speaker: Speaker<'_>) -> Result<Gated, Refusal> {
+    let mut names = Vec::with_capacity(lock.relations.len());
+    for relation in &lock.relations {
+        let Some(Node::RangeVar(relation)) = &relation.node else {
+            return Err(Refusal::not_understood("a LOCK of what is no relation"));
+        };
+        let schema = (!relation.schemaname.is_empty()).then_some(relation.schemaname.as_str());
+        let target = resolve(speaker, schema, &relation.relname)?;
+        let (schema, name) = match &target {
+            Target::Open { schema, name } => (schema.as_str(), name.as_str()),
+            Target::Hole(content) => (content.schema(), content.name()),
+        };
+        let only = if relation.inh { "" } else { "ONLY " };
+        names.push(format!("{only}{}.{}", quote_identifier(schema), quote_identifier(name)));
+    }
+    let nowait = if lock.nowait { " NOWAIT" } else { "" };
+    let text = format!("LOCK TABLE {} IN ACCESS SHARE MODE{nowait}", names.join(", "));
+    Ok(Gated::Pass { text, kind: StatementKind::Transaction, effect: Effect::None })
+}
+
+fn wrapped(node: &Node, kind: StatementKind, effect: Effect) -> Result<Gated, Refusal> {
+    let (node, written) = (node.clone(), node.clone());
+    Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
+}
+
+fn query_in(query: &Option<Box<protobuf::Node>>) -> Option<&Node> {
+    query.as_ref().and_then(|query| query.node.as_ref())
+}
+
+fn search_path(
+    statement: &protobuf::RawStmt,
+    kind: StatementKind,
+    path: Option<SearchPath>,
+    local: bool,
+) -> Result<Gated, Refusal> {
+    if path.as_ref().is_some_and(|path| !is_sound_search_path(path)) {
+        return Err(Refusal::setting(
+            "search_path",
+            "may name pg_catalog only in the first place, and no temporary schema",
+        ));
+    }
+    pass(statement, kind, Effect::SearchPath { local, path })
 }
 
 fn pass(
@@ -139,13 +240,7 @@ fn set(
     let effect = match name.as_str() {
         "search_path" => {
             let path = values.map(SearchPath);
-            if path.as_ref().is_some_and(|path| !is_sound_search_path(path)) {
-                return Err(Refusal::setting(
-                    "search_path",
-                    "may name pg_catalog only in the first place, and no temporary schema",
-                ));
-            }
-            Effect::SearchPath { local: set.is_local, path }
+            return search_path(statement, StatementKind::Set, path, set.is_local);
         }
         "scrim.purpose" => {
             let purpose = values.map(|values| values.join(", "));
@@ -216,6 +311,7 @@ fn value(node: &Node) -> Option<String> {
 /// A statement's kind in the words of SQL, for people.
 fn kind_name(node: &Node) -> String {
     let known = match node {
+        Node::SelectStmt(_) => "SELECT",
         Node::InsertStmt(_) => "INSERT",
         Node::UpdateStmt(_) => "UPDATE",
         Node::DeleteStmt(_) => "DELETE",
@@ -270,10 +366,57 @@ pub enum StatementKind {
     Transaction,
     /// SET, RESET.
     Set,
-    /// SHOW.
+    /// SHOW, and `SELECT set_config('search_path', …)`.
     Show,
+    /// DECLARE, MOVE.
+    Cursor,
+    /// FETCH.
+    Fetch,
+    /// SQL's PREPARE.
+    Prepare,
+    /// SQL's EXECUTE.
+    Execute,
+    /// COPY … TO STDOUT.
+    Copy {
+        /// Messages of data that are no row: a header line, or the end of the binary format.
+        extra_messages: u8,
+    },
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
+}
+
+impl StatementKind {
+    /// True for statements that give data, now or when what they make is used.
+    pub fn reads(self) -> bool {
+        match self {
+            StatementKind::Select
+            | StatementKind::Cursor
+            | StatementKind::Fetch
+            | StatementKind::Prepare
+            | StatementKind::Execute
+            | StatementKind::Copy { .. } => true,
+            StatementKind::Transaction
+            | StatementKind::Set
+            | StatementKind::Show
+            | StatementKind::Discard => false,
+        }
+    }
+
+    /// True for statements that answer with rows that the server describes.
+    pub fn has_rows(self) -> bool {
+        match self {
+            StatementKind::Select
+            | StatementKind::Show
+            | StatementKind::Fetch
+            | StatementKind::Execute => true,
+            StatementKind::Transaction
+            | StatementKind::Set
+            | StatementKind::Discard
+            | StatementKind::Cursor
+            | StatementKind::Prepare
+            | StatementKind::Copy { .. } => false,
+        }
+    }
 }
 
 /// What the session must remember of a statement once the server has confirmed it.
@@ -310,6 +453,12 @@ pub enum Effect {
     ResetAll,
     /// DISCARD ALL.
     DiscardAll,
+    /// PREPARE name: a statement of that name can be executed, by the protocol too.
+    Prepare(String),
+    /// EXECUTE name. Changes nothing; what it reads is what that statement reads.
+    Execute(String),
+    /// FETCH or MOVE: the cursor. Changes nothing that is remembered; the name must be a cursor that SQL declared.
+    Fetch(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),
     /// CLOSE cursor; `None`: ALL.

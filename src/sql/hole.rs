@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Template, View, ViewBody};
+use crate::policy::{ColumnAccess, Template, View, ViewBody};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
 /// a client that writes it is told that no such relation exists.
@@ -51,6 +51,15 @@ impl Content {
             Content::Masked(template) => &template.name,
             Content::View(view, _) => &view.template.name,
             Content::System { name, .. } => name,
+        }
+    }
+
+    /// The columns of a relation under the role's rules; `None` for a system relation.
+    pub(super) fn columns(&self) -> Option<&[ColumnAccess]> {
+        match self {
+            Content::Masked(template) => Some(&template.columns),
+            Content::View(view, _) => Some(&view.template.columns),
+            Content::System { .. } => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! The rewriter is not trusted; the verifier is: a [`VerifiedSql`] has no other constructor than `fill`.
 //! Pure: no clock, no I/O.
 
+mod copy;
 mod fill;
 mod gate;
 mod hole;
@@ -13,11 +14,13 @@ mod reads;
 mod refusal;
 mod resolve;
 mod rewrite;
+mod set_config;
 mod settings;
 mod system;
 mod types;
 mod verify;
 mod view;
+mod wrapped;
 
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
@@ -25,14 +28,18 @@ pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
 pub use view::closed_views;
 
+use std::collections::BTreeSet;
+
 use pg_query::protobuf::RawStmt;
+use pg_query::protobuf::node::Node;
 
 use crate::catalog::SearchPath;
 use crate::grammar;
 pub use crate::policy::Read;
 use crate::policy::RoleView;
-use gate::Gated;
+use gate::{Gated, Wrapped};
 use resolve::resolve;
+use rewrite::Rewritten;
 use verify::AsWritten;
 
 /// What planning needs to know of the session.
@@ -82,6 +89,8 @@ pub struct PlannedStatement {
     pub effect: Effect,
     /// What it reads.
     pub reads: Vec<Read>,
+    /// For a COPY, whose rows come without a description: a query that gives none, and whose description is theirs.
+    pub probe: Option<VerifiedSql>,
 }
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.
@@ -125,7 +134,18 @@ fn plan_statement(
             kind,
             effect,
             reads: Vec::new(),
+            probe: None,
         }),
+        Gated::Wrapped(wrapped) => {
+            let Wrapped { node, written, made, kind, effect } = *wrapped;
+            let planned = plan_wrapped(text, written, &node, speaker);
+            // Places in a query that was made here are none of the client's text.
+            let at = |refusal: Refusal| Refusal {
+                position: refusal.position.filter(|_| !made),
+                ..refusal
+            };
+            Ok(PlannedStatement { kind, effect, ..planned.map_err(at)? })
+        }
     }
 }
 
@@ -134,6 +154,69 @@ fn plan_query(
     statement: &RawStmt,
     speaker: Speaker<'_>,
 ) -> Result<PlannedStatement, Refusal> {
+    let Query { canonical, rewritten, reads, parameters } = query(text, statement, speaker)?;
+    let places = verify::verify(speaker, &rewritten, &parameters)?;
+    let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
+    Ok(PlannedStatement {
+        canonical,
+        sql,
+        kind: StatementKind::Select,
+        effect: Effect::None,
+        reads,
+        probe: None,
+    })
+}
+
+/// A statement around a query, as the gate has let it pass.
+fn plan_wrapped(
+    text: &str,
+    written: Node,
+    node: &Node,
+    speaker: Speaker<'_>,
+) -> Result<PlannedStatement, Refusal> {
+    let role = &speaker.view.role().name;
+    let lost = || Refusal::not_understood("a statement around what is no query");
+    if let Some(types) = wrapped::types_of(node) {
+        grammar::prove(&types, &AsWritten(speaker))
+            .map_err(|found| Refusal::violation(&found, role))?;
+    }
+    let (shell, inner) = wrapped::take_apart(node).ok_or_else(lost)?;
+    let canonical =
+        grammar::deparse(&wrapped::raw(written)).map_err(|error| Refusal::syntax(&error))?;
+    let inner = wrapped::raw(Node::SelectStmt(Box::new(inner)));
+    let Query { mut rewritten, reads, parameters, .. } = query(text, &inner, speaker)?;
+    let probe = match node {
+        Node::CopyStmt(_) => Some(probe(&rewritten, &parameters, speaker)?),
+        _ => None,
+    };
+    rewritten.text = shell.around(&rewritten.text)?;
+    let places = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
+    let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
+    let (kind, effect) = (StatementKind::Select, Effect::None);
+    Ok(PlannedStatement { canonical, sql, kind, effect, reads, probe })
+}
+
+/// The query without a row, proven like any other.
+fn probe(
+    rewritten: &Rewritten,
+    parameters: &BTreeSet<i32>,
+    speaker: Speaker<'_>,
+) -> Result<VerifiedSql, Refusal> {
+    let text = format!("SELECT * FROM ({}) AS probe LIMIT 0", rewritten.text);
+    let probe = Rewritten { text, ..rewritten.clone() };
+    let places = verify::verify(speaker, &probe, parameters)?;
+    fill::fill(&probe.text, &probe.holes, &places)
+}
+
+/// A query, rewritten and not yet proven.
+struct Query {
+    canonical: String,
+    rewritten: Rewritten,
+    reads: Vec<Read>,
+    parameters: BTreeSet<i32>,
+}
+
+fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query, Refusal> {
     let role = &speaker.view.role().name;
     let written = grammar::prove(statement, &AsWritten(speaker))
         .map_err(|found| Refusal::violation(&found, role))?;
@@ -148,21 +231,7 @@ fn plan_query(
         Ok(tree) if is_faithful(&tree.to_string(), &canonical) => rewrite::rewrite(tree, speaker)?,
         Ok(_) | Err(_) => place::place(&canonical, speaker)?,
     };
-    let places = verify::verify(
-        speaker,
-        &rewritten.text,
-        rewritten.holes.len(),
-        &rewritten.open,
-        &written.parameters,
-    )?;
-    let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
-    Ok(PlannedStatement {
-        canonical,
-        sql,
-        kind: StatementKind::Select,
-        effect: Effect::None,
-        reads,
-    })
+    Ok(Query { canonical, rewritten, reads, parameters: written.parameters })
 }
 
 /// What sqlparser prints, read by PostgreSQL, must be the canonical text again.

@@ -64,10 +64,44 @@ impl Refusal {
         Refusal::new("0A000", Reason::NoSuchRelation, message.to_owned(), None)
     }
 
+    /// PostgreSQL's own words for COPY of what is no plain table.
+    pub(super) fn not_copied(kind: &str, name: &str) -> Refusal {
+        let message = format!("cannot copy from {kind} \"{name}\"");
+        let hint = (kind != "sequence").then(|| "Try the COPY (SELECT ...) TO variant.".to_owned());
+        Refusal::new("42809", Reason::NoSuchRelation, message, hint)
+    }
+
+    /// PostgreSQL's own words for a name in a list of columns.
+    pub(super) fn no_such_column_of(name: &str, relation: &str) -> Refusal {
+        let message = format!("column \"{name}\" of relation \"{relation}\" does not exist");
+        Refusal::new("42703", Reason::NoSuchColumn, message, None)
+    }
+
+    /// PostgreSQL's own words for a column that a list names twice.
+    pub(super) fn column_twice(name: &str) -> Refusal {
+        let message = format!("column \"{name}\" specified more than once");
+        Refusal::new("42701", Reason::NoSuchColumn, message, None)
+    }
+
+    /// PostgreSQL's own words for a generated column in the list of a COPY.
+    pub(super) fn generated_column(name: &str) -> Refusal {
+        let message = format!("column \"{name}\" is a generated column");
+        Refusal::new("42P10", Reason::NoSuchColumn, message, None)
+    }
+
+    /// An option of COPY that is not known, or a value of it.
+    pub(super) fn copy_option(name: &str) -> Refusal {
+        let message = format!("scrim: COPY option `{name}` is not allowed, or not with this value");
+        let hint =
+            "format, delimiter, null, header, quote, escape, force_quote, and encoding UTF8 are";
+        Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
     /// A kind of statement.
     pub(super) fn statement_kind(kind: &str, role: &str) -> Refusal {
         let message = format!("scrim: statement kind `{kind}` is not allowed for role `{role}`");
-        let hint = "this role may read: SELECT, VALUES, TABLE, transaction control, SET and SHOW";
+        let hint = "this role may read: SELECT, VALUES, TABLE, COPY TO STDOUT, cursors, PREPARE, transaction \
+                    control, SET and SHOW";
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
     }
 

@@ -8,7 +8,7 @@ use crate::catalog::{
 };
 use crate::policy::RoleView;
 use crate::rules;
-use crate::sql::{Plan, Refusal, Speaker, plan};
+use crate::sql::{Plan, Refusal, Speaker, VerifiedSql, plan};
 use crate::text::Sources;
 
 struct NoEnvironment;
@@ -42,6 +42,7 @@ fn relation(oid: u32, schema: &str, name: &str, columns: &[&str]) -> Relation {
             family: if *name == "id" { TypeFamily::Integer } else { TypeFamily::Text },
             domain_over: None,
             nondeterministic_collation: None,
+            generated: false,
             groupable: true,
         })
         .collect();
@@ -139,6 +140,39 @@ fn short(sql: &str) -> String {
 }
 
 #[test]
+fn what_stands_around_a_query_is_put_around_it_again() {
+    let cases = [
+        (
+            "DECLARE c CURSOR FOR SELECT id FROM customers",
+            "DECLARE c CURSOR FOR SELECT id FROM (…) customers",
+        ),
+        (
+            "declare \"C c\" binary insensitive scroll cursor with hold for table customers",
+            "DECLARE \"C c\" BINARY SCROLL INSENSITIVE CURSOR WITH HOLD FOR SELECT * FROM (…) customers",
+        ),
+        (
+            "PREPARE p (int, text) AS SELECT $2 FROM customers WHERE id = $1",
+            "PREPARE p(int, text) AS SELECT $2 FROM (…) customers WHERE id OPERATOR(pg_catalog.=) $1",
+        ),
+        ("EXECUTE p", "EXECUTE p"),
+        ("EXECUTE p(1, lower('A'))", "EXECUTE p(1, pg_catalog.lower('A'))"),
+        ("COPY customers (id) TO STDOUT", "COPY (SELECT id FROM (…) customers) TO STDOUT"),
+        (
+            "COPY products TO STDOUT CSV HEADER",
+            "COPY (SELECT id, title FROM ONLY public.products) TO STDOUT WITH (FORMAT CSV, HEADER)",
+        ),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(short(sql), expected, "{sql}");
+    }
+    let plan =
+        planned("COPY (SELECT id AS a, id AS a FROM products ORDER BY 1) TO STDOUT").unwrap();
+    let probe = plan.statements[0].probe.as_ref().map(VerifiedSql::as_str);
+    let expected = "SELECT * FROM (SELECT id AS a, id AS a FROM \"public\".\"products\" ORDER BY 1) AS probe LIMIT 0";
+    assert_eq!(probe, Some(expected));
+}
+
+#[test]
 fn views_become_their_definitions() {
     let text = short("SELECT id FROM two");
     let expected = "SELECT id FROM (SELECT two.id FROM (SELECT one.id FROM (SELECT one.id FROM (…) AS \
@@ -219,7 +253,18 @@ fn what_is_refused() {
         ("SELECT c.reveal FROM customers c", "42501", "reveal"),
         ("SELECT trap.lower('x')", "42501", "lower"),
         ("SELECT 1 OPERATOR(trap.=) 1", "42501", "trap.="),
-        ("COPY customers TO STDOUT", "42501", "COPY"),
+        ("COPY customers FROM STDIN", "42501", "COPY FROM"),
+        ("COPY customers TO '/tmp/loot'", "42501", "COPY TO a file"),
+        ("COPY (SELECT 1) TO PROGRAM 'id'", "42501", "COPY TO PROGRAM"),
+        ("COPY customers (id, ssn) TO STDOUT", "42703", "column \"ssn\" of relation \"customers\""),
+        ("COPY (SELECT * FROM \"scrim$\".\"0\") TO STDOUT", "42P01", "does not exist"),
+        ("COPY (SELECT reveal(1)) TO STDOUT", "42501", "reveal"),
+        ("DECLARE c CURSOR FOR SELECT pg_read_file('x')", "42501", "pg_read_file"),
+        ("PREPARE p AS SELECT * FROM pg_statistic", "42501", "pg_statistic"),
+        ("PREPARE p AS DELETE FROM customers", "42501", "PREPARE of what is no SELECT"),
+        ("LOCK customers, nowhere IN ACCESS SHARE MODE", "42P01", "nowhere"),
+        ("LOCK customers IN ROW SHARE MODE", "42501", "LOCK"),
+        ("EXECUTE p(reveal(1))", "42501", "reveal"),
         ("EXPLAIN SELECT 1", "42501", "EXPLAIN"),
         ("DO 'BEGIN END'", "42501", "DO"),
         ("SELECT 1 INTO t", "42501", "SELECT INTO"),
@@ -229,7 +274,11 @@ fn what_is_refused() {
         ("SET client_encoding = 'SJIS'", "42501", "client_encoding"),
         ("SET standard_conforming_strings = off", "42501", "standard_conforming_strings"),
         ("SET search_path = trap, pg_catalog", "42501", "search_path"),
-        ("SELECT set_config('search_path', 'trap', false)", "42501", "set_config"),
+        ("SELECT set_config('search_path', 'trap, pg_catalog', false)", "42501", "search_path"),
+        ("SELECT set_config('search_path', 'trap', false), 1", "42501", "set_config"),
+        ("SELECT set_config('search_path', name, false) FROM customers", "42501", "set_config"),
+        ("SELECT set_config('search_path', 'trap', false) LIMIT 1", "42501", "set_config"),
+        ("PREPARE p AS SELECT set_config('search_path', 'trap', false)", "42501", "set_config"),
         ("SELECT set_config('ro' || 'le', 'dba', false)", "42501", "set_config"),
         ("SELECT * FROM other.public.customers", "0A000", "cross-database"),
         ("SHOW scrim.nothing", "42704", "scrim.nothing"),

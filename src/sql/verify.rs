@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 use pg_query::protobuf;
 
 use super::hole::HOLE_SCHEMA;
+use super::rewrite::Rewritten;
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
+use super::wrapped::{Shell, raw, take_apart};
 use super::{Refusal, Speaker};
 use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
 
@@ -28,18 +30,47 @@ struct WithHoles<'a> {
 /// Proves a text with holes: gives each hole's place and index. `parameters` must be those of the client's text.
 pub(super) fn verify(
     speaker: Speaker<'_>,
-    text: &str,
-    holes: usize,
-    open: &[(String, String)],
+    rewritten: &Rewritten,
     parameters: &BTreeSet<i32>,
 ) -> Result<Vec<(usize, usize)>, Refusal> {
+    prove_query(speaker, rewritten, &one(&rewritten.text)?, parameters)
+}
+
+/// The same for a query that stands in another statement: what stands around it must be `shell` still.
+pub(super) fn verify_wrapped(
+    speaker: Speaker<'_>,
+    rewritten: &Rewritten,
+    shell: &Shell,
+    parameters: &BTreeSet<i32>,
+) -> Result<Vec<(usize, usize)>, Refusal> {
+    let statement = one(&rewritten.text)?;
+    let node = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
+    let (found, query) =
+        node.and_then(take_apart).ok_or_else(|| lost("there is no query in it"))?;
+    if !found.is_same(shell) {
+        return Err(lost("what stands around the query changed"));
+    }
+    let query = raw(Node::SelectStmt(Box::new(query)));
+    prove_query(speaker, rewritten, &query, parameters)
+}
+
+fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
     let mut statements = parse(text).map_err(|_| lost("its own text does not parse"))?;
-    let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
-        return Err(lost("its own text is not one statement"));
-    };
-    let terms = WithHoles { speaker, holes, open };
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        _ => Err(lost("its own text is not one statement")),
+    }
+}
+
+fn prove_query(
+    speaker: Speaker<'_>,
+    rewritten: &Rewritten,
+    query: &protobuf::RawStmt,
+    parameters: &BTreeSet<i32>,
+) -> Result<Vec<(usize, usize)>, Refusal> {
+    let terms = WithHoles { speaker, holes: rewritten.holes.len(), open: &rewritten.open };
     let role = &speaker.view.role().name;
-    let proof = prove(&statement, &terms).map_err(|found| Refusal::violation(&found, role))?;
+    let proof = prove(query, &terms).map_err(|found| Refusal::violation(&found, role))?;
     if proof.parameters != *parameters {
         return Err(lost("the parameters changed"));
     }

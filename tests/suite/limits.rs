@@ -105,6 +105,27 @@ fn no_more_rows_than_the_limit() {
     let answer = one(client.simple(all));
     assert_eq!(code(&answer), "54000", "{answer:?}");
     assert!(answer.rows.len() <= ROWS_MAX);
+    for (options, lines_beside_rows) in [("", 0), ("(FORMAT csv, HEADER)", 1), ("(FORMAT csv)", 0)]
+    {
+        let copy = |query: &str| format!("COPY ({query}) TO STDOUT {options}");
+        for form in ["simple", "extended"] {
+            let mut answer = |sql: &str| match form {
+                "simple" => one(client.simple(sql)),
+                _ => client.extended(sql, false),
+            };
+            let many = answer(&copy(all));
+            assert_eq!(code(&many), "54000", "{form} {options} {many:?}");
+            let few = answer(&copy(as_many));
+            let lines = few.copied.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!((code(&few), lines), ("", ROWS_MAX + lines_beside_rows), "{form} {few:?}");
+        }
+    }
+    for (rows, expected) in [("ALL", "54000"), ("5", "")] {
+        client.simple("BEGIN; DECLARE c CURSOR FOR SELECT id FROM customers");
+        let answer = one(client.simple(&format!("FETCH {rows} FROM c")));
+        assert_eq!(code(&answer), expected, "{answer:?}");
+        client.simple("ROLLBACK");
+    }
     let error = answer.error.expect("an error");
     assert!(
         error.message.starts_with("scrim: ") && error.message.contains("few_rows"),

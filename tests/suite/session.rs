@@ -180,7 +180,7 @@ fn a_simple_query_between_the_messages_of_a_unit() {
 fn a_refusal_looks_like_an_error_of_the_server() {
     let mut client = harness::connect("support", &[]);
     // Alone, in a transaction, in a failed one, and in a unit.
-    simple(&mut client, "COPY customers TO STDOUT");
+    simple(&mut client, "LOCK customers IN EXCLUSIVE MODE");
     assert_eq!(kinds(&mut client, 1), "E42501ZI");
     simple(&mut client, "BEGIN");
     simple(&mut client, "SELECT pg_read_file('/etc/passwd')");
@@ -198,6 +198,155 @@ fn a_refusal_looks_like_an_error_of_the_server() {
     sync(&mut client);
     assert_eq!(kinds(&mut client, 2), "12DCE42501ZIE26000ZI");
     assert_eq!(client.simple("SELECT 1").len(), 1);
+}
+
+/// SQL and the protocol share the names of prepared statements and cursors.
+#[test]
+fn names_that_sql_made_in_messages_of_the_protocol() {
+    everywhere(|client| {
+        simple(
+            client,
+            "PREPARE s (bigint) AS SELECT name FROM customers WHERE id = $1 OR $1 IS NULL LIMIT 2",
+        );
+        // Bound without a parameter, and then with one.
+        bind(client, "", "s");
+        sync(client);
+        parse(client, "by_name", "EXECUTE s(1)");
+        bind(client, "", "by_name");
+        execute(client, "", 0);
+        sync(client);
+        parse(client, "drop", "DEALLOCATE s");
+        bind(client, "", "drop");
+        execute(client, "", 0);
+        bind(client, "", "s");
+        sync(client);
+        simple(client, "EXECUTE s(1)");
+        // Made and executed in one unit.
+        parse(client, "make", "PREPARE s AS SELECT 1");
+        bind(client, "", "make");
+        execute(client, "", 0);
+        bind(client, "", "s");
+        execute(client, "", 0);
+        sync(client);
+        kinds(client, 6)
+    });
+}
+
+#[test]
+fn a_cursor_that_moves_between_messages() {
+    everywhere(|client| {
+        simple(client, "BEGIN; DECLARE c CURSOR FOR SELECT id, name FROM customers ORDER BY id");
+        parse(client, "next", "FETCH 2 FROM c");
+        for _ in 0..2 {
+            bind(client, "", "next");
+            execute(client, "", 0);
+        }
+        sync(client);
+        // Another cursor of that name, with other columns, before the same FETCH.
+        simple(client, "CLOSE c; DECLARE c CURSOR FOR SELECT 1, 2, 3");
+        bind(client, "", "next");
+        execute(client, "", 0);
+        sync(client);
+        simple(client, "ROLLBACK");
+        kinds(client, 5)
+    });
+}
+
+#[test]
+fn a_copy_between_other_messages() {
+    everywhere(|client| {
+        simple(
+            client,
+            "SELECT 1; COPY (SELECT id, name FROM customers ORDER BY id LIMIT 3) TO STDOUT; SELECT 2",
+        );
+        parse(
+            client,
+            "out",
+            "COPY (SELECT id, name FROM customers ORDER BY id LIMIT 2) TO STDOUT (FORMAT binary)",
+        );
+        for _ in 0..2 {
+            bind(client, "", "out");
+            execute(client, "", 0);
+        }
+        sync(client);
+        // It fails before the first row, and in the middle.
+        simple(client, "COPY (SELECT nothing FROM customers) TO STDOUT");
+        parse(
+            client,
+            "",
+            "COPY (SELECT 1 / (id - 3) FROM (VALUES (1), (2), (3)) AS v (id)) TO STDOUT",
+        );
+        bind(client, "", "");
+        execute(client, "", 0);
+        sync(client);
+        simple(
+            client,
+            "SELECT 1; COPY (SELECT 1 / (id - 3) FROM (VALUES (1), (2), (3)) AS v (id)) TO STDOUT; SELECT 2",
+        );
+        kinds(client, 5)
+    });
+}
+
+/// pg_dump and others say SET this way. Executed for its first row only, it would never be complete.
+#[test]
+fn a_search_path_that_a_function_sets() {
+    let mut client = harness::connect("support", &[]);
+    simple(&mut client, "SELECT pg_catalog.set_config('search_path', '', false)");
+    simple(&mut client, "SELECT count(*) FROM customers");
+    simple(&mut client, "SELECT count(*) FROM public.customers");
+    assert_eq!(kinds(&mut client, 3), "TDCZIE42P01ZITDCZI");
+    parse(&mut client, "", "SELECT pg_catalog.set_config('search_path', 'public', false)");
+    bind(&mut client, "", "");
+    execute(&mut client, "", 1);
+    sync(&mut client);
+    assert_eq!(kinds(&mut client, 1), "E42501ZI");
+}
+
+/// SQL's EXECUTE and FETCH could run what a Parse has prepared, and its effect would go unseen.
+#[test]
+fn sql_runs_no_statement_of_the_protocol_that_is_no_query() {
+    let mut client = harness::connect("support", &[]);
+    parse(&mut client, "path", "SET search_path TO trap");
+    parse(&mut client, "query", "SELECT 1");
+    sync(&mut client);
+    // Pipelined: the Query waits until it is known what `path` is.
+    simple(&mut client, "EXECUTE path");
+    simple(&mut client, "EXECUTE query");
+    assert_eq!(kinds(&mut client, 3), "11ZIE42501ZITDCZI");
+    parse(&mut client, "indirect", "EXECUTE path");
+    bind(&mut client, "", "indirect");
+    execute(&mut client, "", 0);
+    sync(&mut client);
+    assert_eq!(kinds(&mut client, 1), "12E42501ZI");
+    // In one unit: the meaning of a name changes between Bind and Execute.
+    simple(&mut client, "BEGIN");
+    parse(&mut client, "later", "EXECUTE query");
+    bind(&mut client, "p", "later");
+    sync(&mut client);
+    simple(&mut client, "DEALLOCATE query");
+    parse(&mut client, "query", "SET search_path TO trap");
+    execute(&mut client, "p", 0);
+    sync(&mut client);
+    assert_eq!(kinds(&mut client, 4), "CZT12ZTCZT1E42501ZE");
+    simple(&mut client, "ROLLBACK");
+    simple(&mut client, "BEGIN");
+    bind(&mut client, "p", "later");
+    sync(&mut client);
+    simple(&mut client, "FETCH ALL FROM p");
+    simple(&mut client, "ROLLBACK");
+    assert_eq!(kinds(&mut client, 5), "CZICZT2ZTE42501ZECZI");
+    let answer = client.simple("SHOW search_path").remove(0);
+    assert_eq!(answer.rows[0][0].as_deref(), Some(&b"\"$user\", public"[..]));
+}
+
+/// Of a cursor that SQL has declared Scrim knows no rows: it is read by FETCH.
+#[test]
+fn a_cursor_is_not_executed_by_the_protocol() {
+    let mut client = harness::connect("support", &[]);
+    simple(&mut client, "BEGIN; DECLARE c CURSOR FOR SELECT email FROM customers");
+    execute(&mut client, "c", 0);
+    sync(&mut client);
+    assert_eq!(kinds(&mut client, 2), "CCZTE34000ZE");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::grammar;
 use crate::policy::{Access, ColumnAccess, ColumnVerdict, RoleView};
-use crate::sql::{Plan, PlannedStatement, Read, Refusal, StatementKind};
+use crate::sql::{Plan, PlannedStatement, Read, Refusal};
 
 /// What would happen to a text.
 #[derive(Debug, Serialize)]
@@ -88,12 +88,8 @@ impl Explanation {
 fn sent(statement: &PlannedStatement, view: &RoleView) -> Sent {
     let masked = statement.reads.iter().any(|read| !read.open);
     let verdict = match statement.kind {
-        StatementKind::Select if masked => "rewrite",
-        StatementKind::Select
-        | StatementKind::Transaction
-        | StatementKind::Set
-        | StatementKind::Show
-        | StatementKind::Discard => "forward",
+        kind if kind.reads() && masked => "rewrite",
+        _ => "forward",
     };
     Sent {
         verdict,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::statements::{Prepared, Rows};
-use super::expected::{Fate, Progress, Reply};
+use super::expected::{Fate, Probed, Progress, Reply};
+use super::rows::{is_same, stopped_by_guard};
 use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, SentStatement, Txn};
 use crate::catalog::SearchPath;
-use crate::guard::Breach;
 use crate::sql::Effect;
 use crate::wire::reader::{self, Named};
 use crate::wire::writer::{self, ErrorMessage};
@@ -25,8 +25,8 @@ impl Pipeline {
     pub fn reply(&mut self, piece: Piece, out: &mut Out) -> Result<(), Fault> {
         match piece {
             Piece::Whole(frame) => self.reply_whole(frame, out),
-            Piece::Start { tag: b'D', bytes } => {
-                let course = self.row(bytes, out)?;
+            Piece::Start { tag: tag @ (b'D' | b'd'), bytes } => {
+                let course = self.row(bytes, tag == b'd', out)?;
                 self.from_server = Some(course);
                 Ok(())
             }
@@ -46,7 +46,9 @@ impl Pipeline {
 
     fn reply_whole(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         match frame.tag() {
-            b'D' => self.row(frame.into_bytes(), out).map(|_| ()),
+            tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', out).map(|_| ()),
+            b'H' => self.copy_begins(frame, out),
+            b'c' => self.copy_ends(frame, out),
             b'N' => {
                 if let Some(fields) = self.judge.clean(frame.body()) {
                     message(b'N', &fields, &mut out.to_client);
@@ -79,6 +81,8 @@ impl Pipeline {
                 self.statements.parsed(name, Arc::clone(prepared));
                 self.pass_and_pop(frame, out);
             }
+            // The query that stands for a COPY; a poisoned text has been dealt with above.
+            (Reply::Parse { prepared: None, .. }, b'1') => self.pass_and_pop(frame, out),
             (Reply::Bind { portal, statement }, b'2') => {
                 self.statements.bound(portal, statement);
                 self.pass_and_pop(frame, out);
@@ -154,75 +158,6 @@ impl Pipeline {
         }
     }
 
-    /// A row, or the first piece of one: forwarded if its description has been judged and the limit allows.
-    fn row(&mut self, bytes: Bytes, out: &mut Out) -> Result<Course, Fault> {
-        let misfit = self.misfit(b'D');
-        let rows_max = self.rows_max.clone();
-        let Some(front) = self.queue.front_mut() else { return Err(misfit) };
-        if front.fate != Fate::Forward {
-            return Err(misfit);
-        }
-        let (progress, before) = match &mut front.reply {
-            Reply::Execute(run) => {
-                let Some(portal) = self.statements.portal_mut(&run.portal) else {
-                    return Err(misfit);
-                };
-                if !is_same(run.prepared.as_ref(), portal.prepared.as_ref()) {
-                    return Err(misfit);
-                }
-                if !run.progress.is_judged && run.progress.stopped.is_none() {
-                    match judge_portal(portal.prepared.as_deref()) {
-                        Ok(()) => run.progress.is_judged = true,
-                        Err(breach) => {
-                            let statement = run.number.unwrap_or_default();
-                            out.events.push(Event::Breach { statement, breach });
-                            run.progress.stopped = Some(stopped_by_guard());
-                        }
-                    }
-                }
-                let before = portal.rows;
-                portal.rows = portal.rows.saturating_add(1);
-                (&mut run.progress, before)
-            }
-            Reply::Query(run) => {
-                let is_described = run.progress.is_judged || run.progress.stopped.is_some();
-                if !is_described {
-                    return Err(misfit);
-                }
-                let before = run.progress.rows;
-                (&mut run.progress, before)
-            }
-            _ => return Err(misfit),
-        };
-        if let Some((most, error)) = rows_max
-            && before >= most
-            && progress.stopped.is_none()
-        {
-            progress.stopped = Some(error);
-        }
-        if progress.stopped.is_some() || self.mute.is_some() {
-            return Ok(Course::Drop);
-        }
-        progress.rows = progress.rows.saturating_add(1);
-        progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
-        out.to_client.extend_from_slice(&bytes);
-        Ok(Course::Forward)
-    }
-
-    fn count_more(&mut self, bytes: usize) {
-        if let Some(front) = self.queue.front_mut() {
-            match &mut front.reply {
-                Reply::Execute(run) => {
-                    run.progress.bytes = run.progress.bytes.saturating_add(size(bytes));
-                }
-                Reply::Query(run) => {
-                    run.progress.bytes = run.progress.bytes.saturating_add(size(bytes));
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// CommandComplete, PortalSuspended or EmptyQueryResponse of an Execute.
     fn executed(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         let tag = tag_text(&frame)?;
@@ -233,8 +168,11 @@ impl Pipeline {
         if run.prepared.is_none() || !is_same(run.prepared.as_ref(), bound) {
             return Err(Fault::Misfit { got: char::from(frame.tag()), due: "an error" });
         }
+        if run.progress.is_copying {
+            return Err(Fault::Misfit { got: char::from(frame.tag()), due: "CopyDone" });
+        }
         if let (b'C', Some(prepared)) = (frame.tag(), &run.prepared) {
-            self.apply(&prepared.effect.clone(), &tag);
+            self.apply(&prepared.effect, prepared.makes.as_ref(), &tag);
         }
         let progress = run.progress;
         let completed = |error| {
@@ -265,10 +203,18 @@ impl Pipeline {
         let Some(Reply::Query(run)) = self.queue.front_mut().map(|front| &mut front.reply) else {
             return;
         };
+        let is_probe = run.statements.get(run.ended).is_some_and(|statement| statement.is_probe);
         match verdict {
+            Ok(()) if is_probe => run.probed = Probed::Good,
             Ok(()) => {
                 run.progress.is_judged = true;
                 self.pass(frame, out);
+            }
+            Err(breach) if is_probe => {
+                let number = run.statements.get(run.ended).map(|statement| statement.number);
+                let statement = number.unwrap_or_default();
+                out.events.push(Event::Breach { statement, breach });
+                run.probed = Probed::Bad;
             }
             Err(breach) => {
                 let number = run.statements.get(run.ended).map(|statement| statement.number);
@@ -287,7 +233,13 @@ impl Pipeline {
             return Err(misfit);
         };
         let Some(statement) = run.statements.get(run.ended).cloned() else { return Err(misfit) };
+        if run.progress.is_copying {
+            return Err(misfit);
+        }
         run.ended = run.ended.saturating_add(1);
+        if statement.is_probe {
+            return Ok(());
+        }
         let progress = std::mem::take(&mut run.progress);
         let error = progress.stopped.as_ref().map(|stopped| code_of(stopped));
         out.events.push(Event::Completed {
@@ -296,7 +248,7 @@ impl Pipeline {
             bytes: progress.bytes,
             error,
         });
-        self.apply(&statement.effect, &tag);
+        self.apply(&statement.effect, statement.makes.as_ref(), &tag);
         match progress.stopped {
             Some(stopped) if self.mute.is_none() => {
                 out.to_client.extend_from_slice(&stopped);
@@ -461,13 +413,13 @@ impl Pipeline {
         Ok(())
     }
 
-    fn apply(&mut self, effect: &Effect, tag: &str) {
+    fn apply(&mut self, effect: &Effect, makes: Option<&Arc<Prepared>>, tag: &str) {
         self.settings.apply(effect, tag);
-        self.statements.apply(effect);
+        self.statements.apply(effect, makes);
     }
 
     /// To the client, if it asked and is not told of an error already.
-    fn pass(&mut self, frame: Frame, out: &mut Out) {
+    pub(super) fn pass(&mut self, frame: Frame, out: &mut Out) {
         let is_asked = self.queue.front().is_some_and(|front| front.fate == Fate::Forward);
         if is_asked && self.mute.is_none() {
             out.to_client.extend_from_slice(&frame.into_bytes());
@@ -491,41 +443,9 @@ impl Pipeline {
         said.freeze()
     }
 
-    fn misfit(&self, tag: u8) -> Fault {
+    pub(super) fn misfit(&self, tag: u8) -> Fault {
         let due = self.queue.front().map_or("nothing", |front| front.reply.due());
         Fault::Misfit { got: char::from(tag), due }
-    }
-}
-
-/// The error in place of a result that the guard stopped.
-pub(super) fn stopped_by_guard() -> Bytes {
-    let mut said = BytesMut::new();
-    let error = ErrorMessage {
-        hint: Some("this is a fault of the rules or of Scrim; an alarm has been recorded"),
-        ..ErrorMessage::new(
-            "ERROR",
-            "42501",
-            "scrim: the result was stopped, since it could not be shown to be masked",
-        )
-    };
-    writer::error_response(&mut said, &error);
-    said.freeze()
-}
-
-/// INVARIANT: what was audited when it was sent is what runs.
-fn is_same(sent: Option<&Arc<Prepared>>, bound: Option<&Arc<Prepared>>) -> bool {
-    match (sent, bound) {
-        (Some(sent), Some(bound)) => Arc::ptr_eq(sent, bound),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    }
-}
-
-fn judge_portal(prepared: Option<&Prepared>) -> Result<(), Breach> {
-    match prepared.map(Prepared::rows) {
-        Some(Rows::Good) => Ok(()),
-        Some(Rows::Bad(breach)) => Err(breach),
-        Some(Rows::Unknown | Rows::None) | None => Err(Breach { position: 0, table: 0, column: 0 }),
     }
 }
 
@@ -552,7 +472,9 @@ fn skip(reply: &Reply, code: &str, out: &mut Out) {
 
 /// Completes the statement under way with what it gave, and those behind it with nothing.
 fn complete_rest(rest: Option<&[SentStatement]>, progress: &Progress, code: &str, out: &mut Out) {
-    for (place, statement) in rest.unwrap_or_default().iter().enumerate() {
+    // A probe has the number of the COPY behind it.
+    let rest = rest.unwrap_or_default().iter().filter(|statement| !statement.is_probe);
+    for (place, statement) in rest.enumerate() {
         let (rows, bytes) = if place == 0 { (progress.rows, progress.bytes) } else { (0, 0) };
         let error = Some(code.to_owned());
         out.events.push(Event::Completed { statement: statement.number, rows, bytes, error });
@@ -582,8 +504,4 @@ fn message(tag: u8, body: &[u8], out: &mut BytesMut) {
     out.put_u8(tag);
     out.put_i32(length);
     out.extend_from_slice(body);
-}
-
-fn size(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

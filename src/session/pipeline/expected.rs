@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::statements::Prepared;
 use super::Judge;
-use crate::sql::Effect;
+use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 
 /// One outstanding reply.
@@ -133,6 +133,9 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::Begin
         | Effect::Savepoint(_)
         | Effect::Release(_)
+        | Effect::Prepare(_)
+        | Effect::Execute(_)
+        | Effect::Fetch(_)
         | Effect::Deallocate(_)
         | Effect::ClosePortal(_) => false,
     }
@@ -150,17 +153,38 @@ pub struct QueryRun {
     pub was_empty: bool,
     /// An error has come.
     pub failed: bool,
+    /// What was found of the rows of the COPY that comes next.
+    pub probed: Probed,
     /// Of the statement under way.
     pub progress: Progress,
 }
 
+/// What a probe has found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Probed {
+    /// There was none.
+    #[default]
+    Nothing,
+    /// The rows may go to the client.
+    Good,
+    /// They may not; the alarm has been raised.
+    Bad,
+}
+
 /// A statement of a Query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SentStatement {
     /// Its number in the audit.
     pub number: u64,
+    /// Its kind.
+    pub kind: StatementKind,
     /// What its success means for the session.
     pub effect: Effect,
+    /// What a PREPARE makes.
+    pub makes: Option<Arc<Prepared>>,
+    /// Stands in front of a COPY, of which it has the number: its description is judged in the place of that
+    /// which COPY does not give, and nothing of it goes to the client.
+    pub is_probe: bool,
 }
 
 /// An Execute, and how far the server is.
@@ -181,6 +205,8 @@ pub struct Execution {
 pub struct Progress {
     /// Its rows may flow: described and judged.
     pub is_judged: bool,
+    /// The server is sending the data of a COPY.
+    pub is_copying: bool,
     /// Rows given to the client.
     pub rows: u64,
     /// Their bytes.

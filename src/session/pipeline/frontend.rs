@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::super::statements::Prepared;
-use super::expected::{Execution, Fate, Progress, QueryRun, Reply, SentStatement};
-use super::lookup::Known;
+use super::expected::{Execution, Fate, Probed, Progress, QueryRun, Reply, SentStatement};
+use super::lookup::{Known, Use};
 use super::{
-    Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, Pipeline, Step, Txn,
+    Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, PROBE_NAME,
+    Pipeline, Step, Txn,
 };
 use crate::wire::reader::{self, Bind, BindHead, Named};
 use crate::wire::writer::{self, Unwritable};
@@ -140,7 +141,12 @@ impl Pipeline {
         origin: Origin,
         out: &mut Out,
     ) -> Result<Step, Fault> {
-        if self.settings_are_uncertain() {
+        // What EXECUTE, FETCH or MOVE names in a Query is looked up before it is sent.
+        let may_name = |word| text.to_ascii_lowercase().contains(word);
+        let waits = origin == Origin::Query
+            && !self.queue.is_empty()
+            && ["execute", "fetch", "move"].into_iter().any(may_name);
+        if waits || self.settings_are_uncertain() {
             return Ok(self.wait(piece, out));
         }
         Ok(Step::Plan(Ask { text: Some(text), origin }))
@@ -152,7 +158,7 @@ impl Pipeline {
         if let Known::Yes(prepared) = self.statement(head.statement)
             && prepared.is_outdated(self.judge.version())
         {
-            self.describe_ourselves(head.statement, prepared, out);
+            self.describe_ourselves(head.statement, prepared, &[], out);
         }
         let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
         self.unit_open = true;
@@ -174,13 +180,32 @@ impl Pipeline {
     }
 
     /// One Describe that the client did not send; its answer is judged and swallowed.
-    fn describe_ourselves(&mut self, name: &str, prepared: Arc<Prepared>, out: &mut Out) {
+    ///
+    /// A COPY is not described by the server; a query of ours is in its place, prepared and closed again.
+    fn describe_ourselves(
+        &mut self,
+        name: &str,
+        prepared: Arc<Prepared>,
+        types: &[u32],
+        out: &mut Out,
+    ) {
+        let probe = prepared.probe.clone();
+        let name = if probe.is_some() { PROBE_NAME } else { name };
+        if let Some(probe) = &probe
+            && writer::parse(&mut out.to_server, name, probe, types).is_ok()
+        {
+            self.push(Reply::Parse { name: name.to_owned(), prepared: None }, Fate::Swallow);
+        }
         if writer::describe(&mut out.to_server, Named::Statement, name).is_ok() {
             let reply = Reply::DescribeStatement {
                 name: name.to_owned(),
                 judged: Some((prepared, self.judge.version())),
                 has_parameters: false,
             };
+            self.push(reply, Fate::Swallow);
+        }
+        if probe.is_some() && writer::close(&mut out.to_server, Named::Statement, name).is_ok() {
+            let reply = Reply::Close { kind: Named::Statement, name: name.to_owned() };
             self.push(reply, Fate::Swallow);
         }
     }
@@ -190,6 +215,9 @@ impl Pipeline {
         let (portal, rows_max) = (execute.portal.to_owned(), execute.rows_max);
         match self.portal(&portal) {
             Known::Uncertain => Ok(self.wait(Piece::Whole(frame), out)),
+            Known::Yes(prepared) if self.may_use(&prepared.effect) == Use::Uncertain => {
+                Ok(self.wait(Piece::Whole(frame), out))
+            }
             Known::Yes(prepared) => {
                 Ok(Step::Execute(Execute { portal, rows_max, prepared: Some(prepared) }))
             }
@@ -235,8 +263,8 @@ impl Pipeline {
         self.unit_open = true;
         let reply = Reply::Parse { name: name.to_owned(), prepared: Some(prepared.clone()) };
         self.push(reply, Fate::Forward);
-        if prepared.has_rows() {
-            self.describe_ourselves(name, prepared, out);
+        if prepared.is_described() {
+            self.describe_ourselves(name, prepared, types, out);
         }
         Ok(())
     }
@@ -280,6 +308,7 @@ impl Pipeline {
             ended: 0,
             was_empty: false,
             failed: false,
+            probed: Probed::Nothing,
             progress: Progress::default(),
         };
         self.push(Reply::Query(run), fate);

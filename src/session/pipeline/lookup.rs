@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::statements::Prepared;
 use super::{Expected, Pipeline, Reply};
-use crate::sql::Effect;
+use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 
 /// The meaning of a name.
@@ -16,6 +16,17 @@ pub(super) enum Known {
     Yes(Arc<Prepared>),
     /// None that Scrim prepared; the server will say so.
     No,
+    /// It depends on how an earlier unit ends.
+    Uncertain,
+}
+
+/// The answer to [`Pipeline::may_use`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Yes.
+    Allowed,
+    /// No.
+    Refused,
     /// It depends on how an earlier unit ends.
     Uncertain,
 }
@@ -38,7 +49,7 @@ impl Pipeline {
                     crossed = true;
                     // A Query drops the unnamed statement, whether it succeeds or not; if it runs at all.
                     let touches = name.is_empty()
-                        || run.statements.iter().any(|one| drops(&one.effect, name));
+                        || run.statements.iter().any(|one| touches(&one.effect, name));
                     if touches {
                         return Known::Uncertain;
                     }
@@ -51,7 +62,9 @@ impl Pipeline {
                     Known::No
                 }
                 Reply::Execute(run) => match &run.prepared {
-                    Some(prepared) if drops(&prepared.effect, name) => Known::No,
+                    Some(prepared) if touches(&prepared.effect, name) => {
+                        prepared.makes.clone().map_or(Known::No, Known::Yes)
+                    }
                     Some(_) | None => continue,
                 },
                 Reply::Parse { .. }
@@ -63,6 +76,36 @@ impl Pipeline {
             return if crossed { Known::Uncertain } else { found };
         }
         self.statements.prepared(name).cloned().map_or(Known::No, Known::Yes)
+    }
+
+    /// May SQL use what it names? By EXECUTE it could run a SET, COMMIT or DEALLOCATE that a Parse has prepared, and
+    /// by FETCH the portal of such an EXECUTE: their effects would go unseen.
+    pub fn may_use(&self, effect: &Effect) -> Use {
+        match effect {
+            Effect::Execute(name) => match self.statement(name) {
+                Known::Yes(prepared) if prepared.kind == Some(StatementKind::Select) => {
+                    Use::Allowed
+                }
+                Known::Yes(_) => Use::Refused,
+                // The server says so.
+                Known::No => Use::Allowed,
+                Known::Uncertain => Use::Uncertain,
+            },
+            Effect::Fetch(name) => match self.portal(name) {
+                Known::No => Use::Allowed,
+                Known::Yes(_) => Use::Refused,
+                Known::Uncertain => Use::Uncertain,
+            },
+            _ => Use::Allowed,
+        }
+    }
+
+    /// What a SQL EXECUTE of that name reads, as far as it is known by now.
+    pub fn executed_by_name(&self, name: &str) -> Option<Arc<Prepared>> {
+        match self.statement(name) {
+            Known::Yes(prepared) => Some(prepared),
+            Known::No | Known::Uncertain => None,
+        }
     }
 
     /// The statement behind a portal.
@@ -103,11 +146,14 @@ impl Pipeline {
     }
 }
 
-fn drops(effect: &Effect, name: &str) -> bool {
+/// True when a statement makes or drops a prepared statement of that name.
+fn touches(effect: &Effect, name: &str) -> bool {
     match effect {
-        Effect::Deallocate(Some(dropped)) => dropped == name,
+        Effect::Deallocate(Some(touched)) | Effect::Prepare(touched) => touched == name,
         Effect::Deallocate(None) | Effect::DiscardAll => true,
         Effect::None
+        | Effect::Execute(_)
+        | Effect::Fetch(_)
         | Effect::Begin
         | Effect::Commit { .. }
         | Effect::Rollback { .. }

@@ -36,6 +36,7 @@ mod backend;
 mod expected;
 mod frontend;
 mod lookup;
+mod rows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -50,11 +51,14 @@ use crate::wire::{Piece, writer};
 
 pub use expected::SentStatement;
 use expected::{Expected, Fate, Reply};
+pub use lookup::Use;
 
 /// What is sent in place of a refused text. It parses under no setting.
 pub const POISON: &str = "scrim refused this";
 /// The name under which a poisoned Parse is sent that stands for another message. Never prepared.
 const POISON_NAME: &str = "scrim$refused";
+/// The name under which the query is prepared that stands for a COPY while its rows are judged.
+const PROBE_NAME: &str = "scrim$probe";
 /// Replies that may be outstanding. Clients that pipeline deeper wait.
 const ENTRIES_MAX: usize = 1024;
 

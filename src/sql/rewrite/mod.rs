@@ -25,7 +25,7 @@ use scope::{Item, Mention};
 const DEPTH_MAX: usize = 200;
 
 /// A query whose relations are holes, and what stands behind them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rewritten {
     /// The text with holes.
     pub(super) text: String,

@@ -413,7 +413,10 @@ impl Bench {
                         text.split("; ").filter(|part| !part.is_empty()).collect();
                     let sent = parts.iter().map(|part| SentStatement {
                         number: self.accept(part),
+                        kind: StatementKind::Select,
                         effect: effect(part),
+                        makes: None,
+                        is_probe: false,
                     });
                     let sent = sent.collect();
                     let texts: Vec<String> =

@@ -1,0 +1,202 @@
+//! Rows on their way to the client, and the data of a COPY, which is rows too.
+//!
+//! INVARIANT: nothing goes out before its description has been judged, nor beyond the role's limit.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::super::statements::{Prepared, Rows};
+use super::expected::{Execution, Fate, Probed, Reply};
+use super::{Course, Event, Fault, Out, Pipeline};
+use crate::guard::Breach;
+use crate::sql::StatementKind;
+use crate::wire::Frame;
+use crate::wire::writer::{self, ErrorMessage};
+
+impl Pipeline {
+    /// A row, or the first piece of one: forwarded if its description has been judged and the limit allows. The
+    /// data of a COPY is rows too.
+    pub(super) fn row(
+        &mut self,
+        bytes: Bytes,
+        is_copy: bool,
+        out: &mut Out,
+    ) -> Result<Course, Fault> {
+        let misfit = self.misfit(if is_copy { b'd' } else { b'D' });
+        let rows_max = self.rows_max.clone();
+        let Some(front) = self.queue.front_mut() else { return Err(misfit) };
+        if front.fate != Fate::Forward {
+            return Err(misfit);
+        }
+        let (progress, before, extra) = match &mut front.reply {
+            Reply::Execute(run) => {
+                let Some(portal) = self.statements.portal_mut(&run.portal) else {
+                    return Err(misfit);
+                };
+                if !is_same(run.prepared.as_ref(), portal.prepared.as_ref()) {
+                    return Err(misfit);
+                }
+                judge_execution(run, portal.prepared.as_deref(), out);
+                let before = portal.rows;
+                portal.rows = portal.rows.saturating_add(1);
+                let extra = portal.prepared.as_ref().map_or(0, |known| known.extra_messages());
+                (&mut run.progress, before, extra)
+            }
+            Reply::Query(run) => {
+                let is_described = run.progress.is_judged || run.progress.stopped.is_some();
+                let Some(statement) = run.statements.get(run.ended) else { return Err(misfit) };
+                if !is_described || statement.is_probe {
+                    return Err(misfit);
+                }
+                let extra = match statement.kind {
+                    StatementKind::Copy { extra_messages } => extra_messages,
+                    _ => 0,
+                };
+                let before = run.progress.rows;
+                (&mut run.progress, before, extra)
+            }
+            _ => return Err(misfit),
+        };
+        if progress.is_copying != is_copy {
+            return Err(misfit);
+        }
+        if let Some((most, error)) = rows_max
+            && before >= most.saturating_add(u64::from(extra))
+            && progress.stopped.is_none()
+        {
+            progress.stopped = Some(error);
+        }
+        if progress.stopped.is_some() || self.mute.is_some() {
+            return Ok(Course::Drop);
+        }
+        progress.rows = progress.rows.saturating_add(1);
+        progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
+        out.to_client.extend_from_slice(&bytes);
+        Ok(Course::Forward)
+    }
+
+    /// CopyOutResponse: the rows that follow are those that the probe has described.
+    pub(super) fn copy_begins(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let misfit = self.misfit(b'H');
+        let Some(front) = self.queue.front_mut() else { return Err(misfit) };
+        if front.fate != Fate::Forward {
+            return Err(misfit);
+        }
+        let progress = match &mut front.reply {
+            Reply::Execute(run) => {
+                let Some(portal) = self.statements.portal(&run.portal) else { return Err(misfit) };
+                let is_copy = run.prepared.as_ref().is_some_and(|known| known.probe.is_some());
+                if !is_copy || !is_same(run.prepared.as_ref(), portal.prepared.as_ref()) {
+                    return Err(misfit);
+                }
+                judge_execution(run, portal.prepared.as_deref(), out);
+                &mut run.progress
+            }
+            Reply::Query(run) => {
+                let is_copy = run.statements.get(run.ended).is_some_and(|statement| {
+                    matches!(statement.kind, StatementKind::Copy { .. }) && !statement.is_probe
+                });
+                match run.probed {
+                    Probed::Good if is_copy => run.progress.is_judged = true,
+                    Probed::Bad if is_copy => run.progress.stopped = Some(stopped_by_guard()),
+                    Probed::Good | Probed::Bad | Probed::Nothing => return Err(misfit),
+                }
+                run.probed = Probed::Nothing;
+                &mut run.progress
+            }
+            _ => return Err(misfit),
+        };
+        if progress.is_copying {
+            return Err(misfit);
+        }
+        progress.is_copying = true;
+        if progress.stopped.is_none() {
+            self.pass(frame, out);
+        }
+        Ok(())
+    }
+
+    /// CopyDone.
+    pub(super) fn copy_ends(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        let misfit = self.misfit(b'c');
+        let progress = match self.queue.front_mut().map(|front| &mut front.reply) {
+            Some(Reply::Execute(run)) => &mut run.progress,
+            Some(Reply::Query(run)) => &mut run.progress,
+            _ => return Err(misfit),
+        };
+        if !progress.is_copying {
+            return Err(misfit);
+        }
+        progress.is_copying = false;
+        if progress.stopped.is_none() {
+            self.pass(frame, out);
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_more(&mut self, bytes: usize) {
+        if let Some(front) = self.queue.front_mut() {
+            match &mut front.reply {
+                Reply::Execute(run) => {
+                    run.progress.bytes = run.progress.bytes.saturating_add(size(bytes));
+                }
+                Reply::Query(run) => {
+                    run.progress.bytes = run.progress.bytes.saturating_add(size(bytes));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The error in place of a result that the guard stopped.
+pub(super) fn stopped_by_guard() -> Bytes {
+    let mut said = BytesMut::new();
+    let error = ErrorMessage {
+        hint: Some("this is a fault of the rules or of Scrim; an alarm has been recorded"),
+        ..ErrorMessage::new(
+            "ERROR",
+            "42501",
+            "scrim: the result was stopped, since it could not be shown to be masked",
+        )
+    };
+    writer::error_response(&mut said, &error);
+    said.freeze()
+}
+
+/// INVARIANT: what was audited when it was sent is what runs.
+pub(super) fn is_same(sent: Option<&Arc<Prepared>>, bound: Option<&Arc<Prepared>>) -> bool {
+    match (sent, bound) {
+        (Some(sent), Some(bound)) => Arc::ptr_eq(sent, bound),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// The first row of an execution, or the start of its COPY.
+fn judge_execution(run: &mut Execution, prepared: Option<&Prepared>, out: &mut Out) {
+    if run.progress.is_judged || run.progress.stopped.is_some() {
+        return;
+    }
+    match judge_portal(prepared) {
+        Ok(()) => run.progress.is_judged = true,
+        Err(breach) => {
+            let statement = run.number.unwrap_or_default();
+            out.events.push(Event::Breach { statement, breach });
+            run.progress.stopped = Some(stopped_by_guard());
+        }
+    }
+}
+
+fn judge_portal(prepared: Option<&Prepared>) -> Result<(), Breach> {
+    match prepared.map(Prepared::rows) {
+        Some(Rows::Good) => Ok(()),
+        Some(Rows::Bad(breach)) => Err(breach),
+        Some(Rows::Unknown | Rows::None) | None => Err(Breach { position: 0, table: 0, column: 0 }),
+    }
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
