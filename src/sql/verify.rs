@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use pg_query::protobuf;
+use pg_query::protobuf::node::Node;
 
 use super::hole::HOLE_SCHEMA;
 use super::rewrite::Rewritten;
