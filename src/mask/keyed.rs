@@ -253,7 +253,8 @@ pub(super) fn shift(
         | TypeFamily::Other => return Err(site.misfit(spec, "it masks dates and timestamps")),
     };
     let key_text = format!("CAST({key_reference} AS pg_catalog.text)");
-    let number = integer_of(&site.parts.name(digest("shift", &key_text)), 1, 12);
+    let number =
+        integer_of(&site.parts.name(digest(&format!("shift\u{1f}{days}"), &key_text)), 1, 12);
     let step = site.parts.name(format!(
         "CAST(pg_catalog.mod({number}, CAST({} AS pg_catalog.int8)) AS pg_catalog.int4)",
         days.saturating_mul(2)
@@ -276,9 +277,11 @@ pub(super) fn noise(share: &str, site: &Site<'_>, spec: &MaskSpec) -> Result<Str
     let depth = site.depth.saturating_add(1);
     let steps = format!("scrim$n{depth}");
     let numeric = format!("CAST({reference} AS pg_catalog.numeric)");
+    // A user of two roles with shares of their own could solve for the value if both had the same steps.
+    let for_what = format!("noise\u{1f}{}", without_zeros(share));
     // Without zeros at the end, and never a text that `extra_float_digits` changes: equal numbers are equal.
     let plain = format!("CAST(pg_catalog.trim_scale({numeric}) AS pg_catalog.text)");
-    let number = integer_of(&site.parts.name(digest("noise", &plain)), 1, 12);
+    let number = integer_of(&site.parts.name(digest(&for_what, &plain)), 1, 12);
     let step = site.parts.name(format!(
         "pg_catalog.mod({number}, CAST({} AS pg_catalog.int8)) - CAST({NOISE_STEPS} AS pg_catalog.int8)",
         2 * NOISE_STEPS + 1
@@ -336,6 +339,14 @@ pub(super) fn noise(share: &str, site: &Site<'_>, spec: &MaskSpec) -> Result<Str
         | TypeFamily::Other => return Err(site.misfit(spec, "it masks numbers")),
     };
     Ok(or_redacted(&value, site.column.family))
+}
+
+/// `0.10` is `0.1`.
+fn without_zeros(share: &str) -> &str {
+    match share.contains('.') {
+        true => share.trim_end_matches('0').trim_end_matches('.'),
+        false => share,
+    }
 }
 
 /// To the column's scale, or, where it has none, to the value's own. NaN and infinite values stay.

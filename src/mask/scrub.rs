@@ -9,12 +9,12 @@ use crate::rules::ScrubKind;
 
 /// White space, between brackets: ASCII's, no-break and ideographic space.
 const SPACE: &str = r" \t\n\r\f\v\u00a0\u3000";
-/// A digit, full-width ones too.
-const DIGIT: &str = r"[0-9\uff10-\uff19]";
-/// What stands between the digits of a number; hyphens and dashes of all lengths.
-const BETWEEN: &str = r"[ ./()\u00a0\u2010-\u2015\u2212\u3000\uff08\uff09\uff0d\uff0e-]{0,3}";
+/// A digit: ASCII's, Arabic, Persian, Devanagari and full-width ones.
+const DIGIT: &str = r"[0-9\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\uff10-\uff19]";
+/// What stands between the digits of a number; hyphens and dashes of all lengths, and what nobody sees.
+const BETWEEN: &str = r"[ ./()\u00a0\u200b-\u200d\u2010-\u2015\u2060\ufeff\u2212\u3000\uff08\uff09\uff0d\uff0e-]{0,3}";
 /// For `translate`.
-const DIGITS: &str = "0123456789０１２３４５６７８９";
+const DIGITS: &str = "0123456789٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９";
 
 /// Each of the kinds that is found becomes its name in brackets.
 ///
@@ -82,7 +82,9 @@ fn sign(kind: ScrubKind, text: &str) -> String {
         | ScrubKind::Rrn
         | ScrubKind::Ssn
         | ScrubKind::Card
-        | ScrubKind::Phone => format!("pg_catalog.strpos({text}, '@') > 0"),
+        | ScrubKind::Phone => {
+            format!("pg_catalog.strpos(pg_catalog.translate({text}, '＠', '@'), '@') > 0")
+        }
     }
 }
 
@@ -112,7 +114,7 @@ fn pattern(kind: ScrubKind) -> String {
         ScrubKind::Email => {
             let not =
                 format!(r#"{SPACE}<>()\[\],;:"'/\\=\u3001\u3002\uff08\uff09\uff0c\uff1a\uff1b"#);
-            format!("[^{not}@]+@[^{not}]*[^{not}.!?@-]")
+            format!(r"[^{not}@\uff20]+[@\uff20][^{not}]*[^{not}.!?@\uff20-]")
         }
         ScrubKind::Password => password(),
         // Capitals in groups of four, or small letters in one piece.

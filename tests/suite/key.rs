@@ -1,6 +1,6 @@
 //! The key of pseudonyms: where it is, and where it never is.
 
-use scrim::demo::SAMPLE_PSEUDONYM_KEY;
+use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, sample_password};
 use scrim::mask::{INNER_SETTING, OUTER_SETTING, key_settings};
 
 use crate::harness::client::{Client, text};
@@ -71,6 +71,22 @@ fn no_answer_holds_the_key() {
     ] {
         client.simple(sql);
         assert_clean(sql, &client.take_received());
+    }
+}
+
+#[test]
+fn no_client_brings_its_own() {
+    let scrim = scrim();
+    for option in [
+        ("scrim.k_inner", "00"),
+        ("SCRIM.K_Outer", "00"),
+        ("options", "-c scrim.k_inner=00"),
+        ("options", "--scrim.k-outer=00"),
+    ] {
+        let password = sample_password("rosa");
+        let login = Client::connect(scrim.address, "rosa", &password, DATABASE, &[option]);
+        let error = login.err().unwrap_or_else(|| panic!("{option:?} was taken"));
+        assert_eq!(error.code, "42704", "{option:?}: {}", error.message);
     }
 }
 

@@ -78,7 +78,7 @@ pub fn shifted(text: &str, days: i64, key: &Text, column: &Type) -> Option<Strin
     if text.ends_with("infinity") {
         return Some(text.into());
     }
-    let step = number(&digest("shift", key.as_ref()?), 0, 12) % (2 * days);
+    let step = number(&digest(&format!("shift\u{1f}{days}"), key.as_ref()?), 0, 12) % (2 * days);
     let moved = if step < days { step - days } else { step - days + 1 };
     let (body, is_bc) = match text.strip_suffix(" BC") {
         Some(body) => (body, true),
@@ -98,8 +98,8 @@ pub fn shifted(text: &str, days: i64, key: &Text, column: &Type) -> Option<Strin
 }
 
 /// The steps of noise for a number without zeros at its end.
-fn steps(plain: &str) -> i64 {
-    number(&digest("noise", plain), 0, 12) % 2_000_001 - 1_000_000
+fn steps(share: f64, plain: &str) -> i64 {
+    number(&digest(&format!("noise\u{1f}{share}"), plain), 0, 12) % 2_000_001 - 1_000_000
 }
 
 /// A number, moved by a share of itself; nothing where the type has no room.
@@ -114,9 +114,10 @@ pub fn noisy(text: &str, share: &str, column: &Type) -> Option<String> {
         true => text.trim_end_matches('0').trim_end_matches('.'),
         false => text,
     };
+    let ratio: f64 = share.parse().ok()?;
     let ((value, scale), (share, share_scale)) = (masks::decimal(text)?, masks::decimal(share)?);
     let more = 10_i128.pow(share_scale + 6);
-    let exact = value * more + value * share * i128::from(steps(plain));
+    let exact = value * more + value * share * i128::from(steps(ratio, plain));
     let exact_scale = scale + share_scale + 6;
     let free = column.base == "numeric" && column.modifier < 4;
     let own = match column.base.as_str() {
@@ -159,7 +160,7 @@ fn noisy_float(text: &str, share: &str, is_single: bool) -> Option<String> {
     };
     let plain = format!("{sign}{}", plain.trim_end_matches('0').trim_end_matches('.'));
     let share: f64 = share.parse().ok()?;
-    let noisy = value + value * (share * steps(&plain) as f64 * 0.000001);
+    let noisy = value + value * (share * steps(share, &plain) as f64 * 0.000001);
     Some(if is_single { (noisy as f32).to_string() } else { noisy.to_string() })
 }
 

@@ -58,7 +58,8 @@ fn is_space(c: char) -> bool {
 }
 
 fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || ('０'..='９').contains(&c)
+    let others = ['٠'..='٩', '۰'..='۹', '०'..='९', '０'..='９'];
+    c.is_ascii_digit() || others.iter().any(|digits| digits.contains(&c))
 }
 
 fn url(text: &[char], start: usize) -> Option<(usize, usize)> {
@@ -80,15 +81,16 @@ fn url(text: &[char], start: usize) -> Option<(usize, usize)> {
 
 fn email(text: &[char], start: usize) -> Option<(usize, usize)> {
     let of_word = |c: char| !is_space(c) && !"<>()[],;:\"'/\\=、。（），：；".contains(c);
-    if at(text, start) == '@' || start >= text.len() || !of_word(text[start]) {
+    let is_sign = |c: char| matches!(c, '@' | '＠');
+    if is_sign(at(text, start)) || start >= text.len() || !of_word(text[start]) {
         return None;
     }
-    let sign = run(text, start, |c| c != '@' && of_word(c));
-    if at(text, sign) != '@' {
+    let sign = run(text, start, |c| !is_sign(c) && of_word(c));
+    if !is_sign(at(text, sign)) {
         return None;
     }
     let mut end = run(text, sign, of_word);
-    while end > sign + 1 && ".!?@-".contains(text[end - 1]) {
+    while end > sign + 1 && ".!?@＠-".contains(text[end - 1]) {
         end -= 1;
     }
     (end > sign + 1).then_some((start, end))
@@ -321,7 +323,8 @@ fn number(
         return None;
     }
     let between = |c: char| {
-        " ./()\u{a0}-\u{2212}\u{3000}（）－．".contains(c) || ('\u{2010}'..='\u{2015}').contains(&c)
+        " ./()\u{a0}\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}-\u{2212}\u{3000}（）－．".contains(c)
+            || ('\u{2010}'..='\u{2015}').contains(&c)
     };
     let (mut end, mut digits) = (place + 1, 1);
     loop {

@@ -63,6 +63,8 @@ pub const SCRUBBED: &[(&str, &str)] = &[
     ("call 010-9041-7123 or mail kim.minsu@example.com.", "call [phone] or mail [email]."),
     ("+82 10 9041 7123, (02) 904-1712, +1 (904) 171-0011", "[phone], [phone], [phone]"),
     ("０１０－９０４１－７１２３ or ０１０90417123", "[phone] or [phone]"),
+    ("٠١٠-٩٠٤١-٧١٢٣, ०१०९०४१७१२३, 010\u{200b}9041\u{2060}7123", "[phone], [phone], [phone]"),
+    ("kim＠example.com, kim at example.com", "[email], kim at example.com"),
     ("on 2026-05-31 at 10:11:12, or 31.5.2026", "on 2026-05-31 at 10:11:12, or 31.5.2026"),
     ("2026-05-31 010-9041-7123", "2026-05-31 [phone]"),
     ("2026-05-31-010-9041-7123", "[card]"),
