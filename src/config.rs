@@ -4,6 +4,7 @@
 //! behind get texts. No secret is held in anything that prints.
 
 mod draft;
+mod pseudonym_key;
 mod rules_folder;
 
 use std::fs::File;
@@ -15,11 +16,13 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use crate::audit::AuditOptions;
+use crate::rules::{MaskRule, RuleSet};
 use crate::text::reader::{Environment, Reader};
 use crate::text::yaml;
 use crate::text::{Diagnostic, Sources, render};
 use crate::upstream::Endpoint;
 use draft::Draft;
+pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
 
 /// What a person writes is smaller; what is larger is another file.
@@ -40,6 +43,8 @@ pub struct Config {
     pub tls: ClientTls,
     /// The audit trail.
     pub audit: AuditOptions,
+    /// The key of keyed masks; without one, rules that use them are broken.
+    pub pseudonym_key: Option<PseudonymKey>,
     /// What is worth a look, already drawn; may be empty.
     pub warnings: String,
     /// How many they are.
@@ -73,6 +78,21 @@ impl Environment for ProcessEnvironment {
 pub struct Unusable(pub String);
 
 impl Config {
+    /// What of the rules cannot work with this configuration: masks that need a key, where there is none.
+    pub fn judge(&self, rules: &RuleSet) -> Vec<Diagnostic> {
+        if self.pseudonym_key.is_some() {
+            return Vec::new();
+        }
+        let missing = |rule: &MaskRule| {
+            let message =
+                format!("mask `{}` needs a key, and the configuration has none", rule.mask.label());
+            let help = "write `secrets: {pseudonym_key_file: pseudonym.key}` into scrim.yaml; \
+                        `openssl rand -hex 32` makes a key for that file";
+            Diagnostic::error(message, rule.span).help(help)
+        };
+        rules.keyed_masks().into_iter().map(missing).collect()
+    }
+
     /// Reads and checks a configuration file, and the certificates and the password file that it names.
     ///
     /// # Errors

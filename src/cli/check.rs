@@ -56,6 +56,7 @@ impl CheckArgs {
 
     async fn check(self) -> Result<String, String> {
         let (config, rules, mut found) = self.read()?;
+        found.extend(config.iter().flat_map(|config| config.judge(&rules)));
         let rules = Arc::new(rules);
         let columns = match config.as_ref().filter(|_| !self.offline) {
             Some(config) => {

@@ -1,4 +1,4 @@
-//! `scrim demo`: a private PostgreSQL with the sample support desk, Scrim in front, three users to try.
+//! `scrim demo`: a private PostgreSQL with the sample support desk, Scrim in front, users to try.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -18,6 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Whom to be, and what one then sees.
 const USERS: &[(&str, &str)] = &[
     ("alice", "first line of support: names, e-mails, phones and cards are masked"),
+    ("rosa", "researcher: pseudonyms that can be joined, shifted dates, noise, scrubbed texts"),
     ("ana", "analyst: only customers who agreed, and no way to tell who is who"),
     ("dba", "administrator: everything as it is"),
 ];
@@ -29,7 +30,7 @@ const STATEMENTS: &[&str] = &[
     "SHOW scrim.masks;",
 ];
 
-/// A private PostgreSQL with a sample support desk and Scrim in front of it. Prints psql lines for three users, runs
+/// A private PostgreSQL with a sample support desk and Scrim in front of it. Prints psql lines for its users, runs
 /// until Ctrl-C, then removes everything.
 #[derive(Debug, Args)]
 #[command(after_help = "\

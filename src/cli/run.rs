@@ -57,6 +57,10 @@ impl RunArgs {
                 super::complain(text);
             }
         }
+        let broken = config.judge(&rules);
+        if !broken.is_empty() {
+            return Err(render(&rules.sources, &broken, false));
+        }
         let audit = Audit::open(&config.audit).map_err(|error| {
             format!("error: cannot open the audit trail {}: {error}", config.audit.file.display())
         })?;
@@ -69,6 +73,7 @@ impl RunArgs {
             tls: config.tls,
             rules: Arc::new(rules),
             audit: audit.clone(),
+            pseudonym_key: config.pseudonym_key,
         };
         let proxy = Proxy::new(options)
             .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;

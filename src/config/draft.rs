@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
-use super::{ClientTls, Config, read_text};
+use super::{ClientTls, Config, PseudonymKey, read_text};
 use crate::audit::{AuditOptions, Durability};
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
@@ -43,6 +43,7 @@ pub(super) struct Draft<'a> {
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
     audit: AuditOptions,
+    pseudonym_key: Option<PseudonymKey>,
 }
 
 impl<'a> Draft<'a> {
@@ -71,7 +72,7 @@ impl<'a> Draft<'a> {
                     reader.complain(Diagnostic::warning(message, entry.key_span));
                 }
                 "audit" => draft.audit(reader, value),
-                "secrets" => secrets(reader, value),
+                "secrets" => draft.secrets(reader, value),
                 _ => reader.unknown_key(entry, &KEYS),
             }
         }
@@ -98,6 +99,7 @@ impl<'a> Draft<'a> {
                 durability: Durability::Queued,
                 key_file: None,
             },
+            pseudonym_key: None,
         }
     }
 
@@ -129,6 +131,7 @@ impl<'a> Draft<'a> {
             rules: self.rules,
             tls,
             audit: self.audit,
+            pseudonym_key: self.pseudonym_key,
             warnings: String::new(),
             warnings_count: 0,
         }
@@ -267,6 +270,41 @@ impl<'a> Draft<'a> {
         }
     }
 
+    fn secrets(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        if !matches!(node.kind, Kind::Mapping(_)) {
+            reader.conceal(node);
+        }
+        for entry in reader.mapping(node) {
+            match entry.key.as_str() {
+                "pseudonym_key_file" => self.key_file(reader, &entry.value),
+                _ => {
+                    // Somebody may have put the key itself here.
+                    reader.conceal(&entry.value);
+                    reader.unknown_key(entry, &["pseudonym_key_file"]);
+                }
+            }
+        }
+    }
+
+    fn key_file(&mut self, reader: &mut Reader<'_>, node: &Node) {
+        let Some((path, span)) = self.path(reader, node) else { return };
+        match PseudonymKey::read(&path) {
+            Ok((key, is_open)) => {
+                self.pseudonym_key = Some(key);
+                if is_open {
+                    let message = format!("others may read the key in `{}`", path.display());
+                    let help = "`chmod 600` keeps it to its owner";
+                    reader.complain(Diagnostic::warning(message, span).help(help));
+                }
+            }
+            Err(reason) => {
+                let message = format!("cannot read a key from `{}`: {reason}", path.display());
+                let help = "`openssl rand -hex 32` makes one";
+                reader.complain(Diagnostic::error(message, span).help(help));
+            }
+        }
+    }
+
     /// Loads what clients are shown.
     fn client_tls(&self, reader: &mut Reader<'_>) -> ClientTls {
         let (wrap, span): (fn(Arc<rustls::ServerConfig>) -> ClientTls, Span) = match self.wanted {
@@ -337,20 +375,6 @@ fn pool(reader: &mut Reader<'_>, node: &Node) {
             }
             "size" => drop(reader.number(&entry.value, 1, POOL_SIZE_MAX)),
             _ => reader.unknown_key(entry, &["mode", "size"]),
-        }
-    }
-}
-
-/// For the masks of later versions; the file is not read yet.
-fn secrets(reader: &mut Reader<'_>, node: &Node) {
-    for entry in reader.mapping(node) {
-        match entry.key.as_str() {
-            "pseudonym_key_file" => drop(reader.filled_text(&entry.value)),
-            _ => {
-                // Somebody may have put the key itself here.
-                reader.conceal(&entry.value);
-                reader.unknown_key(entry, &["pseudonym_key_file"]);
-            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The sample support desk: database, rules and configuration, in places of their own that are removed at the end.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::wire::certificates::make_certificates;
@@ -14,6 +16,9 @@ pub const DATABASE: &str = "desk";
 
 /// The service account, by which Scrim logs in.
 pub const SERVICE_LOGIN: &str = "scrim";
+
+/// The key of the sample's pseudonyms, as public as its passwords.
+pub const SAMPLE_PSEUDONYM_KEY: &str = "the key of the sample support desk is public";
 
 /// Logins of the sample database. Their passwords, like those of the users, are `<name>-demo`.
 const LOGINS: [&str; 2] = [SERVICE_LOGIN, "svc_support"];
@@ -62,6 +67,10 @@ impl Desk {
         make_certificates(&folder.join("certs")).map_err(|source| {
             PostgresError::io("make certificates", std::io::Error::other(source))
         })?;
+        let key = folder.join("pseudonym.key");
+        write(&key, SAMPLE_PSEUDONYM_KEY)?;
+        std::fs::set_permissions(&key, Permissions::from_mode(0o600))
+            .map_err(|source| PostgresError::io("close the key to others", source))?;
         write(&folder.join("scrim.yaml"), &configuration(listen, server.port()))?;
         Ok(Desk { server, folder })
     }
@@ -100,7 +109,8 @@ fn configuration(listen: &str, port: u16) -> String {
          password: {password}\n  tls: disable\n\
          rules: masking-rules\n\
          tls:\n  mode: allow\n  certificate: certs/server.crt\n  key: certs/server.key\n\
-         audit:\n  file: audit.jsonl\n"
+         audit:\n  file: audit.jsonl\n\
+         secrets:\n  pseudonym_key_file: pseudonym.key\n"
     )
 }
 

@@ -7,7 +7,8 @@ mod postgres;
 mod running;
 
 pub use desk::{
-    DATABASE, Desk, SAMPLE_RULES, SAMPLE_SQL, SERVICE_LOGIN, load_desk, sample_password,
+    DATABASE, Desk, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SAMPLE_SQL, SERVICE_LOGIN, load_desk,
+    sample_password,
 };
 pub use postgres::{PostgresError, PostgresOptions, PrivatePostgres, SUPERUSER};
 pub use running::{RunningError, RunningScrim};

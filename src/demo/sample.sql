@@ -462,6 +462,52 @@ INSERT INTO public.oddities ("Id", "E-Mail", "select", j, tags, ip, u, f, r, s, 
     (6, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
         NULL, NULL, NULL, NULL);
 
+-- Intake: what comes in through the web form, in people's own words. Only researchers see into it. The marks stand
+-- where a number or an address is found, for the words around it stay; the last number of an IPv4 address has no room
+-- for one.
+
+CREATE TABLE public.intake (
+    id int PRIMARY KEY,
+    customer_id bigint REFERENCES public.customers (id),
+    visitor bigint,
+    invited_by int,
+    device uuid,
+    received_at timestamptz NOT NULL,
+    address inet,
+    forwarded text,
+    body text NOT NULL,
+    contacts text[],
+    answers jsonb,
+    raw json
+);
+
+INSERT INTO public.intake (id, customer_id, visitor, invited_by, device, received_at, address, forwarded, body,
+        contacts, answers, raw) VALUES
+    (1, 1, 9041701, NULL, '90417000-0000-4000-8000-00000000a001', '2026-03-01 09:00:00+09', '203.0.113.9', '203.0.113.9',
+        'Please call 010-9041-7123, not +82 90417 000 0001.',
+        '{minqzxsu.kim@example.com,010-9041-7123}',
+        '{"plan": "pro", "email": "minqzxsu.kim@example.com", "phones": ["010-9041-7123", null], "age": 90417}',
+        '{"plan": "pro", "note": "qzx", "plan": "basic"}'),
+    (2, 2, 9041702, 9041701, '90417000-0000-4000-8000-00000000a002', '2026-03-02 10:30:00+09', '2001:db8::9041:7', '2001:db8::9041:7',
+        'My card 4539 0417 1234 5671 (also 4539-0417-1234-5671) was charged on 2026-02-28.',
+        '{NULL,seoqzxyeon@example.kr}',
+        '{"plan": "basic", "email": "qzx", "address": {"city": "Seoul", "street": "qzx 88"}}',
+        '{"plan": "basic\u0000", "note": "qzx"}'),
+    (3, 6, 9041703, 9041701, NULL, '2026-03-02 23:59:59+09', '::ffff:90.41.7.1', 'unknown, qzx',
+        '주민등록번호 880229-1904179, 또는 8802291904179 입니다. 비밀번호는 qzx123!',
+        '[0:1]={kimqzxms@example.kr,+82 90417 000 0006}',
+        '{"plan": ["pro", "basic"], "phones": "010-9041-7123", "address": [{"city": "서울"}, "qzx"]}',
+        '[{"plan": "pro"}, {"note": "qzx"}]'),
+    (4, 8, 9041704, 9041702, '90417000-0000-4000-8000-00000000a001', '2026-03-03 13:37:00+01', '10.0.0.0/8', '203.0.113.77',
+        'SSN 904-17-1234 and IBAN DE89 9041 7000 0000 0010 01; see https://example.de/?token=qzx',
+        '{{anna.schmiqzxdt@example.de,b},{c,NULL}}',
+        '"qzx a text"',
+        '"qzx a text"'),
+    (5, NULL, -9041705, NULL, NULL, '2026-03-04 00:00:00+00', NULL, NULL,
+        'Server 2001:db8::9041:7 answered anna.schmiqzxdt@example.de at 10:11:12, order 12 of 2026-03-03.',
+        '{}', '{}', '{}'),
+    (6, 40, 9041790417, 2147483647, NULL, 'infinity', '192.0.2.255', '192.0.2.255', 'Nothing to hide here.', NULL, NULL, NULL);
+
 -- Unlisted: no file of masking-rules/ names it, so nobody has judged it -------------------------------------
 
 CREATE TABLE public.unlisted (

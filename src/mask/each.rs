@@ -47,7 +47,7 @@ pub(super) fn each(inner: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> 
     let array = &site.reference;
     let depth = site.depth.saturating_add(1);
     let value = format!("scrim$v{depth}");
-    let masked = expression(inner, &site.inner(&element, &value))?;
+    let masked = site.parts.cut(expression(inner, &site.inner(&element, &value))?);
     let from = format!("pg_catalog.unnest({array})");
     let plain = format!("ARRAY(SELECT {masked} FROM {from} AS scrim$e{depth}({value}))");
     let rest = match has_steady_text(&element) {

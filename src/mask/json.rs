@@ -69,7 +69,7 @@ fn on_elements(
     let depth = site.depth.saturating_add(1);
     let (element, order, all) =
         (format!("scrim$v{depth}"), format!("scrim$o{depth}"), format!("scrim$l{depth}"));
-    let made = make(&site.inner(site.column, &element))?;
+    let made = site.parts.cut(make(&site.inner(site.column, &element))?);
     Ok(format!(
         "(SELECT CASE WHEN pg_catalog.jsonb_typeof({list}) = 'array' THEN COALESCE({all}, CAST('[]' AS \
          pg_catalog.jsonb)) ELSE {all} -> 0 END FROM (SELECT pg_catalog.jsonb_agg({made} ORDER BY {order}) \
@@ -134,7 +134,8 @@ fn value(mask: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
             let condition = site
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
-            let (then, otherwise) = (value(then, site)?, value(otherwise, site)?);
+            let cut = |mask| value(mask, site).map(|masked| site.parts.cut(masked));
+            let (then, otherwise) = (cut(then)?, cut(otherwise)?);
             return Ok(format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END"));
         }
         MaskSpec::Each(inner) => return on_elements(site, &|site| value(inner, site)),
@@ -150,7 +151,10 @@ fn value(mask: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
         | MaskSpec::Cap { .. }
         | MaskSpec::Ip
         | MaskSpec::Replace { .. }
-        | MaskSpec::Scrub(_) => {}
+        | MaskSpec::Scrub(_)
+        | MaskSpec::Pseudonym { .. }
+        | MaskSpec::Shift { .. }
+        | MaskSpec::Noise(_) => {}
     }
     let (text, number) = (
         scalar(mask, site, "text", 25, TypeFamily::Text),
@@ -191,7 +195,7 @@ fn scalar(
     };
     let depth = site.depth.saturating_add(1);
     let bare = format!("scrim$v{depth}");
-    let masked = expression(mask, &site.inner(&column, &bare))?;
+    let masked = site.parts.cut(expression(mask, &site.inner(&column, &bare))?);
     let json = &site.reference;
     Ok(format!(
         "(SELECT pg_catalog.to_jsonb({masked}) FROM (SELECT CAST({json} #>> CAST('{{}}' AS pg_catalog.text[]) AS \

@@ -12,6 +12,8 @@ mod address;
 mod each;
 mod fixed;
 mod json;
+mod key;
+mod keyed;
 mod number;
 mod parts;
 mod range;
@@ -22,6 +24,7 @@ mod time;
 
 use crate::catalog::Column;
 use crate::rules::{MaskSpec, Scalar};
+pub use key::{INNER_SETTING, OUTER_SETTING, is_key_setting, key_settings};
 use parts::Parts;
 use site::Site;
 
@@ -73,6 +76,8 @@ pub struct Misfit {
 pub trait Conditions {
     /// The SQL of a condition (a name or an expression), proven to be one harmless expression over the row.
     fn condition(&self, text: &str) -> Option<String>;
+    /// Another column of the row, and how it is named in the template.
+    fn column(&self, name: &str) -> Option<(Column, String)>;
     /// The SQL of an own expression with `{}` replaced by the column; proven likewise.
     fn expression(&self, text: &str, column: &str) -> Option<String>;
 }
@@ -102,6 +107,9 @@ pub fn sql_form(
         | MaskSpec::Ip
         | MaskSpec::Replace { .. }
         | MaskSpec::Scrub(_)
+        | MaskSpec::Pseudonym { .. }
+        | MaskSpec::Shift { .. }
+        | MaskSpec::Noise(_)
         | MaskSpec::Each(_)
         | MaskSpec::Json(_)
         | MaskSpec::When { .. }
@@ -180,6 +188,12 @@ fn expression(spec: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
         MaskSpec::Cap { low, high } => {
             whole(range::cap(column, reference, low.as_ref(), high.as_ref()))
         }
+        MaskSpec::Pseudonym { kind, domain } => {
+            let value = keyed::pseudonym(*kind, domain, site, spec)?;
+            whole(Ok(value)).map(|mask| text::collated(column, mask))
+        }
+        MaskSpec::Shift { days, by } => whole(Ok(keyed::shift(*days, by, site, spec)?)),
+        MaskSpec::Noise(share) => whole(Ok(keyed::noise(share, site, spec)?)),
         MaskSpec::Each(inner) => {
             let value = each::each(inner, site)?;
             whole(Ok(value)).map(|mask| text::collated(column, mask))
@@ -189,8 +203,8 @@ fn expression(spec: &MaskSpec, site: &Site<'_>) -> Result<String, Misfit> {
             let condition = site
                 .condition(&condition.text)
                 .ok_or_else(|| misfit("its condition cannot be used"))?;
-            let then = expression(then, site)?;
-            let otherwise = expression(otherwise, site)?;
+            let then = site.parts.cut(expression(then, site)?);
+            let otherwise = site.parts.cut(expression(otherwise, site)?);
             Ok(site.cast(&format!("CASE WHEN {condition} THEN {then} ELSE {otherwise} END")))
         }
         MaskSpec::Sql(_) if site.depth > 0 => {

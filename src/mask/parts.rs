@@ -30,6 +30,11 @@ impl Parts {
         name(parts.len().saturating_sub(1))
     }
 
+    /// The same for what has sub-selects of its own; what has none may stay where it is.
+    pub(super) fn cut(&self, sql: String) -> String {
+        if sql.contains("(SELECT ") { self.name(sql) } else { sql }
+    }
+
     /// The mask with every part in its place.
     pub(super) fn whole(self, outline: String) -> Expression {
         let parts = self.0.into_inner();

@@ -9,40 +9,82 @@ use crate::rules::ScrubKind;
 
 /// White space, between brackets: ASCII's, no-break and ideographic space.
 const SPACE: &str = r" \t\n\r\f\v\u00a0\u3000";
-/// A digit, full-width ones too.
-const DIGIT: &str = r"[0-9\uff10-\uff19]";
-/// What stands between the digits of a number; hyphens and dashes of all lengths.
-const BETWEEN: &str = r"[ ./()\u00a0\u2010-\u2015\u2212\u3000\uff08\uff09\uff0d\uff0e-]{0,3}";
+/// A digit: ASCII's, Arabic, Persian, Devanagari and full-width ones.
+const DIGIT: &str = r"[0-9\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\uff10-\uff19]";
+/// What stands between the digits of a number; hyphens and dashes of all lengths, and what nobody sees.
+const BETWEEN: &str = r"[ ./()\u00a0\u200b-\u200d\u2010-\u2015\u2060\ufeff\u2212\u3000\uff08\uff09\uff0d\uff0e-]{0,3}";
 /// For `translate`.
-const DIGITS: &str = "0123456789０１２３４５６７８９";
+const DIGITS: &str = "0123456789٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９";
 
 /// Each of the kinds that is found becomes its name in brackets.
+///
+/// Regular expressions are slow, and most texts hold little of what is looked for: a text without digits is not searched
+/// for numbers, nor is one with few of them for those that have many.
 pub(super) fn scrub(text: &str, kinds: &[ScrubKind]) -> String {
-    let chain = |with_digits: bool| {
-        let kinds = kinds.iter().filter(|kind| with_digits || !has_digits(**kind));
+    let chain = |digits: u32| {
+        let kinds = kinds.iter().filter(|kind| digits_min(**kind) <= digits);
         kinds.fold(text.to_owned(), |text, kind| {
             let (pattern, with) = (literal(&pattern(*kind)), literal(&replacement(*kind)));
             format!("pg_catalog.regexp_replace({text}, {pattern}, {with}, 'g')")
         })
     };
-    if !kinds.iter().copied().any(has_digits) {
-        return chain(true);
+    let signs: Vec<String> =
+        kinds.iter().filter(|kind| digits_min(**kind) == 0).map(|kind| sign(*kind, text)).collect();
+    let without_digits = match signs.is_empty() {
+        true => text.to_owned(),
+        false => format!("CASE WHEN {} THEN {} ELSE {text} END", signs.join(" OR "), chain(0)),
+    };
+    // An address of the fourth version is of digits, one of the sixth need not be.
+    let needs_digits = |kind: &ScrubKind| *kind == ScrubKind::Ip || digits_min(*kind) > 0;
+    if !kinds.iter().any(needs_digits) {
+        return without_digits;
     }
-    // Most texts hold no digit, and regular expressions are slow.
+    let digits = format!(
+        "pg_catalog.char_length({text}) - pg_catalog.char_length(pg_catalog.translate({text}, '{DIGITS}', ''))"
+    );
     format!(
-        "CASE WHEN pg_catalog.translate({text}, '{DIGITS}', '') = {text} THEN {} ELSE {} END",
-        chain(false),
-        chain(true)
+        "CASE WHEN {digits} = 0 THEN {without_digits} WHEN {digits} < {NUMBER_DIGITS_MIN} THEN {} ELSE {} END",
+        chain(NUMBER_DIGITS_MIN - 1),
+        chain(u32::MAX)
     )
 }
 
-/// True when there is none of the kind without a digit.
-fn has_digits(kind: ScrubKind) -> bool {
+/// The shortest number that is looked for: what is left of a resident registration number when six are hidden.
+const NUMBER_DIGITS_MIN: u32 = 7;
+
+/// So many digits one of the kind has at least.
+fn digits_min(kind: ScrubKind) -> u32 {
     match kind {
-        ScrubKind::Iban | ScrubKind::Rrn | ScrubKind::Ssn | ScrubKind::Card | ScrubKind::Phone => {
-            true
+        ScrubKind::Url | ScrubKind::Email | ScrubKind::Password | ScrubKind::Ip => 0,
+        ScrubKind::Iban => 2,
+        ScrubKind::Rrn => NUMBER_DIGITS_MIN,
+        ScrubKind::Phone => 8,
+        ScrubKind::Ssn => 9,
+        ScrubKind::Card => 13,
+    }
+}
+
+/// True for every text in which there is one of the kind, and for few others.
+fn sign(kind: ScrubKind, text: &str) -> String {
+    let holds = |part: &str| {
+        // Only the letters that matter are folded.
+        format!("pg_catalog.strpos(pg_catalog.translate({text}, 'PASWIN', 'paswin'), '{part}') > 0")
+    };
+    match kind {
+        ScrubKind::Url => format!("pg_catalog.strpos({text}, '://') > 0 OR {}", holds("www.")),
+        ScrubKind::Password => {
+            let korean = format!("pg_catalog.translate({text}, '비암패', '') <> {text}");
+            format!("{} OR {} OR {} OR {korean}", holds("pass"), holds("pw"), holds("pin"))
         }
-        ScrubKind::Url | ScrubKind::Email | ScrubKind::Password | ScrubKind::Ip => false,
+        ScrubKind::Ip => format!("pg_catalog.strpos({text}, ':') > 0"),
+        ScrubKind::Email
+        | ScrubKind::Iban
+        | ScrubKind::Rrn
+        | ScrubKind::Ssn
+        | ScrubKind::Card
+        | ScrubKind::Phone => {
+            format!("pg_catalog.strpos(pg_catalog.translate({text}, '＠', '@'), '@') > 0")
+        }
     }
 }
 
@@ -72,7 +114,7 @@ fn pattern(kind: ScrubKind) -> String {
         ScrubKind::Email => {
             let not =
                 format!(r#"{SPACE}<>()\[\],;:"'/\\=\u3001\u3002\uff08\uff09\uff0c\uff1a\uff1b"#);
-            format!("[^{not}@]+@[^{not}]*[^{not}.!?@-]")
+            format!(r"[^{not}@\uff20]+[@\uff20][^{not}]*[^{not}.!?@\uff20-]")
         }
         ScrubKind::Password => password(),
         // Capitals in groups of four, or small letters in one piece.
@@ -96,8 +138,9 @@ fn pattern(kind: ScrubKind) -> String {
         ScrubKind::Ssn => format!(
             "(?<!{DIGIT})(?<!{DIGIT}[./-]){DIGIT}{{3}}[ -]?{DIGIT}{{2}}[ -]?{DIGIT}{{4}}(?![./-]?{DIGIT})"
         ),
-        ScrubKind::Card => number(13),
-        ScrubKind::Phone => number(8),
+        // With a plus in front it is a phone, which has 15 digits at most (E.164).
+        ScrubKind::Card => format!("(?<![+]){}|[+]{}", number(13), number(16)),
+        ScrubKind::Phone => format!("[+]?{}", number(8)),
     }
 }
 
@@ -108,9 +151,10 @@ fn number(digits: u32) -> String {
     let year = format!("[1-2]{DIGIT}{{3}}");
     let date =
         format!("(?:{year}[./-]{part}[./-]{part}|{part}[./-]{part}[./-]{year})(?![./-]?{DIGIT})");
+    // A parenthesis belongs to it where it is around a part of it.
     format!(
-        "[+]?[(]?(?<!{DIGIT})(?<!{DIGIT}[./-])(?!{date}){DIGIT}(?:{BETWEEN}{DIGIT}){{{},}}",
-        digits - 1
+        "(?:[(](?={DIGIT}{{1,5}}[)]))?(?<!{DIGIT})(?<!{DIGIT}[./-])(?!{date}){DIGIT}(?:{BETWEEN}{DIGIT}){{{},}}",
+        digits.saturating_sub(1)
     )
 }
 

@@ -8,6 +8,8 @@ pub(super) const PHONE_DIGITS_MIN: u32 = 8;
 /// A card number has at least so many digits.
 pub(super) const CARD_DIGITS_MIN: u32 = 12;
 
+/// What may stand between the digits of a number.
+pub(super) const PUNCTUATION: &str = " +-().,/#*:_";
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// As an SQL literal. White space, quotes and separators: several addresses, a name beside one, free text.
 const NEVER_IN_AN_ADDRESS: &str = r#"E' \t\n\r\f\013\u00a0\u3000"<>(),;:\\'"#;
@@ -70,7 +72,7 @@ pub(super) fn email(text: &str) -> String {
 /// Punctuation and the last four digits. Letters or digits of other scripts make it no such number.
 pub(super) fn digits(text: &str, least: u32) -> String {
     let others = format!("pg_catalog.translate({text}, '0123456789', '')");
-    let foreign = format!("pg_catalog.translate({others}, ' +-().,/#*:_', '')");
+    let foreign = format!("pg_catalog.translate({others}, '{PUNCTUATION}', '')");
     format!(
         "CASE WHEN {foreign} <> '' OR pg_catalog.char_length({text}) - \
          pg_catalog.char_length({others}) < {least} THEN '***' \

@@ -12,6 +12,7 @@ use pg_query::protobuf::node::Node;
 
 use crate::catalog::{Relation, Snapshot, UserTypeKind};
 use crate::grammar::{self, Terms, Violation, functions, quote_identifier};
+use crate::mask;
 use crate::rules::Role;
 
 /// The expression cannot stand in a template.
@@ -127,10 +128,17 @@ impl Terms for RowTerms<'_> {
         &self,
         schema: Option<&str>,
         name: &str,
-        _: &protobuf::FuncCall,
+        call: &protobuf::FuncCall,
     ) -> Result<(), Violation> {
         let Row { snapshot, role, .. } = self.0;
         let allowed = match schema {
+            // The key of keyed masks is nobody's to read.
+            Some("pg_catalog") | None if name == "current_setting" => {
+                let is_pinned = schema.is_some() || !snapshot.user_functions.contains_key(name);
+                is_pinned
+                    && grammar::constant_text(call.args.first())
+                        .is_some_and(|setting| !mask::is_key_setting(&setting))
+            }
             Some("pg_catalog") => functions::is_allowed(name),
             None => functions::is_allowed(name) && !snapshot.user_functions.contains_key(name),
             Some(schema) => {
@@ -223,6 +231,12 @@ impl Terms for TemplateTerms<'_> {
         name: &str,
         call: &protobuf::FuncCall,
     ) -> Result<(), Violation> {
+        let setting = || grammar::constant_text(call.args.first());
+        let is_key = || setting().is_some_and(|setting| mask::is_key_setting(&setting));
+        // Keyed masks read it; SQL of the rules was judged by itself before.
+        if (schema, name) == (Some("pg_catalog"), "current_setting") && is_key() {
+            return Ok(());
+        }
         self.0.may_call(schema, name, call)
     }
 

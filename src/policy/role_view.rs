@@ -335,18 +335,30 @@ impl RoleView {
 
     /// A misfit in full: what is wrong with the SQL in it, where there is some.
     fn explain(&self, misfit: &Misfit, spec: &MaskSpec, row: Row<'_>) -> String {
-        let inner = match spec {
-            MaskSpec::Sql(sql) => {
-                checked_expression(&with_column(&sql.text, &misfit.column), row).err()
-            }
-            MaskSpec::When { condition, .. } => checked_expression(&condition.text, row).err(),
-            _ => None,
-        };
+        let inner = wrong_sql(spec, &misfit.column, row);
         let table = format!("{}.{}", row.relation.schema, row.relation.name);
         match inner {
             Some(inner) => format!("{misfit} ({table}): {inner}"),
             None => format!("{misfit} ({table})"),
         }
+    }
+}
+
+/// The first SQL in a mask that cannot be used, and why.
+fn wrong_sql(spec: &MaskSpec, column: &str, row: Row<'_>) -> Option<ExpressionError> {
+    match spec {
+        MaskSpec::Sql(sql) => checked_expression(&with_column(&sql.text, column), row).err(),
+        MaskSpec::When { condition, then, otherwise, .. } => {
+            checked_expression(&condition.text, row)
+                .err()
+                .or_else(|| wrong_sql(then, column, row))
+                .or_else(|| wrong_sql(otherwise, column, row))
+        }
+        MaskSpec::Each(inner) => wrong_sql(inner, column, row),
+        MaskSpec::Json(mask) => {
+            mask.paths.iter().find_map(|(_, mask)| wrong_sql(mask, column, row))
+        }
+        _ => None,
     }
 }
 
@@ -374,6 +386,13 @@ struct RowConditions<'a>(Row<'a>);
 impl Conditions for RowConditions<'_> {
     fn condition(&self, text: &str) -> Option<String> {
         checked_expression(text, self.0).ok()
+    }
+
+    fn column(&self, name: &str) -> Option<(Column, String)> {
+        let Row { relation, .. } = self.0;
+        let column = relation.column(name)?.clone();
+        let reference = format!("{}.{}", quote_identifier(&relation.name), quote_identifier(name));
+        Some((column, reference))
     }
 
     fn expression(&self, text: &str, column: &str) -> Option<String> {

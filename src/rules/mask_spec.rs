@@ -54,6 +54,22 @@ pub enum MaskSpec {
     },
     /// Free text: each of what is found becomes its name in brackets. In order of [`ScrubKind`], each once.
     Scrub(Vec<ScrubKind>),
+    /// Keyed, one-way, the same in every table of the domain.
+    Pseudonym {
+        /// What it looks like.
+        kind: PseudonymKind,
+        /// Empty: the one that has no name.
+        domain: String,
+    },
+    /// Dates and timestamps, moved by a keyed number of days.
+    Shift {
+        /// At most so many, to either side.
+        days: u32,
+        /// The column by whose value the number is chosen.
+        by: String,
+    },
+    /// Numbers, moved by a keyed share of themselves; the share, above 0 and up to 1, as it was written.
+    Noise(String),
     /// Arrays, element by element.
     Each(Box<MaskSpec>),
     /// json and jsonb, by path.
@@ -126,7 +142,62 @@ pub enum ScrubKind {
     Phone,
 }
 
+/// What a pseudonym looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PseudonymKind {
+    /// `p_` and 20 hexadecimal digits.
+    Token,
+    /// `u_…@example.invalid`
+    Email,
+    /// Each digit another, everything else as it was.
+    Digits,
+    /// A uuid.
+    Uuid,
+    /// An integer, another for every one.
+    Integer,
+}
+
+impl PseudonymKind {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            PseudonymKind::Token => "token",
+            PseudonymKind::Email => "email",
+            PseudonymKind::Digits => "digits",
+            PseudonymKind::Uuid => "uuid",
+            PseudonymKind::Integer => "integer",
+        }
+    }
+}
+
 impl MaskSpec {
+    /// True when the mask, or one within it, needs the key.
+    pub fn is_keyed(&self) -> bool {
+        match self {
+            MaskSpec::Pseudonym { .. } | MaskSpec::Shift { .. } | MaskSpec::Noise(_) => true,
+            MaskSpec::Each(inner) => inner.is_keyed(),
+            MaskSpec::Json(mask) => mask.paths.iter().any(|(_, mask)| mask.is_keyed()),
+            MaskSpec::When { then, otherwise, .. } => then.is_keyed() || otherwise.is_keyed(),
+            MaskSpec::Clear
+            | MaskSpec::Hide
+            | MaskSpec::Null
+            | MaskSpec::Redact
+            | MaskSpec::Constant(_)
+            | MaskSpec::Keep { .. }
+            | MaskSpec::Email
+            | MaskSpec::Phone
+            | MaskSpec::Card
+            | MaskSpec::Name
+            | MaskSpec::Round(_)
+            | MaskSpec::Truncate(_)
+            | MaskSpec::Cap { .. }
+            | MaskSpec::Ip
+            | MaskSpec::Replace { .. }
+            | MaskSpec::Scrub(_)
+            | MaskSpec::Sql(_) => false,
+        }
+    }
+
     /// The mask as one would write it in YAML's flow form, for people: `{keep_last: 4}`, `email`.
     pub fn label(&self) -> String {
         match self {
@@ -156,6 +227,14 @@ impl MaskSpec {
                 let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
                 format!("{{scrub: [{}]}}", kinds.join(", "))
             }
+            MaskSpec::Pseudonym { kind, domain } if domain.is_empty() => {
+                format!("{{pseudonym: {}}}", kind.name())
+            }
+            MaskSpec::Pseudonym { kind, domain } => {
+                format!("{{pseudonym: {}, domain: {domain}}}", kind.name())
+            }
+            MaskSpec::Shift { days, by } => format!("{{shift: {days}, by: {by}}}"),
+            MaskSpec::Noise(share) => format!("{{noise: {share}}}"),
             MaskSpec::Each(inner) => format!("{{each: {}}}", inner.label()),
             MaskSpec::Json(mask) => mask.label(),
             MaskSpec::When { condition, then, otherwise, .. } => {

@@ -10,6 +10,7 @@ mod json_mask;
 mod load;
 mod mask_spec;
 mod name;
+mod read_keyed_masks;
 mod read_mask;
 mod read_masks_of_text;
 mod read_role;
@@ -21,7 +22,7 @@ mod user;
 
 pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
-pub use mask_spec::{MaskSpec, Scalar, ScrubKind, TruncateUnit};
+pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern};
 pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
@@ -51,6 +52,18 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
+    /// Lines of roles whose mask needs the key, each once.
+    pub fn keyed_masks(&self) -> Vec<&MaskRule> {
+        let mut found: Vec<&MaskRule> = Vec::new();
+        for rule in self.roles.values().flat_map(|role| &role.masks) {
+            // A role has the lines of those that it extends.
+            if rule.mask.is_keyed() && found.iter().all(|other| other.span != rule.span) {
+                found.push(rule);
+            }
+        }
+        found
+    }
+
     /// File and line of a span.
     pub fn origin(&self, span: Span) -> Origin {
         self.sources.origin(span)

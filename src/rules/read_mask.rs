@@ -5,6 +5,7 @@
 
 use super::json_mask::read_json;
 use super::mask_spec::{MaskSpec, Scalar, TruncateUnit};
+use super::read_keyed_masks::{noise, pseudonym, shift};
 use super::read_masks_of_text::{replace, scrub};
 use super::table::SqlText;
 use crate::text::reader::{Reader, with_near};
@@ -25,7 +26,7 @@ const WORDS: [(&str, MaskSpec); 9] = [
 ];
 
 /// Masks that are a mapping, by the key that names them.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "constant",
     "keep_first",
     "keep_last",
@@ -34,17 +35,13 @@ const KEYS: [&str; 12] = [
     "cap",
     "replace",
     "scrub",
+    "pseudonym",
+    "shift",
+    "noise",
     "each",
     "json",
     "when",
     "sql",
-];
-
-/// Masks of later versions, and what to use meanwhile.
-const LATER: [(&str, &str); 3] = [
-    ("shift", "`{truncate: month}` or `{truncate: year}` until it is"),
-    ("noise", "`{round: N}` until it is"),
-    ("pseudonym", "`redact` or `null` until it is; joins by this column find nothing meanwhile"),
 ];
 
 const UNITS: [(&str, TruncateUnit); 6] = [
@@ -87,25 +84,18 @@ pub(super) fn read_mask(reader: &mut Reader<'_>, entry: &Entry) -> Option<MaskSp
 }
 
 fn unknown_mask(word: &str, span: Span) -> Diagnostic {
-    if let Some((_, meanwhile)) = LATER.iter().find(|(name, _)| *name == word) {
-        return Diagnostic::error(format!("mask `{word}` is not available in this version"), span)
-            .help(format!("use {meanwhile}"));
-    }
     if KEYS.contains(&word) {
         return Diagnostic::error(format!("mask `{word}` needs a value"), span)
             .help(format!("write `{{{word}: …}}`"));
     }
     let words = WORDS.iter().map(|(name, _)| *name);
-    let known: Vec<&str> = words.chain(KEYS).chain(LATER.iter().map(|(name, _)| *name)).collect();
+    let known: Vec<&str> = words.chain(KEYS).collect();
     with_near(Diagnostic::error(format!("there is no mask `{word}`"), span), word, &known)
 }
 
 fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Option<MaskSpec> {
     // The key that says which mask it is need not come first.
-    let names = |entry: &&Entry| {
-        let key = entry.key.as_str();
-        KEYS.contains(&key) || LATER.iter().any(|(name, _)| *name == key)
-    };
+    let names = |entry: &&Entry| KEYS.contains(&entry.key.as_str());
     let Some(head) = entries.iter().find(names).or(entries.first()) else {
         reader.expected(node, "a mask");
         return None;
@@ -118,6 +108,9 @@ fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Opti
         "cap" => (&["cap"], cap(reader, &head.value)),
         "replace" => (&["replace", "with"], replace(reader, node, entries)),
         "scrub" => (&["scrub"], scrub(reader, &head.value)),
+        "pseudonym" => (&["pseudonym", "domain"], pseudonym(reader, head, entries)),
+        "shift" => (&["shift", "by"], shift(reader, node, head, entries)),
+        "noise" => (&["noise"], noise(reader, &head.value)),
         "each" => {
             let inner = read_mask(reader, head);
             (&["each"], inner.map(|inner| MaskSpec::Each(Box::new(inner))))
@@ -140,8 +133,14 @@ fn read_mapping(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -> Opti
             reader.complain(Diagnostic::error(message, node.span));
             return None;
         }
-        "with" => {
-            reader.complain(Diagnostic::error("a mask with `with` needs `replace`", node.span));
+        word @ ("with" | "domain" | "by") => {
+            let head = match word {
+                "with" => "replace",
+                "domain" => "pseudonym",
+                _ => "shift",
+            };
+            let message = format!("a mask with `{word}` needs `{head}`");
+            reader.complain(Diagnostic::error(message, node.span));
             return None;
         }
         word => {

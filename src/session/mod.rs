@@ -51,7 +51,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::audit::{Audit, Record, SessionFacts};
-use crate::config::ClientTls;
+use crate::config::{ClientTls, PseudonymKey};
 use crate::rules::{Role, RuleSet, User};
 use crate::upstream::Endpoint;
 use crate::wire::sasl::ProcessSecret;
@@ -87,6 +87,8 @@ pub struct ProxyOptions {
     pub rules: Arc<RuleSet>,
     /// The audit trail.
     pub audit: Audit,
+    /// The key of keyed masks, for the server connections of masked sessions.
+    pub pseudonym_key: Option<PseudonymKey>,
 }
 
 /// Shared by all sessions.
@@ -95,6 +97,7 @@ pub struct Proxy {
     tls: ClientTls,
     rules: Arc<RuleSet>,
     audit: Audit,
+    pseudonym_key: Option<PseudonymKey>,
     secret: ProcessSecret,
     registry: Arc<Registry>,
     doorkeeper: Arc<Doorkeeper>,
@@ -111,6 +114,7 @@ impl Proxy {
             catalogs: Catalogs::new(Arc::clone(&options.rules)),
             rules: options.rules,
             audit: options.audit,
+            pseudonym_key: options.pseudonym_key,
             secret: ProcessSecret::random()?,
             registry: Arc::default(),
             doorkeeper: Arc::default(),

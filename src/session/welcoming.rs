@@ -18,6 +18,7 @@ use super::registry::Presence;
 use super::settings::Values;
 use crate::audit::SessionFacts;
 use crate::catalog::SearchPath;
+use crate::config::PseudonymKey;
 use crate::policy::RoleView;
 use crate::rules::{Limits, Role, User};
 use crate::upstream::{Endpoint, ServerConnection};
@@ -94,7 +95,15 @@ pub async fn welcome(
         role.is_untouched() && role.limits == Limits::default() && role.purposes.is_empty();
     let parameters = match is_untouched {
         true => parameters::untouched_parameters(&wishes),
-        false => parameters::masked_parameters(&wishes, role.limits.statement_seconds)?,
+        false => {
+            let seconds = role.limits.statement_seconds;
+            let mut parameters = parameters::masked_parameters(&wishes, seconds)?;
+            // Who has no use for it does not get it; an untouched role could even read it.
+            if role.masks.iter().any(|rule| rule.mask.is_keyed()) {
+                parameters.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
+            }
+            parameters
+        }
     };
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use scrim::audit::Durability;
 use scrim::config::{ClientTls, Config, load_rules};
-use scrim::demo::{DATABASE, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
+use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
 use scrim::rules::Environment;
 use scrim::upstream::TlsMode;
 use scrim::wire::certificates::make_certificates;
@@ -88,6 +88,7 @@ fn every_key() {
              secrets: {pseudonym_key_file: pseudonyms.key}\n",
         ),
         ("secret/password", "  hunter2 with blanks \r\n"),
+        ("pseudonyms.key", "hunter2 hunter2 hunter2 hunter2 hunter2\n"),
     ]);
     make_certificates(&folder.path().join("certs")).expect("certificates");
     let config = Config::load(&folder.path().join("scrim.yaml"), &Variables)
@@ -104,8 +105,10 @@ fn every_key() {
     assert_eq!(config.audit.file, PathBuf::from("/var/log/audit.jsonl"));
     assert_eq!(config.audit.durability, Durability::Synced);
     assert_eq!(config.audit.key_file, Some(folder.path().join("audit.key")));
-    // The pool and the admin address are not there yet.
-    assert_eq!(config.warnings_count, 2, "{}", config.warnings);
+    // The pool and the admin address are not there yet, and the key is for everybody to read.
+    assert_eq!(config.warnings_count, 3, "{}", config.warnings);
+    assert!(config.warnings.contains("others may read the key"), "{}", config.warnings);
+    assert_eq!(config.pseudonym_key.as_ref().map(|key| key.parameters().count()), Some(2));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
@@ -148,6 +151,10 @@ fn what_weakens_is_never_silent() {
         ("database: {tls: verify-full}", "`verify-full` needs a `ca`"),
         ("database: {tls: verify-full, ca: no.pem}", "no.pem"),
         ("database: {password: hunter2, password_file: x}", "not both"),
+        ("secrets: {pseudonym_key_file: no-such.key}", "no-such.key"),
+        ("secrets: {pseudonym_key_file: /dev/null}", "a key has at least 32"),
+        ("secrets: {pseudonym_key_file: ''}", "this text is empty"),
+        ("secrets: hunter2", "a mapping"),
         ("database: {password_file: no-such-file}", "no-such-file"),
         ("database: {password: \"${NOT_SET}\"}", "`NOT_SET` is not set"),
         ("database: {password: ${PASSWORD}}", "in quotation marks"),
@@ -273,7 +280,11 @@ fn desk_folder(more: &[(&str, &str)]) -> TempDir {
     let password = sample_password(SERVICE_LOGIN);
     let database =
         format!("{{port: {port}, user: {SERVICE_LOGIN}, password: {password}, tls: disable}}");
-    let folder = folder(&[("scrim.yaml", &format!("database: {database}\nrules: rules\n"))]);
+    let secrets = "{pseudonym_key_file: pseudonym.key}";
+    let folder = folder(&[
+        ("scrim.yaml", &format!("database: {database}\nrules: rules\nsecrets: {secrets}\n")),
+        ("pseudonym.key", SAMPLE_PSEUDONYM_KEY),
+    ]);
     for (name, text) in SAMPLE_RULES.iter().chain(more) {
         write(&folder.path().join("rules").join(name), text.as_bytes());
     }
@@ -291,7 +302,7 @@ fn check_asks_the_database() {
     let output = check_desk(&good, &["--database", DATABASE]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.starts_with("ok: 5 files, 4 roles, 5 users; "), "{said}");
+    assert!(said.starts_with("ok: 5 files, 5 roles, 6 users; "), "{said}");
     assert!(!said.contains(" classified, 0 not"), "some columns are left out on purpose: {said}");
     assert!(text(&output.stderr).contains("public.unlisted"), "{}", text(&output.stderr));
 
@@ -304,6 +315,81 @@ fn check_asks_the_database() {
     assert!(said.trim_end().ends_with("error: 1 error in the rules"), "{said}");
     // Each thing once, although four roles see it.
     assert_eq!(said.matches("99.yaml:2:3").count(), 1, "{said}");
+}
+
+#[test]
+fn masks_that_do_not_fit_are_told() {
+    let rules = r#"roles:
+  odd:
+    masks:
+      person.name: {noise: 0.1}
+      person.birth_date: {shift: 5, by: nowhere}
+      person.profile: {json: {paths: {$.a: {truncate: year}}}}
+      contact.email: {cap: [1, 2]}
+      contact.phone: {each: phone}
+      identity.national_id: {pseudonym: token}
+      finance.balance: {cap: [0.5, 9999999999999]}
+      payment.card: {json: {keep: [$.a]}}
+      event.time: {shift: 5, by: f}
+      measure.small: {pseudonym: integer}
+      web.visitor: ip
+      web.device: {pseudonym: email}
+      web.address: {replace: a, with: b}
+      web.text: {pseudonym: integer}
+      web.contacts: {each: {round: 5}}
+      web.answers: {json: {paths: {$.a: {sql: "upper({})"}, $.b: {when: nothing, then: redact, else: hide}}}}
+      web.raw: {each: {sql: "upper({})"}}
+      web.time: {when: consented, then: {noise: 0.5}, else: redact}
+"#;
+    let folder = desk_folder(&[("99.yaml", rules)]);
+    let output = check_desk(&folder, &["--database", DATABASE]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for (line, why) in [
+        (4, "mask `{noise: 0.1}` does not fit column `name` of type text: it masks numbers"),
+        (5, "there is no column `nowhere` to shift by"),
+        (6, "column `profile` of type a JSON value: it masks dates and timestamps"),
+        (7, "it masks numbers, dates and timestamps"),
+        (8, "it masks arrays"),
+        (9, "of type character(14): it needs 22 characters"),
+        (10, "one end of the range is no value of this type"),
+        (11, "it masks json and jsonb"),
+        (12, "column `f` is no key to shift by: text, an integer or a uuid"),
+        (13, "of type smallint: it masks integer and bigint"),
+        (14, "of type bigint: it masks inet, cidr and text"),
+        (15, "of type uuid: it masks text"),
+        (16, "of type inet: it masks text"),
+        (17, "of type text: it masks integer and bigint"),
+        (18, "mask `{round: 5}` does not fit column `contacts` of type text: it masks numbers"),
+        (19, "an own expression is over a whole column"),
+        (20, "of type json: it masks arrays"),
+        (21, "there is no column or condition `consented`"),
+    ] {
+        assert!(said.contains(&format!("99.yaml:{line}:7\n")), "{line} in\n{said}");
+        assert!(said.contains(why), "{why} in\n{said}");
+    }
+}
+
+#[test]
+fn masks_that_need_a_key_need_one() {
+    let folder = desk_folder(&[]);
+    let file = folder.path().join("scrim.yaml");
+    let with_key = std::fs::read_to_string(&file).expect("a configuration");
+    let (without, _) = with_key.split_once("secrets").expect("the key");
+    write(&file, without.as_bytes());
+    let config = file.display().to_string();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_scrim"));
+    let ran =
+        run.args(["run", "--config", &config]).stdin(Stdio::null()).output().expect("scrim starts");
+    for output in [check_desk(&folder, &["--offline"]), ran] {
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+        assert!(said.contains("mask `{pseudonym: token, domain: people}` needs a key"), "{said}");
+        assert!(said.contains("40-roles.yaml") && said.contains("openssl rand -hex 32"), "{said}");
+    }
+    // Rules alone, without a configuration, may be right.
+    let rules = folder.path().join("rules").display().to_string();
+    assert!(check(&["--offline", "--rules", &rules]).status.success());
 }
 
 #[test]

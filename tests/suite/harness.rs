@@ -25,8 +25,13 @@ pub struct Scrim {
 }
 
 /// Users of the sample by the role they start with.
-const USERS: &[(&str, &str)] =
-    &[("support", "alice"), ("analyst", "ana"), ("auditor", "otto"), ("admin", "dba")];
+const USERS: &[(&str, &str)] = &[
+    ("support", "alice"),
+    ("analyst", "ana"),
+    ("researcher", "rosa"),
+    ("auditor", "otto"),
+    ("admin", "dba"),
+];
 
 /// An audit record is written at most 100 ms after the statement; a busy machine gets more.
 const AUDIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,6 +39,13 @@ const AUDIT_TIMEOUT: Duration = Duration::from_secs(5);
 fn desk() -> &'static Desk {
     static DESK: OnceLock<Desk> = OnceLock::new();
     DESK.get_or_init(|| Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}")))
+}
+
+impl Scrim {
+    /// What Scrim has written to its log so far.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
 }
 
 /// The server that all tests share, with the sample database `desk`; what changes it needs one of its own.

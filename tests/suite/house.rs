@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guard", &["policy", "catalog", "wire"]),
     ("audit", &[]),
     ("upstream", &["wire", "catalog"]),
-    ("config", &["text", "upstream", "audit", "rules", "wire"]),
+    ("config", &["text", "upstream", "audit", "rules", "mask", "wire"]),
     (
         "session",
         &[

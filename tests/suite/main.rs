@@ -9,6 +9,7 @@ mod faults;
 mod grammar;
 mod harness;
 mod house;
+mod key;
 mod limits;
 mod masked_copy;
 mod rules;

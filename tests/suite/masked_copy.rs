@@ -12,6 +12,8 @@ mod arrays;
 mod documents;
 mod every_mask;
 mod expressions;
+mod handbook;
+mod keyed;
 mod masks;
 mod random;
 mod ranges;

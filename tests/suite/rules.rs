@@ -109,14 +109,14 @@ fn the_sample_rules_are_fine() {
         scrim::demo::SAMPLE_RULES.iter().map(|(n, t)| ((*n).into(), (*t).into())).collect();
     let (rules, _) = read(&files)
         .unwrap_or_else(|(sources, found)| panic!("{}", render(&sources, &found, false)));
-    assert_eq!((rules.roles.len(), rules.users.len()), (4, 5));
+    assert_eq!((rules.roles.len(), rules.users.len()), (5, 6));
     assert!(rules.roles["admin"].is_untouched());
     assert!(["support", "analyst", "auditor"].iter().all(|r| !rules.roles[*r].is_untouched()));
     assert_eq!(rules.roles["auditor"].functions.len(), 1);
     assert_eq!(rules.version.len(), 16);
 }
 
-/// The page of the design, but for the masks that are not there yet.
+/// The page of the design.
 const EVERYTHING: &str = r#"
 open: [public.products, "catalog.*"]
 tables:
@@ -158,6 +158,10 @@ roles:
       more.ip: ip
       more.replace: {with: '\1"', replace: '(?i)(\d)[a-z]'}
       more.scrub: {scrub: [phone, url, email]}
+      more.token: {pseudonym: token}
+      more.digits: {domain: people, pseudonym: digits}
+      more.shift: {shift: 30, by: customer_id}
+      more.noise: {noise: 0.10}
       more.each: {each: {when: consented, then: ip, else: redact}}
       more.keep: {json: {keep: [$.prefs, "$.list[*].name"]}}
       more.paths: {json: {paths: {$.a.b: email, "$.list[*]": {keep_last: 4}}, keep: [$."a b"]}}
@@ -215,6 +219,10 @@ fn everything_that_may_be_said() {
             "ip",
             "{replace: \"(?i)(\\\\d)[a-z]\", with: \"\\\\1\\\"\"}",
             "{scrub: [url, email, phone]}",
+            "{pseudonym: token}",
+            "{pseudonym: digits, domain: people}",
+            "{shift: 30, by: customer_id}",
+            "{noise: 0.10}",
             "{each: {when: consented, then: ip, else: redact}}",
             "{json: {keep: [$.prefs, $.list[*].name]}}",
             "{json: {keep: [$.\"a b\"], paths: {$.a.b: email, $.list[*]: {keep_last: 4}}}}",
@@ -224,6 +232,9 @@ fn everything_that_may_be_said() {
     assert_eq!((role.limits.rows, role.limits.statement_seconds), (Some(10_000), Some(30)));
     assert_eq!(rules.users["metabase"].roles, ["support"]);
     assert!(rules.users["metabase"].acts_for_others && !rules.users["alice"].acts_for_others);
+    let keyed: Vec<String> =
+        rules.keyed_masks().iter().map(|rule| rules.origin(rule.span).to_string()).collect();
+    assert_eq!(keyed.len(), 4, "{keyed:?}");
     let origin = rules.origin(role.masks[2].span);
     assert_eq!(origin.to_string(), "rules.yaml:21");
     let debug = format!("{rules:?}");
@@ -418,6 +429,9 @@ fn mask_like() -> impl Strategy<Value = String> {
         "scrub",
         "each",
         "json",
+        "pseudonym",
+        "shift",
+        "noise",
         "sql",
     ]);
     let word = prop::sample::select(vec![

@@ -17,7 +17,7 @@ pub type Outcome = Result<(), String>;
 
 /// The chores, with what `help` says about them.
 pub const CHORES: &[(&str, &str)] = &[
-    ("demo", "a private PostgreSQL with the sample database, Scrim in front, three users to try"),
+    ("demo", "a private PostgreSQL with the sample database, Scrim in front, users to try"),
     ("test", "all tests; arguments go to cargo: `cargo xtask test cases::`"),
     ("cases", "the statement cases; --update writes the tables that the pages should show"),
     ("ci", "all that must hold: format, lints, licences, tests, documentation, README"),

@@ -103,10 +103,21 @@ impl Client {
 
     /// Logs in over the Unix socket of a private PostgreSQL, which trusts everybody.
     pub fn connect_unix(folder: &Path, port: u16, user: &str, database: &str) -> Client {
+        Client::connect_unix_with(folder, port, user, database, &[])
+    }
+
+    /// The same with startup parameters.
+    pub fn connect_unix_with(
+        folder: &Path,
+        port: u16,
+        user: &str,
+        database: &str,
+        options: &[(&str, &str)],
+    ) -> Client {
         let stream =
             UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).expect("Unix socket");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
-        Client::log_in(Stream::Unix(stream), user, "", database, &[]).expect("login")
+        Client::log_in(Stream::Unix(stream), user, "", database, options).expect("login")
     }
 
     fn log_in(

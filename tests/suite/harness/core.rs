@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use scrim::catalog::{self, SearchPath, Snapshot};
+use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY};
+use scrim::mask::key_settings;
 use scrim::policy::RoleView;
 use scrim::rules::{self, Environment, RuleSet};
 use scrim::sql::{Refusal, Speaker, plan};
 use scrim::text::{Sources, render};
 
 use super::client::{self, Answer, Client, Form, ServerError};
-use super::connect_direct;
+use super::{connect_direct, postgres};
 
 struct NoEnvironment;
 
@@ -44,7 +46,11 @@ pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Ve
             return vec![Answer { error: Some(error), ..Answer::default() }];
         }
     };
-    let mut connection = connect_direct(login);
+    let server = postgres();
+    let key = key_settings(SAMPLE_PSEUDONYM_KEY.as_bytes());
+    let key = key.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (folder, port) = (server.socket_folder(), server.port());
+    let mut connection = Client::connect_unix_with(folder, port, login, DATABASE, &key);
     if let Some(path) = search_path {
         connection.simple(&format!("SET search_path TO {path}"));
     }

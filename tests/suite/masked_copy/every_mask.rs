@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use scrim::catalog::SearchPath;
+use scrim::demo::SAMPLE_PSEUDONYM_KEY;
+use scrim::mask::key_settings;
 use scrim::policy::RoleView;
 use scrim::sql::{Speaker, plan};
 use serde_yaml::Value;
@@ -15,7 +17,8 @@ use crate::harness::client::{self, Answer, Client};
 use crate::harness::{core, start_desk};
 
 /// Random texts beside the chosen ones.
-const RANDOM_TEXTS: usize = 500;
+const RANDOM_TEXTS: usize = 250;
+const RANDOM_MASKS: usize = 30;
 /// A condition of rows, for `when`.
 const EVEN: &str = "mod(id, 2) < 1";
 const SEED: u64 = 20_261_124;
@@ -36,12 +39,21 @@ fn every_mask_on_every_type() {
         Client::connect_unix(server.socket_folder(), server.port(), "scrim", "desk");
     connection.simple("SET TimeZone = 'UTC'");
     let raw = one(connection.simple("SELECT * FROM public.odd ORDER BY id"));
-    let rules = core::rules_of(&[("odd.yaml", &rules(&columns))]);
+    let masks: Vec<String> =
+        MASKS.iter().map(|mask| (*mask).to_owned()).chain(random_masks()).collect();
+    let rules = core::rules_of(&[("odd.yaml", &rules(&columns, &masks))]);
     let snapshot = core::snapshot_over(&mut connection);
     connection.simple("RESET search_path");
+    for (name, value) in key_settings(SAMPLE_PSEUDONYM_KEY.as_bytes()) {
+        connection.simple(&format!("SET {name} = '{value}'"));
+    }
 
+    let mut keyless = Client::connect_unix(server.socket_folder(), server.port(), "scrim", "desk");
+    // No key, and what is none.
+    keyless.simple("SET TimeZone = 'UTC'; SET scrim.k_inner = ''; SET scrim.k_outer = 'abc'");
+    let rows = rows(&columns, &raw);
     let mut deviations = BTreeSet::new();
-    for (index, mask) in MASKS.iter().enumerate() {
+    for (index, mask) in masks.iter().enumerate() {
         let view =
             RoleView::new(&format!("m{index}"), rules.clone(), snapshot.clone()).expect("a role");
         let path = SearchPath::default();
@@ -50,7 +62,11 @@ fn every_mask_on_every_type() {
         let planned =
             planned.unwrap_or_else(|refusal| panic!("{mask}: {refusal}: {:?}", refusal.hint));
         let answer = one(connection.simple(planned.statements[0].sql.as_str()));
-        deviations.extend(compare(mask, &columns, &raw, &answer));
+        deviations.extend(compare(mask, &columns, &raw, &rows, &answer));
+        if ["{pseudonym", "{shift", "{noise"].iter().any(|keyed| mask.starts_with(keyed)) {
+            let answer = one(keyless.simple(planned.statements[0].sql.as_str()));
+            deviations.extend(shown_without_a_key(mask, &columns, &raw, &answer));
+        }
     }
     assert!(
         deviations.is_empty(),
@@ -60,7 +76,55 @@ fn every_mask_on_every_type() {
     );
 }
 
-fn compare(mask: &str, columns: &[Column], raw: &Answer, answer: &Answer) -> Vec<String> {
+/// Without a key, keyed masks redact; what is no number and no moment has none to be moved.
+fn shown_without_a_key(
+    mask: &str,
+    columns: &[Column],
+    raw: &Answer,
+    answer: &Answer,
+) -> Vec<String> {
+    let mut shown = Vec::new();
+    assert!(answer.error.is_none(), "{mask} without a key: {:?}", answer.error);
+    for (at, column) in columns.iter().enumerate() {
+        let modifier = answer.columns.as_ref().expect("columns")[at + 1].type_modifier;
+        let kind = Type {
+            base: column.base.into(),
+            modifier,
+            constrained: column.sql.starts_with("public."),
+        };
+        let redacted = masks::redacted(&kind).map(|text| kind.padded(text));
+        for (raw, masked) in raw.rows.iter().zip(&answer.rows) {
+            let text = |value: &Option<Vec<u8>>| value.as_deref().map(client::text);
+            let (value, got) = (text(&raw[at + 1]), text(&masked[at + 1]));
+            let stays = value.as_deref().is_none_or(|value| {
+                value.ends_with("infinity") || value.ends_with("Infinity") || value == "NaN"
+            });
+            if !stays && !same(column.base, redacted.as_deref(), got.as_deref()) {
+                shown.push(format!("{mask} without a key on {} of {value:?}: {got:?}", column.sql));
+            }
+        }
+    }
+    shown
+}
+
+/// The raw rows by column names.
+fn rows(columns: &[Column], raw: &Answer) -> Vec<Row> {
+    let names: Vec<&str> =
+        ["id"].into_iter().chain(columns.iter().map(|column| column.name)).collect();
+    let row = |values: &Vec<Option<Vec<u8>>>| {
+        let values = values.iter().map(|value| value.as_deref().map(client::text));
+        names.iter().map(|name| (*name).to_owned()).zip(values).collect()
+    };
+    raw.rows.iter().map(row).collect()
+}
+
+fn compare(
+    mask: &str,
+    columns: &[Column],
+    raw: &Answer,
+    rows: &[Row],
+    answer: &Answer,
+) -> Vec<String> {
     if let Some(error) = &answer.error {
         return vec![format!("{mask} raised {} {}", error.code, error.message)];
     }
@@ -83,16 +147,15 @@ fn compare(mask: &str, columns: &[Column], raw: &Answer, answer: &Answer) -> Vec
             modifier: before.type_modifier,
             constrained: column.sql.starts_with("public."),
         };
-        for (raw, masked) in raw.rows.iter().zip(&answer.rows) {
+        for ((raw, row), masked) in raw.rows.iter().zip(rows).zip(&answer.rows) {
             let value = raw[at].as_deref().map(client::text);
-            let row = Row::from([("id".into(), raw[0].as_deref().map(client::text))]);
             let got = masked[at].as_deref().map(client::text);
             if is_beyond_the_second_hand(mask, column.base, value.as_deref()) {
                 continue;
             }
             let mut expected = match value {
                 Some(_) if !fits(&spec, &column_type) => masks::redacted(&column_type),
-                _ => masks::apply(&spec, &value, &column_type, &row, &conditions),
+                _ => masks::apply(&spec, &value, &column_type, row, &conditions),
             };
             if column.base == "bpchar" {
                 let width = (before.type_modifier - 4) as usize;
@@ -136,7 +199,20 @@ fn fits(mask: &Value, column: &Type) -> bool {
             None => is_number() && holds(column, end),
         });
     }
+    if let Some(kind) = mask.get("pseudonym").and_then(Value::as_str) {
+        let has = |characters: i32| column.modifier < 4 || column.modifier - 4 >= characters;
+        let is_text = is(&["text", "varchar", "bpchar"]);
+        return match kind {
+            "token" => is_text && has(22),
+            "email" => is_text && has(34),
+            "digits" => is_text,
+            "uuid" => (is_text && has(36)) || is(&["uuid"]),
+            _ => is(&["int4", "int8"]),
+        };
+    }
     match mask {
+        _ if mask.get("shift").is_some() => is_moment(),
+        _ if mask.get("noise").is_some() => is_number(),
         _ if mask.get("json").is_some() => is(&["json", "jsonb"]),
         _ if mask.get("round").is_some() => is_number(),
         _ if mask.get("truncate").is_some() => is_moment(),
@@ -225,23 +301,81 @@ fn columns() -> Vec<Column> {
 }
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-fn random_texts() -> Vec<String> {
-    let alphabet: Vec<char> =
-        "aZz09123@@.. -+()*_/#김🦊\t'\\\"%x:=1234567890-- .０pwis[DE".chars().collect();
-    let mut state = SEED;
-    let mut next = |below: usize| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) as usize % below
-    };
+    }
+
+    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.roll(list.len())]
+    }
+}
+
+fn random_texts() -> Vec<String> {
+    let alphabet: Vec<char> =
+        "aZz09123@@.. -+()*_/#김🦊\t'\\\"%x:=1234567890-- .０pwis[DE".chars().collect();
+    let mut dice = Dice(SEED);
     let mut texts = Vec::new();
     for _ in 0..RANDOM_TEXTS {
-        let length = next(32);
-        texts.push((0..length).map(|_| alphabet[next(alphabet.len())]).collect());
+        let length = dice.roll(32);
+        texts.push((0..length).map(|_| alphabet[dice.roll(alphabet.len())]).collect());
     }
     texts
+}
+
+/// Masks in masks.
+fn random_masks() -> Vec<String> {
+    let mut dice = Dice(SEED);
+    (0..RANDOM_MASKS).map(|_| random_mask(&mut dice, 3, false)).collect()
+}
+
+/// `in_document`: only what fits some value of a document.
+fn random_mask(dice: &mut Dice, depth: usize, in_document: bool) -> String {
+    let simple = [
+        "redact",
+        "\"null\"",
+        "clear",
+        "email",
+        "phone",
+        "name",
+        "ip",
+        "{keep_first: 2}",
+        "{scrub: [email, phone, ip]}",
+        "{pseudonym: token}",
+        "{pseudonym: digits, domain: d}",
+        "{round: 100}",
+        "{noise: 0.5}",
+        "{cap: [0, 1000]}",
+        "{truncate: month}",
+        "{shift: 9, by: id}",
+    ];
+    let simple = if in_document { &simple[..simple.len() - 2] } else { &simple[..] };
+    if depth == 0 {
+        return dice.pick(simple).into();
+    }
+    let depth = depth - 1;
+    match dice.roll(4) {
+        0 => {
+            let then = random_mask(dice, depth, in_document);
+            let otherwise = random_mask(dice, depth, in_document);
+            format!("{{when: even, then: {then}, else: {otherwise}}}")
+        }
+        1 => format!("{{each: {}}}", random_mask(dice, depth, in_document)),
+        2 => {
+            let keep = dice.pick(&["keep: [$.n], ", "keep: [$.d.e, $.A], ", "", ""]);
+            let first = dice.pick(&["$.a", "\"$.a[*]\"", "$.a.b.c"]);
+            let second = dice.pick(&["$.b.c", "\"$.b[*].c\"", "$.b"]);
+            let mut mask = || random_mask(dice, depth, true);
+            format!("{{json: {{{keep}paths: {{{first}: {}, {second}: {}}}}}}}", mask(), mask())
+        }
+        _ => dice.pick(simple).into(),
+    }
 }
 
 fn table(columns: &[Column]) -> String {
@@ -269,13 +403,13 @@ fn table(columns: &[Column]) -> String {
     sql
 }
 
-fn rules(columns: &[Column]) -> String {
+fn rules(columns: &[Column], masks: &[String]) -> String {
     let mut yaml = String::from("tables:\n  public.odd:\n    columns:\n      id: open\n");
     for column in columns {
         yaml.push_str(&format!("      {}: thing.odd\n", column.name));
     }
     yaml.push_str(&format!("    conditions: {{even: \"{EVEN}\"}}\nroles:\n"));
-    for (index, mask) in MASKS.iter().enumerate() {
+    for (index, mask) in masks.iter().enumerate() {
         yaml.push_str(&format!("  m{index}: {{may: [read], masks: {{\"*\": {mask}}}}}\n"));
     }
     yaml

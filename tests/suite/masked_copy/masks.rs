@@ -5,7 +5,7 @@
 use serde_yaml::Value;
 
 use super::twins::{self, Row};
-use super::{arrays, documents, ranges, scrubbed};
+use super::{arrays, documents, keyed as by_key, ranges, scrubbed};
 
 /// What a mask makes of a value; the outer `None` of `Option<Option<_>>` never occurs: NULL is `None`.
 pub type Text = Option<String>;
@@ -134,7 +134,7 @@ pub fn apply(mask: &Value, value: &Text, column: &Type, row: &Row, conditions: &
                 arrays::each(text, is_steady, apply)
             }
             (_, Some(json)) => documents::masked(text, json, row, conditions),
-            (None, None) => keyed(mask, text, column),
+            (None, None) => keyed(mask, text, column, row),
         },
     };
     match masked {
@@ -144,7 +144,19 @@ pub fn apply(mask: &Value, value: &Text, column: &Type, row: &Row, conditions: &
 }
 
 /// Masks that are written with a key: `keep_last: 4`.
-fn keyed(mask: &Value, text: &str, column: &Type) -> Option<String> {
+fn keyed(mask: &Value, text: &str, column: &Type, row: &Row) -> Option<String> {
+    if let Some(kind) = mask.get("pseudonym").and_then(Value::as_str) {
+        let domain = mask.get("domain").and_then(Value::as_str).unwrap_or_default();
+        return by_key::pseudonym(kind, domain, text);
+    }
+    if let Some(days) = mask.get("shift").and_then(Value::as_i64) {
+        let by = mask["by"].as_str().expect("a column");
+        return by_key::shifted(text, days, &row[by], column);
+    }
+    if let Some(share) = mask.get("noise") {
+        let share = serde_yaml::to_string(share).expect("scalar");
+        return by_key::noisy(text, share.trim(), column);
+    }
     let count = |key: &str| mask.get(key).and_then(Value::as_u64).map(|count| count as usize);
     if (count("keep_first"), count("keep_last")) != (None, None) && column.is_text() {
         let (first, last) = (count("keep_first"), count("keep_last"));
@@ -335,7 +347,7 @@ fn truncated(text: &str, unit: &str) -> String {
 }
 
 /// Howard Hinnant's algorithm: days since 1970-01-01 of the Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -344,7 +356,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -10,8 +10,10 @@ pub fn scrubbed(text: &str, kinds: &[&str]) -> String {
         ("ip", ip),
         ("rrn", rrn),
         ("ssn", ssn),
-        ("card", |text, at| number(text, at, 13)),
-        ("phone", |text, at| number(text, at, 8)),
+        ("card", card),
+        ("phone", |text, start| {
+            number(text, start, start + usize::from(at(text, start) == '+'), 8)
+        }),
     ];
     let mut characters: Vec<char> = text.chars().collect();
     for (kind, scanner) in scanners.into_iter().filter(|(kind, _)| kinds.contains(kind)) {
@@ -56,7 +58,8 @@ fn is_space(c: char) -> bool {
 }
 
 fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || ('０'..='９').contains(&c)
+    let others = ['٠'..='٩', '۰'..='۹', '०'..='९', '０'..='９'];
+    c.is_ascii_digit() || others.iter().any(|digits| digits.contains(&c))
 }
 
 fn url(text: &[char], start: usize) -> Option<(usize, usize)> {
@@ -78,15 +81,16 @@ fn url(text: &[char], start: usize) -> Option<(usize, usize)> {
 
 fn email(text: &[char], start: usize) -> Option<(usize, usize)> {
     let of_word = |c: char| !is_space(c) && !"<>()[],;:\"'/\\=、。（），：；".contains(c);
-    if at(text, start) == '@' || start >= text.len() || !of_word(text[start]) {
+    let is_sign = |c: char| matches!(c, '@' | '＠');
+    if is_sign(at(text, start)) || start >= text.len() || !of_word(text[start]) {
         return None;
     }
-    let sign = run(text, start, |c| c != '@' && of_word(c));
-    if at(text, sign) != '@' {
+    let sign = run(text, start, |c| !is_sign(c) && of_word(c));
+    if !is_sign(at(text, sign)) {
         return None;
     }
     let mut end = run(text, sign, of_word);
-    while end > sign + 1 && ".!?@-".contains(text[end - 1]) {
+    while end > sign + 1 && ".!?@＠-".contains(text[end - 1]) {
         end -= 1;
     }
     (end > sign + 1).then_some((start, end))
@@ -291,17 +295,36 @@ fn is_date(text: &[char], start: usize) -> bool {
     by_year().or_else(by_day).is_some()
 }
 
-/// As many digits as there are, up to three signs between two of them.
-fn number(text: &[char], start: usize, digits_min: usize) -> Option<(usize, usize)> {
-    let mut place = start;
-    for sign in ['+', '('] {
-        place += usize::from(at(text, place) == sign);
+/// Behind a plus only what is too long for a phone.
+fn card(text: &[char], start: usize) -> Option<(usize, usize)> {
+    match (at(text, start), before(text, start)) {
+        ('+', _) => number(text, start, start + 1, 16),
+        (_, '+') => None,
+        _ => number(text, start, start, 13),
+    }
+}
+
+/// As many digits as there are, up to three signs between two of them, from `place` on; a parenthesis around the first
+/// few is part of it.
+fn number(
+    text: &[char],
+    start: usize,
+    mut place: usize,
+    digits_min: usize,
+) -> Option<(usize, usize)> {
+    if at(text, place) == '(' {
+        let end = run(text, place + 1, is_digit);
+        if !(1..=5).contains(&(end - place - 1)) || at(text, end) != ')' {
+            return None;
+        }
+        place += 1;
     }
     if !is_digit(at(text, place)) || is_inside(text, place) || is_date(text, place) {
         return None;
     }
     let between = |c: char| {
-        " ./()\u{a0}-\u{2212}\u{3000}（）－．".contains(c) || ('\u{2010}'..='\u{2015}').contains(&c)
+        " ./()\u{a0}\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}-\u{2212}\u{3000}（）－．".contains(c)
+            || ('\u{2010}'..='\u{2015}').contains(&c)
     };
     let (mut end, mut digits) = (place + 1, 1);
     loop {

@@ -77,6 +77,18 @@ type Replacement = fn(&str, &str) -> String;
 
 /// Regular expressions of `replace`, by their text.
 const REPLACEMENTS: &[(&str, Replacement)] = &[
+    ("[0-9](?=(?:[^0-9]*[0-9]){4})", |with, text| {
+        let mut left = text.chars().filter(char::is_ascii_digit).count();
+        let mut out = String::new();
+        for next in text.chars() {
+            left -= usize::from(next.is_ascii_digit());
+            match next.is_ascii_digit() && left >= 4 {
+                true => out.push_str(with),
+                false => out.push(next),
+            }
+        }
+        out
+    }),
     ("[0-9]", |with, text| {
         text.chars().map(|c| if c.is_ascii_digit() { with.into() } else { c.to_string() }).collect()
     }),
