@@ -138,6 +138,10 @@ fn is_printed(statement: &protobuf::RawStmt) -> bool {
         node,
         Some(
             Node::SelectStmt(_)
+                | Node::InsertStmt(_)
+                | Node::UpdateStmt(_)
+                | Node::DeleteStmt(_)
+                | Node::MergeStmt(_)
                 | Node::TransactionStmt(_)
                 | Node::VariableSetStmt(_)
                 | Node::VariableShowStmt(_)

@@ -16,5 +16,5 @@ pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, Read};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;
-pub use template::Template;
+pub use template::{KEPT_MARK, Template, UNSEEN_MARK};
 pub use view::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};

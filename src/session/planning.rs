@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
-use crate::audit::RelationRead;
+use crate::audit::{RelationRead, RelationWritten};
 use crate::grammar::shape;
 use crate::policy::RoleView;
-use crate::sql::{self, Effect, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind};
+use crate::sql::{
+    self, Effect, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind, Written,
+};
 
 /// Longer texts are planned on a thread of their own.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -222,11 +224,12 @@ fn refusal(code: &'static str, reason: Reason, message: &str) -> Refusal {
 }
 
 fn part(statement: PlannedStatement) -> PlannedPart {
-    let rewritten = statement.reads.iter().any(|read| !read.open);
+    let rewritten = !statement.writes.is_empty() || statement.reads.iter().any(|read| !read.open);
     let facts = StatementFacts {
         shape: shape(&statement.canonical),
         rewritten,
         relations: statement.reads.into_iter().map(relation).collect(),
+        writes: statement.writes.into_iter().map(written).collect(),
     };
     let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
         // Of no version: the server describes it before anybody sees a row.
@@ -252,5 +255,13 @@ fn relation(read: Read) -> RelationRead {
             .into_iter()
             .map(|(column, mask)| (column, serde_json::Value::String(mask)))
             .collect(),
+    }
+}
+
+fn written(write: Written) -> RelationWritten {
+    RelationWritten {
+        relation: format!("{}.{}", write.schema, write.relation),
+        kind: write.kind,
+        columns: write.columns,
     }
 }

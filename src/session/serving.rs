@@ -383,7 +383,12 @@ fn executing(facts: StatementFacts, executed: Option<&Prepared>) -> StatementFac
 }
 
 fn empty_facts() -> StatementFacts {
-    StatementFacts { shape: String::new(), rewritten: false, relations: Vec::new() }
+    StatementFacts {
+        shape: String::new(),
+        rewritten: false,
+        relations: Vec::new(),
+        writes: Vec::new(),
+    }
 }
 
 fn out_of_step() -> Farewell {

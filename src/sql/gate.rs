@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::resolve::resolve_named;
 use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
+use super::write;
 use crate::catalog::SearchPath;
 use crate::grammar::{deparse, quote_identifier};
 
@@ -32,6 +33,8 @@ pub(super) enum Gated {
         kind: StatementKind,
         effect: Effect,
     },
+    /// To the rewriter of what writes.
+    Write,
     /// The query in it to the rewriter, and out with what stands around it.
     Wrapped(Box<Wrapped>),
 }
@@ -69,7 +72,15 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
     if reads && !role.may.read && !role.may.everything {
         return refused(&kind_name(node));
     }
+    // What is written may be read by RETURNING, and conditions read in any case.
+    let may_write = role.may.read && role.may.write;
     match node {
+        Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_)
+            if may_write =>
+        {
+            Ok(Gated::Write)
+        }
+        Node::SelectStmt(select) if may_write && write::is_in_with(select) => Ok(Gated::Write),
         Node::SelectStmt(select) if select.into_clause.is_none() => {
             match set_config::search_path_of(select, speaker) {
                 Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
@@ -377,6 +388,11 @@ pub enum StatementKind {
         /// Messages of data that are no row: a header line, or the end of the binary format.
         extra_messages: u8,
     },
+    /// INSERT, UPDATE, DELETE, MERGE, and SELECT with one of them in its WITH.
+    Write {
+        /// It gives rows.
+        returning: bool,
+    },
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
 }
@@ -390,6 +406,7 @@ impl StatementKind {
             | StatementKind::Fetch
             | StatementKind::Prepare
             | StatementKind::Execute
+            | StatementKind::Write { .. }
             | StatementKind::Copy { .. } => true,
             StatementKind::Transaction
             | StatementKind::Set
@@ -404,8 +421,10 @@ impl StatementKind {
             StatementKind::Select
             | StatementKind::Show
             | StatementKind::Fetch
+            | StatementKind::Write { returning: true }
             | StatementKind::Execute => true,
-            StatementKind::Transaction
+            StatementKind::Write { returning: false }
+            | StatementKind::Transaction
             | StatementKind::Set
             | StatementKind::Discard
             | StatementKind::Cursor

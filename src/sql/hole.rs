@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::grammar::RESERVED_SCHEMA;
 use crate::policy::{ColumnAccess, Template, View, ViewBody};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
 /// a client that writes it is told that no such relation exists.
-pub(super) const HOLE_SCHEMA: &str = "scrim$";
+pub(super) const HOLE_SCHEMA: &str = RESERVED_SCHEMA;
 
 /// One hole.
 #[derive(Debug, Clone)]

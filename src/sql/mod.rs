@@ -21,12 +21,14 @@ mod types;
 mod verify;
 mod view;
 mod wrapped;
+mod write;
 
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
 pub use view::closed_views;
+pub use write::Written;
 
 use std::collections::BTreeSet;
 
@@ -89,6 +91,8 @@ pub struct PlannedStatement {
     pub effect: Effect,
     /// What it reads.
     pub reads: Vec<Read>,
+    /// What it writes.
+    pub writes: Vec<Written>,
     /// For a COPY, whose rows come without a description: a query that gives none, and whose description is theirs.
     pub probe: Option<VerifiedSql>,
 }
@@ -128,12 +132,14 @@ fn plan_statement(
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
         Gated::Query => plan_query(text, statement, speaker),
+        Gated::Write => write::plan(text, statement, speaker),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
             canonical: text.clone(),
             sql: VerifiedSql::of_gate(text),
             kind,
             effect,
             reads: Vec::new(),
+            writes: Vec::new(),
             probe: None,
         }),
         Gated::Wrapped(wrapped) => {
@@ -163,6 +169,7 @@ fn plan_query(
         kind: StatementKind::Select,
         effect: Effect::None,
         reads,
+        writes: Vec::new(),
         probe: None,
     })
 }
@@ -193,7 +200,7 @@ fn plan_wrapped(
     let places = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
-    Ok(PlannedStatement { canonical, sql, kind, effect, reads, probe })
+    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes: Vec::new(), probe })
 }
 
 /// The query without a row, proven like any other.

@@ -61,7 +61,7 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
 }
 
 /// Where `a.b.c` that starts at a token ends.
-fn end_of_name(tokens: &[ScanToken], first: usize) -> Option<usize> {
+pub(super) fn end_of_name(tokens: &[ScanToken], first: usize) -> Option<usize> {
     let mut last = first;
     while tokens.get(last.checked_add(1)?).is_some_and(|token| token.token() == Token::Ascii46) {
         last = last.checked_add(2)?;
@@ -70,12 +70,12 @@ fn end_of_name(tokens: &[ScanToken], first: usize) -> Option<usize> {
 }
 
 /// ONLY, with or without a parenthesis, stands before the name.
-fn follows_only(tokens: &[ScanToken], first: usize) -> bool {
+pub(super) fn follows_only(tokens: &[ScanToken], first: usize) -> bool {
     let before = |by: usize| first.checked_sub(by).and_then(|index| tokens.get(index));
     let is = |by, kind| before(by).is_some_and(|token| token.token() == kind);
     is(1, Token::Only) || (is(1, Token::Ascii40) && is(2, Token::Only))
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

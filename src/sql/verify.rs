@@ -14,6 +14,7 @@ use super::rewrite::Rewritten;
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
+use super::write::Target;
 use super::{Refusal, Speaker};
 use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
 
@@ -22,10 +23,10 @@ use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, p
 pub(super) struct AsWritten<'a>(pub(super) Speaker<'a>);
 
 /// The proof's terms.
-struct WithHoles<'a> {
-    speaker: Speaker<'a>,
-    holes: usize,
-    open: &'a [(String, String)],
+pub(super) struct WithHoles<'a> {
+    pub(super) speaker: Speaker<'a>,
+    pub(super) holes: usize,
+    pub(super) open: &'a [(String, String)],
 }
 
 /// Proves a text with holes: gives each hole's place and index. `parameters` must be those of the client's text.
@@ -55,7 +56,7 @@ pub(super) fn verify_wrapped(
     prove_query(speaker, rewritten, &query, parameters)
 }
 
-fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
+pub(super) fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
     let mut statements = parse(text).map_err(|_| lost("its own text does not parse"))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
@@ -78,7 +79,7 @@ fn prove_query(
     places(&proof)
 }
 
-fn places(proof: &Proof) -> Result<Vec<(usize, usize)>, Refusal> {
+pub(super) fn places(proof: &Proof) -> Result<Vec<(usize, usize)>, Refusal> {
     proof
         .relations
         .iter()
@@ -145,6 +146,11 @@ impl Terms for AsWritten<'_> {
         // A collation orders what the role sees anyway.
         Ok(())
     }
+
+    fn may_write(&self, _: Option<&str>, _: Option<&str>, _: &str) -> Result<(), Violation> {
+        // Judged when it is resolved, and in the proof again.
+        Ok(())
+    }
 }
 
 impl Terms for WithHoles<'_> {
@@ -209,6 +215,19 @@ impl Terms for WithHoles<'_> {
 
     fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
         Ok(())
+    }
+
+    fn may_write(
+        &self,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<(), Violation> {
+        let seen = schema.and_then(|schema| Target::named(self.speaker, schema, name));
+        match (catalog, seen) {
+            (None, Some(Ok(_))) => Ok(()),
+            _ => Err(Violation::Relation(name.into())),
+        }
     }
 }
 

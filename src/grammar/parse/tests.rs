@@ -207,7 +207,6 @@ fn only_known_kinds_are_printed() {
         "CREATE TABLE a ()",
         "LISTEN a",
         "CALL a()",
-        "INSERT INTO a VALUES (1)",
         "VACUUM",
         "LOAD 'a'",
         "CREATE FUNCTION a() RETURNS int RETURN 1",

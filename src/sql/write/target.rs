@@ -1,0 +1,165 @@
+//! A relation that is written, as the role sees it.
+
+use std::sync::Arc;
+
+use pg_query::protobuf::RangeVar;
+
+use super::super::Speaker;
+use super::super::hole::Content;
+use super::super::refusal::Refusal;
+use super::super::resolve;
+use crate::catalog::{Column, Relation, RelationKind};
+use crate::policy::{Access, ColumnVerdict, Template};
+
+/// A relation that a role may write.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Target {
+    /// Its schema.
+    pub(in super::super) schema: String,
+    /// Its name.
+    pub(in super::super) name: String,
+    /// What the role sees of it; `None`: all.
+    pub(in super::super) template: Option<Arc<Template>>,
+    /// What the client calls it.
+    pub(in super::super) called: String,
+    /// The client gave it no other name.
+    pub(in super::super) unaliased: bool,
+    columns: Vec<Column>,
+}
+
+/// What a column is to a role that writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Seen {
+    /// Clear, and nothing goes by it.
+    Clear,
+    /// Clear, and a row filter or another column's mask goes by it.
+    Decisive,
+    /// Masked.
+    Masked,
+    /// Not there.
+    Absent,
+}
+
+impl Target {
+    /// The relation that a statement names.
+    pub(in super::super) fn of(
+        relation: Option<&RangeVar>,
+        speaker: Speaker<'_>,
+    ) -> Result<Target, Refusal> {
+        let relation = relation.ok_or_else(|| Refusal::not_understood("a write to nothing"))?;
+        let found = resolve::resolve_named(speaker, relation)?;
+        if let resolve::Target::Hole(Content::View(..)) = &found {
+            let (schema, name) = found.name();
+            let why = "it is a view; write to the tables behind it";
+            return Err(Refusal::not_written(&format!("{schema}.{name}"), why));
+        }
+        let (schema, name) = found.name();
+        let target = Target::named(speaker, schema, name)
+            .ok_or_else(|| Refusal::no_such_relation(&relation.relname))??;
+        let alias = relation.alias.as_ref().map(|alias| alias.aliasname.clone());
+        Ok(Target {
+            unaliased: alias.is_none(),
+            called: alias.unwrap_or_else(|| relation.relname.clone()),
+            ..target
+        })
+    }
+
+    /// The relation of that name, if it may be written at all; `None` where there is none.
+    pub(in super::super) fn named(
+        speaker: Speaker<'_>,
+        schema: &str,
+        name: &str,
+    ) -> Option<Result<Target, Refusal>> {
+        let relation = speaker.view.snapshot().relation_named(schema, name)?;
+        Some(Target::from(relation, speaker))
+    }
+
+    fn from(relation: &Relation, speaker: Speaker<'_>) -> Result<Target, Refusal> {
+        let full = || format!("{}.{}", relation.schema, relation.name);
+        let refused = |why: &str| Err(Refusal::not_written(&full(), why));
+        if relation.is_system() {
+            return refused("it is the database's own");
+        }
+        match relation.kind {
+            RelationKind::Table | RelationKind::PartitionedTable => {}
+            RelationKind::View => return refused("it is a view; write to the tables behind it"),
+            RelationKind::MaterializedView => return refused("it is a materialised view"),
+            RelationKind::ForeignTable => return refused("it is a foreign table"),
+            RelationKind::Sequence => return refused("it is a sequence"),
+        }
+        let template = match speaker.view.access(relation.oid) {
+            Access::Open => None,
+            Access::Masked(template) => Some(template),
+            Access::Hidden => return Err(Refusal::no_such_relation(&relation.name)),
+            Access::Closed { reason } => return Err(Refusal::closed_relation(&full(), &reason)),
+            Access::View(_) => return refused("it is a view; write to the tables behind it"),
+        };
+        Ok(Target {
+            schema: relation.schema.clone(),
+            name: relation.name.clone(),
+            template,
+            called: relation.name.clone(),
+            unaliased: true,
+            columns: relation.columns.clone(),
+        })
+    }
+
+    /// `schema.name`, for messages.
+    pub(in super::super) fn full(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// A column of the relation itself.
+    pub(in super::super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub(in super::super) fn seen(&self, column: &str) -> Seen {
+        if self.column(column).is_none() {
+            return Seen::Absent;
+        }
+        let Some(template) = &self.template else { return Seen::Clear };
+        let access = template.columns.iter().find(|access| access.name == column);
+        match access.map(|access| &access.verdict) {
+            Some(ColumnVerdict::Clear) if template.is_decisive(column) => Seen::Decisive,
+            Some(ColumnVerdict::Clear) => Seen::Clear,
+            Some(ColumnVerdict::Masked(_)) => Seen::Masked,
+            Some(ColumnVerdict::Hidden) | None => Seen::Absent,
+        }
+    }
+
+    /// The mask's label.
+    pub(in super::super) fn label(&self, column: &str) -> Option<String> {
+        let columns = &self.template.as_ref()?.columns;
+        match &columns.iter().find(|access| access.name == column)?.verdict {
+            ColumnVerdict::Masked(label) => Some(label.clone()),
+            ColumnVerdict::Clear | ColumnVerdict::Hidden => None,
+        }
+    }
+
+    /// The columns that exist for the role, in order.
+    pub(in super::super) fn visible(&self) -> impl Iterator<Item = &str> {
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        names.filter(|name| self.seen(name) != Seen::Absent)
+    }
+
+    /// The row filter.
+    pub(in super::super) fn has_filter(&self) -> bool {
+        self.template.as_ref().is_some_and(|template| template.filter.is_some())
+    }
+
+    /// Refuses a column of a list that gives values to new rows.
+    pub(in super::super) fn judge_new(&self, column: &str) -> Result<(), Refusal> {
+        match self.seen(column) {
+            // A new row is the role's own, whatever decides what is seen of it.
+            Seen::Clear | Seen::Decisive => Ok(()),
+            Seen::Masked => Err(Refusal::not_assigned(
+                column,
+                &self.full(),
+                "it is masked for this role",
+                "name the columns that are written, and leave masked ones to their defaults",
+            )),
+            Seen::Absent => Err(Refusal::no_such_column_of(column, &self.name)),
+        }
+    }
+}
