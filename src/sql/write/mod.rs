@@ -173,3 +173,6 @@ fn read_of(target: &Target, columns: &[String]) -> Read {
         filtered: target.template.as_ref().is_some_and(|template| template.filter.is_some()),
     }
 }
+
+#[cfg(test)]
+mod tests;
