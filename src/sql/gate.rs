@@ -35,6 +35,8 @@ pub(super) enum Gated {
     },
     /// To the rewriter of what writes.
     Write,
+    /// To who plans a COPY from the client.
+    CopyIn,
     /// The query in it to the rewriter, and out with what stands around it.
     Wrapped(Box<Wrapped>),
 }
@@ -131,6 +133,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::ExecuteStmt(execute) => {
             wrapped(node, StatementKind::Execute, Effect::Execute(execute.name.clone()))
         }
+        Node::CopyStmt(copy) if copy.is_from && may_write => Ok(Gated::CopyIn),
         Node::CopyStmt(statement) => {
             let CopyOut { node, written, made, extra_messages } = copy::judge(statement, speaker)?;
             let kind = StatementKind::Copy { extra_messages };
@@ -393,6 +396,8 @@ pub enum StatementKind {
         /// It gives rows.
         returning: bool,
     },
+    /// COPY … FROM STDIN.
+    CopyIn,
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
 }
@@ -407,6 +412,7 @@ impl StatementKind {
             | StatementKind::Prepare
             | StatementKind::Execute
             | StatementKind::Write { .. }
+            | StatementKind::CopyIn
             | StatementKind::Copy { .. } => true,
             StatementKind::Transaction
             | StatementKind::Set
@@ -429,6 +435,7 @@ impl StatementKind {
             | StatementKind::Discard
             | StatementKind::Cursor
             | StatementKind::Prepare
+            | StatementKind::CopyIn
             | StatementKind::Copy { .. } => false,
         }
     }

@@ -133,6 +133,10 @@ fn plan_statement(
     match gate::judge(statement, speaker)? {
         Gated::Query => plan_query(text, statement, speaker),
         Gated::Write => write::plan(text, statement, speaker),
+        Gated::CopyIn => match statement.stmt.as_ref().and_then(|node| node.node.as_ref()) {
+            Some(Node::CopyStmt(copy)) => write::plan_copy(copy, speaker),
+            _ => Err(Refusal::not_understood("a COPY that is none")),
+        },
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
             canonical: text.clone(),
             sql: VerifiedSql::of_gate(text),

@@ -97,6 +97,13 @@ impl Refusal {
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
     }
 
+    /// The same of COPY from the client.
+    pub(super) fn copy_in_option(name: &str) -> Refusal {
+        let hint = "format, delimiter, null, default, header, quote, escape, force_null, force_not_null, and encoding \
+                    UTF8 are";
+        Refusal { hint: Some(hint.to_owned()), ..Refusal::copy_option(name) }
+    }
+
     /// A kind of statement.
     pub(super) fn statement_kind(kind: &str, role: &str) -> Refusal {
         let message = format!("scrim: statement kind `{kind}` is not allowed for role `{role}`");

@@ -11,11 +11,13 @@
 //! holes into its text, at the places that PostgreSQL's parser gives. [`prove`] proves the text with holes: in sight
 //! of the row no bare name is left, and what is qualified by [`ROW`] is clear for the role.
 
+mod copy_in;
 mod prove;
 mod refer;
 mod shape;
 mod target;
 
+pub(super) use copy_in::plan_copy;
 pub(super) use target::Target;
 
 use pg_query::protobuf;

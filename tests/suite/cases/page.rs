@@ -28,6 +28,8 @@ pub struct Case {
     pub search_path: Option<String>,
     pub compared: bool,
     pub sql: String,
+    /// What is sent where a COPY asks for data.
+    pub data: Option<String>,
     pub expected: Vec<Expectation>,
 }
 
@@ -130,11 +132,19 @@ fn add_block(
             search_path: nearest(sections, |section| section.search_path.clone()),
             compared: !sections.iter().any(|section| section.not_compared),
             sql: block.join("\n"),
+            data: None,
             expected: Vec::new(),
         });
         return Ok(());
     }
     if kind == "text" || kind == "yaml" {
+        return Ok(());
+    }
+    if kind == "data" {
+        let Some(case) = page.cases.last_mut() else {
+            return Err("`data` without an `sql` block before it".into());
+        };
+        case.data = Some(block.join("\n") + "\n");
         return Ok(());
     }
     let code = || match argument.len() == 5 {
@@ -160,7 +170,7 @@ fn add_block(
         ),
         other => {
             return Err(format!(
-                "unknown block `{other}`: known are sql, table, refused, error, sent, audit, after; \
+                "unknown block `{other}`: known are sql, data, table, refused, error, sent, audit, after; \
                  text and yaml are only for the reader"
             ));
         }

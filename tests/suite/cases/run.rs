@@ -44,8 +44,13 @@ pub fn run_guarded(case: &Case, update: bool) -> Outcome {
 pub fn run_core(case: &Case) -> Vec<String> {
     let guarded = std::panic::catch_unwind(|| {
         let copy = masked_copy(&case.role);
-        let answers =
-            harness::core::run(&case.role, &copy.login, case.search_path.as_deref(), &case.sql, "");
+        let answers = harness::core::run(
+            &case.role,
+            &copy.login,
+            case.search_path.as_deref(),
+            (&case.sql, case.data.as_deref()),
+            "",
+        );
         let mut failures = Vec::new();
         let mut law_holds = case.compared;
         for expectation in &case.expected {
@@ -103,7 +108,13 @@ fn run(case: &Case, update: bool) -> Outcome {
     for expectation in &case.expected {
         if let Expectation::After { sql, lines } = expectation {
             let path = case.search_path.as_deref();
-            let answers = harness::core::run(&case.role, "scrim", path, &case.sql, sql);
+            let answers = harness::core::run(
+                &case.role,
+                "scrim",
+                path,
+                (&case.sql, case.data.as_deref()),
+                sql,
+            );
             let last = &answers[answers.len().saturating_sub(1)..];
             let wrong = table_differs(lines, last, ordered(sql));
             outcome.failures.extend(wrong.map(|wrong| format!("the true database: {wrong}")));
@@ -128,6 +139,7 @@ fn run_form(
     if case.is_undone() {
         scrim.simple("BEGIN");
     }
+    scrim.data = case.data.clone().map(String::into_bytes);
     let answers = scrim.run(form, &case.sql, statements);
     let clear = case.role == CLEAR_ROLE;
     let check_bytes = |client: &mut Client, failures: &mut Vec<String>| {
@@ -211,6 +223,7 @@ fn law(case: &Case, form: Form, statements: &[&str], answers: &[Answer]) -> Vec<
     if case.is_undone() {
         client.simple("BEGIN");
     }
+    client.data = case.data.clone().map(String::into_bytes);
     let expected = client.run(form, &case.sql, statements);
     let none = RowTypes::default();
     let row_types = copy.as_deref().map_or(&none, |copy| &copy.row_types);

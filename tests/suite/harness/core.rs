@@ -37,7 +37,7 @@ pub fn run(
     role: &str,
     login: &str,
     search_path: Option<&str>,
-    text: &str,
+    (text, data): (&str, Option<&str>),
     after: &str,
 ) -> Vec<Answer> {
     let statements = match planned(role, search_path, text) {
@@ -69,6 +69,7 @@ pub fn run(
     if undone {
         connection.simple("BEGIN");
     }
+    connection.data = data.map(|data| data.as_bytes().to_vec());
     let mut answers = connection.run(Form::ExtendedText, text, &statements);
     if !after.is_empty() {
         answers.extend(connection.simple(after));
