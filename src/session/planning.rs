@@ -108,6 +108,14 @@ fn judge(
     if statement.kind.reads() {
         judge_purpose(view, settings)?;
     }
+    if role.limits.rows.is_some() && statement.kind == (StatementKind::Write { returning: true }) {
+        // The limit would stop the rows when everything is written.
+        let message = "scrim: a role with a limit of rows may not use RETURNING";
+        return Err(Refusal {
+            hint: Some(format!("role `{}` has a limit; write first, then SELECT", role.name)),
+            ..refusal("42501", Reason::StatementKind, message)
+        });
+    }
     if role.limits.statement_seconds.is_some() {
         let text = statement.canonical.to_ascii_lowercase();
         let sets = statement.kind == StatementKind::Set || text.contains("set_config");

@@ -176,3 +176,19 @@ fn parameters_of_writes() {
     let complete = client.frame();
     assert_eq!((char::from(complete.kind), &complete.body[..]), ('C', &b"UPDATE 1\0"[..]));
 }
+
+/// A row that somebody else has changed meanwhile is looked at again, and written.
+#[test]
+fn a_row_that_changes_meanwhile() {
+    let mut other = harness::connect_direct("scrim");
+    other.simple("BEGIN; UPDATE customers SET tier = tier WHERE id = 3");
+    let mut client = session();
+    let text = "UPDATE customers SET tier = email, name = 'P*** J*******' WHERE id = 3 AND name LIKE 'P%' RETURNING tier";
+    client.send_raw(&query(text));
+    // Until it waits for the other.
+    let mut watch = harness::connect_direct("scrim");
+    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
+    while watch.simple(waits)[0].rows.is_empty() {}
+    other.simple("COMMIT");
+    assert_eq!(kinds(&mut client), "TDCZ");
+}

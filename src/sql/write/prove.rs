@@ -19,6 +19,7 @@ use super::super::Speaker;
 use super::super::fill::Piece;
 use super::super::hole::HOLE_SCHEMA;
 use super::super::refusal::Refusal;
+use super::super::resolve::{self, resolve};
 use super::super::verify::{WithHoles, one, places};
 use super::target::{Seen, Target};
 use super::{Around, Holes, ROW};
@@ -32,6 +33,12 @@ pub(super) fn prove(
     parameters: &BTreeSet<i32>,
     speaker: Speaker<'_>,
 ) -> Result<Vec<Piece>, Refusal> {
+    for (schema, name) in &holes.open {
+        match resolve(speaker, Some(schema), name)? {
+            resolve::Target::Open { .. } => {}
+            resolve::Target::Hole(_) => return Err(lost("an open relation that is none")),
+        }
+    }
     let terms = WithHoles { speaker, holes: holes.holes.len(), open: &holes.open };
     let proof = grammar::prove_statement(&one(&holes.text)?, &terms)
         .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?;

@@ -1,5 +1,6 @@
 //! A relation that is written, as the role sees it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pg_query::protobuf::RangeVar;
@@ -8,7 +9,7 @@ use super::super::Speaker;
 use super::super::hole::Content;
 use super::super::refusal::Refusal;
 use super::super::resolve;
-use crate::catalog::{Column, Relation, RelationKind};
+use crate::catalog::{Column, Relation, RelationKind, Snapshot};
 use crate::policy::{Access, ColumnVerdict, Template};
 
 /// A relation that a role may write.
@@ -25,6 +26,8 @@ pub(in super::super) struct Target {
     /// The client gave it no other name.
     pub(in super::super) unaliased: bool,
     columns: Vec<Column>,
+    /// Columns that decide what is seen, here, in a parent or in a child.
+    decisive: BTreeSet<String>,
 }
 
 /// What a column is to a role that writes.
@@ -101,6 +104,7 @@ impl Target {
             called: relation.name.clone(),
             unaliased: true,
             columns: relation.columns.clone(),
+            decisive: decisive(relation, speaker),
         })
     }
 
@@ -118,11 +122,14 @@ impl Target {
         if self.column(column).is_none() {
             return Seen::Absent;
         }
-        let Some(template) = &self.template else { return Seen::Clear };
+        let clear = match self.decisive.contains(column) {
+            true => Seen::Decisive,
+            false => Seen::Clear,
+        };
+        let Some(template) = &self.template else { return clear };
         let access = template.columns.iter().find(|access| access.name == column);
         match access.map(|access| &access.verdict) {
-            Some(ColumnVerdict::Clear) if template.is_decisive(column) => Seen::Decisive,
-            Some(ColumnVerdict::Clear) => Seen::Clear,
+            Some(ColumnVerdict::Clear) => clear,
             Some(ColumnVerdict::Masked(_)) => Seen::Masked,
             Some(ColumnVerdict::Hidden) | None => Seen::Absent,
         }
@@ -162,4 +169,42 @@ impl Target {
             Seen::Absent => Err(Refusal::no_such_column_of(column, &self.name)),
         }
     }
+}
+
+/// The columns by which rows are filtered or masks go, of the relation, its parents and its children: their rows are
+/// written and read through one another. Where a generated column is one of them, all are: what it is made of is not
+/// known here.
+fn decisive(relation: &Relation, speaker: Speaker<'_>) -> BTreeSet<String> {
+    let snapshot = speaker.view.snapshot();
+    let family = snapshot.relations.values().filter(|other| {
+        other.oid == relation.oid
+            || is_below(other, relation, snapshot, DEPTH_MAX)
+            || is_below(relation, other, snapshot, DEPTH_MAX)
+    });
+    let mut decisive = BTreeSet::new();
+    let mut all = false;
+    for member in family {
+        let Access::Masked(template) = speaker.view.access(member.oid) else { continue };
+        for column in member.columns.iter().filter(|own| template.is_decisive(&own.name)) {
+            all |= column.generated;
+            decisive.insert(column.name.clone());
+        }
+    }
+    if all {
+        decisive.extend(relation.columns.iter().map(|column| column.name.clone()));
+    }
+    decisive
+}
+
+/// Generations of tables; PostgreSQL allows no circles.
+const DEPTH_MAX: usize = 32;
+
+fn is_below(child: &Relation, ancestor: &Relation, snapshot: &Snapshot, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    child.parents.iter().any(|parent| {
+        *parent == ancestor.oid
+            || snapshot
+                .relation(*parent)
+                .is_some_and(|parent| is_below(parent, ancestor, snapshot, depth))
+    })
 }

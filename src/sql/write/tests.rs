@@ -28,10 +28,19 @@ tables:
     columns: {id: open, tier: open, email: contact.email, ssn: identity.ssn, agreed: open}
   public.secrets:
     columns: {id: identity.secret}
+  public.parents:
+    columns: {id: open, grade: open}
+  public.children:
+    columns: {pay: finance.pay}
+    conditions: {low: id > 5}
 roles:
   agent:
     may: [read, write]
-    masks: {'*': redact, contact.email: {when: agreed > 1, then: clear, else: 'null'}, identity: hide}
+    masks:
+      '*': redact
+      contact.email: {when: agreed > 1, then: clear, else: 'null'}
+      identity: hide
+      finance.pay: {when: low, then: clear, else: redact}
   clerk:
     may: [read, write]
     masks: {'*': redact, contact.email: 'null', identity: hide}
@@ -78,6 +87,11 @@ fn view(role: &str) -> RoleView {
         relation(20001, "customers", &["id", "tier", "email", "ssn", "agreed"]),
         relation(20002, "products", &["id", "title"]),
         relation(20003, "secrets", &["id"]),
+        relation(20004, "parents", &["id", "grade"]),
+        Relation {
+            parents: vec![RelationOid(20004)],
+            ..relation(20005, "children", &["id", "grade", "pay"])
+        },
     ] {
         snapshot.schemas.insert(relation.schema.clone());
         snapshot.by_name.insert((relation.schema.clone(), relation.name.clone()), relation.oid);
@@ -269,5 +283,12 @@ fn what_is_sent() {
     assert!(text.ends_with("ELSE false END) AND \"scrim$row\".\"id\" = 3"), "{text}");
     let text = sent("agent", "update customers set email = $1").unwrap();
     assert!(text.contains("IS NOT DISTINCT FROM CAST(($1) AS text)"), "{text}");
+    // Its child is seen through it.
+    let refused = sent("agent", "update parents set id = default").unwrap_err();
+    assert!(
+        refused.message.contains("column `id` of `public.parents` cannot be written"),
+        "{refused}"
+    );
+    assert!(sent("agent", "update parents set grade = 'x'").is_ok());
     assert!(sent("reader", "update customers set tier = 'x'").is_err());
 }
