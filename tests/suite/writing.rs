@@ -1,4 +1,9 @@
-//! The data of a COPY from the client, in orders that well-mannered clients do not send.
+//! Writes, message by message: the data of a COPY from the client in orders that well-mannered clients do not send,
+//! types of parameters, rows that change meanwhile.
+
+use std::path::Path;
+
+use scrim::demo::{Desk, RunningScrim, sample_password};
 
 use crate::harness;
 use crate::harness::client::{Client, put_string};
@@ -177,18 +182,29 @@ fn parameters_of_writes() {
     assert_eq!((char::from(complete.kind), &complete.body[..]), ('C', &b"UPDATE 1\0"[..]));
 }
 
-/// A row that somebody else has changed meanwhile is looked at again, and written.
+/// A row that somebody else has changed meanwhile is looked at again, and written; its true values stay.
 #[test]
 fn a_row_that_changes_meanwhile() {
-    let mut other = harness::connect_direct("scrim");
-    other.simple("BEGIN; UPDATE customers SET tier = tier WHERE id = 3");
-    let mut client = session();
-    let text = "UPDATE customers SET tier = email, name = 'P*** J*******' WHERE id = 3 AND name LIKE 'P%' RETURNING tier";
+    let desk = Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
+    let scrim = RunningScrim::start(Path::new(env!("CARGO_BIN_EXE_scrim")), &desk)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let direct = || {
+        Client::connect_unix(desk.server().socket_folder(), desk.server().port(), "scrim", "desk")
+    };
+    let mut other = direct();
+    other.simple("BEGIN; UPDATE customers SET tier = 'silver' WHERE id = 3");
+    let password = sample_password("aria");
+    let mut client = Client::connect(scrim.address(), "aria", &password, "desk", &[])
+        .unwrap_or_else(|error| panic!("{}", error.message));
+    let text = "UPDATE customers SET tier = tier || name, name = 'P*** J********' WHERE id = 3 AND name LIKE 'P%'";
     client.send_raw(&query(text));
-    // Until it waits for the other.
-    let mut watch = harness::connect_direct("scrim");
+    let mut watch = direct();
     let waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
+    // Until it waits for the other.
     while watch.simple(waits)[0].rows.is_empty() {}
     other.simple("COMMIT");
-    assert_eq!(kinds(&mut client), "TDCZ");
+    assert_eq!(kinds(&mut client), "CZ");
+    let row = watch.simple("SELECT tier || '/' || name FROM customers WHERE id = 3")[0].rows[0][0]
+        .clone();
+    assert_eq!(row.unwrap(), b"silverP*** J********/Park Jiqzxhoon");
 }
