@@ -149,6 +149,7 @@ fn is_printed(statement: &protobuf::RawStmt) -> bool {
                 | Node::CopyStmt(_)
                 | Node::PrepareStmt(_)
                 | Node::ExecuteStmt(_)
+                | Node::ExplainStmt(_)
                 | Node::UnlistenStmt(_)
         )
     )

@@ -10,6 +10,7 @@ use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
 use crate::audit::RelationRead;
 use crate::grammar::shape;
+use crate::guard::Discretion;
 use crate::policy::RoleView;
 use crate::sql::{self, Effect, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind};
 
@@ -37,6 +38,8 @@ pub struct PlannedPart {
     pub text: String,
     /// For a COPY: what is sent to have its rows described.
     pub probe: Option<String>,
+    /// What of the plan an EXPLAIN may show.
+    pub discretion: Option<Arc<Discretion>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// For the audit.
@@ -86,7 +89,7 @@ fn plan_now(
     for statement in plan.statements {
         judge(&statement, view, &settings)?;
         settings.apply(&statement.effect, tag_of(&statement.effect));
-        planned.statements.push(part(statement));
+        planned.statements.push(part(statement, view));
     }
     Ok(planned)
 }
@@ -221,7 +224,13 @@ fn refusal(code: &'static str, reason: Reason, message: &str) -> Refusal {
     Refusal { code, message: message.to_owned(), hint: None, position: None, reason, rule: None }
 }
 
-fn part(statement: PlannedStatement) -> PlannedPart {
+fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
+    let discretion = match statement.kind {
+        StatementKind::Explain { json } => {
+            Some(Arc::new(Discretion::new(view, &statement.reads, json)))
+        }
+        _ => None,
+    };
     let rewritten = statement.reads.iter().any(|read| !read.open);
     let facts = StatementFacts {
         shape: shape(&statement.canonical),
@@ -236,6 +245,7 @@ fn part(statement: PlannedStatement) -> PlannedPart {
     PlannedPart {
         text: statement.sql.as_str().to_owned(),
         probe: statement.probe.map(|probe| probe.as_str().to_owned()),
+        discretion,
         makes,
         facts,
         kind: statement.kind,

@@ -271,8 +271,10 @@ impl Serving {
             match self.attached.journal.accept(&part.facts, values.current()).await {
                 Ok(number) => {
                     values.apply(&part.effect, "");
-                    let PlannedPart { kind, effect, makes, .. } = part;
-                    let statement = SentStatement { number, kind, effect, makes, is_probe: false };
+                    let PlannedPart { kind, effect, discretion, makes, .. } = part;
+                    let is_probe = false;
+                    let statement =
+                        SentStatement { number, kind, effect, discretion, makes, is_probe };
                     for piece in part.probe.iter().chain([&part.text]) {
                         text.push_str(if text.is_empty() { "" } else { "; " });
                         text.push_str(piece);
@@ -299,13 +301,13 @@ impl Serving {
         let version = self.view.snapshot().version;
         let (text, prepared) = match (parts.next(), parts.next()) {
             (Some(part), None) => {
-                let PlannedPart { text, probe, makes, facts, kind, effect } = part;
+                let PlannedPart { text, probe, discretion, makes, facts, kind, effect } = part;
                 if kind == StatementKind::Show && effect != Effect::None {
                     // Executed for its first row only, it would have its effect and never say that it is complete.
                     return Err(planning::only_by_set());
                 }
                 let prepared = Prepared::new(facts, Some(kind), effect, version);
-                (text, prepared.with_probe(probe).with_made(makes))
+                (text, prepared.with_probe(probe).with_made(makes).with_discretion(discretion))
             }
             (None, _) => (String::new(), Prepared::new(empty_facts(), None, Effect::None, version)),
             (Some(_), Some(_)) => return Err(planning::several_in_parse()),

@@ -9,6 +9,7 @@ use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 
 use super::Speaker;
 use super::copy::{self, CopyOut};
+use super::explain;
 use super::own;
 use super::refusal::Refusal;
 use super::resolve::resolve_named;
@@ -65,6 +66,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             | Node::FetchStmt(_)
             | Node::PrepareStmt(_)
             | Node::ExecuteStmt(_)
+            | Node::ExplainStmt(_)
     );
     if reads && !role.may.read && !role.may.everything {
         return refused(&kind_name(node));
@@ -125,6 +127,12 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             let kind = StatementKind::Copy { extra_messages };
             let effect = Effect::None;
             Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made, kind, effect })))
+        }
+        Node::ExplainStmt(statement) => {
+            let written = node.clone();
+            let (node, json) = explain::judge(statement, speaker)?;
+            let (kind, effect) = (StatementKind::Explain { json }, Effect::None);
+            Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
         }
         Node::LockStmt(lock) if lock.mode == ACCESS_SHARE => self::lock(lock, speaker),
         // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
@@ -377,6 +385,11 @@ pub enum StatementKind {
         /// Messages of data that are no row: a header line, or the end of the binary format.
         extra_messages: u8,
     },
+    /// EXPLAIN.
+    Explain {
+        /// The plan comes as JSON, in one row; else as text, a row a line.
+        json: bool,
+    },
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
 }
@@ -390,6 +403,7 @@ impl StatementKind {
             | StatementKind::Fetch
             | StatementKind::Prepare
             | StatementKind::Execute
+            | StatementKind::Explain { .. }
             | StatementKind::Copy { .. } => true,
             StatementKind::Transaction
             | StatementKind::Set
@@ -404,6 +418,7 @@ impl StatementKind {
             StatementKind::Select
             | StatementKind::Show
             | StatementKind::Fetch
+            | StatementKind::Explain { .. }
             | StatementKind::Execute => true,
             StatementKind::Transaction
             | StatementKind::Set

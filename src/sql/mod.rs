@@ -5,6 +5,7 @@
 //! Pure: no clock, no I/O.
 
 mod copy;
+mod explain;
 mod fill;
 mod gate;
 mod hole;

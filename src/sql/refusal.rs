@@ -97,6 +97,14 @@ impl Refusal {
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
     }
 
+    /// An option of EXPLAIN that is not known, or a value of it.
+    pub(super) fn explain_option(name: &str) -> Refusal {
+        let message =
+            format!("scrim: EXPLAIN option `{name}` is not allowed, or not with this value");
+        let hint = "format text and json, costs and generic_plan are; costs are not shown";
+        Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
     /// A kind of statement.
     pub(super) fn statement_kind(kind: &str, role: &str) -> Refusal {
         let message = format!("scrim: statement kind `{kind}` is not allowed for role `{role}`");

@@ -1,4 +1,4 @@
-//! Statements that stand around a query: DECLARE, COPY … TO STDOUT, PREPARE, EXECUTE.
+//! Statements that stand around a query: DECLARE, COPY … TO STDOUT, EXPLAIN, PREPARE, EXECUTE.
 //!
 //! The query is taken out of PostgreSQL's tree and goes the way of every query; what stood around it is put round
 //! the rewritten text again by PostgreSQL's own printer. The proof is of the whole text: parsed once more, what
@@ -26,6 +26,7 @@ pub(super) fn take_apart(node: &Node) -> Option<(Shell, SelectStmt)> {
     let query = match &mut node {
         Node::DeclareCursorStmt(declare) => declare.query.as_deref_mut().and_then(taken),
         Node::PrepareStmt(prepare) => prepare.query.as_deref_mut().and_then(taken),
+        Node::ExplainStmt(explain) => explain.query.as_deref_mut().and_then(taken),
         Node::CopyStmt(copy) if copy.relation.is_none() => {
             copy.query.as_deref_mut().and_then(taken)
         }
@@ -84,6 +85,7 @@ impl Shell {
         match &mut node {
             Node::DeclareCursorStmt(declare) => declare.query = boxed(),
             Node::PrepareStmt(prepare) => prepare.query = boxed(),
+            Node::ExplainStmt(explain) => explain.query = boxed(),
             Node::CopyStmt(copy) => copy.query = boxed(),
             Node::ExecuteStmt(execute) => {
                 let plain = SelectStmt { target_list: Vec::new(), ..query.clone() };

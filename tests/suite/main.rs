@@ -5,6 +5,7 @@ mod cases;
 mod cli;
 mod clients;
 mod config;
+mod explained;
 mod faults;
 mod grammar;
 mod harness;

@@ -25,7 +25,7 @@ impl Pipeline {
         match piece {
             Piece::Whole(frame) => self.reply_whole(frame, out),
             Piece::Start { tag: tag @ (b'D' | b'd'), bytes } => {
-                let course = self.row(bytes, tag == b'd', out)?;
+                let course = self.row(bytes, tag == b'd', false, out)?;
                 self.from_server = Some(course);
                 Ok(())
             }
@@ -45,7 +45,7 @@ impl Pipeline {
 
     fn reply_whole(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         match frame.tag() {
-            tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', out).map(|_| ()),
+            tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', true, out).map(|_| ()),
             b'H' => self.copy_begins(frame, out),
             b'c' => self.copy_ends(frame, out),
             b'N' => {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::super::statements::Prepared;
 use super::Judge;
+use crate::guard::Discretion;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 
@@ -180,6 +181,8 @@ pub struct SentStatement {
     pub kind: StatementKind,
     /// What its success means for the session.
     pub effect: Effect,
+    /// What of the plan an EXPLAIN may show.
+    pub discretion: Option<Arc<Discretion>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// Stands in front of a COPY, of which it has the number: its description is judged in the place of that

@@ -273,6 +273,7 @@ fn the_data_of_a_copy_is_judged_by_its_probe() {
     let copy = SentStatement {
         number: 1,
         kind: StatementKind::Copy { extra_messages: 0 },
+        discretion: None,
         effect: Effect::None,
         makes: None,
         is_probe: false,

@@ -415,6 +415,7 @@ impl Bench {
                         number: self.accept(part),
                         kind: StatementKind::Select,
                         effect: effect(part),
+                        discretion: None,
                         makes: None,
                         is_probe: false,
                     });
