@@ -9,5 +9,7 @@ mod trail;
 mod writer;
 
 pub use chain::{ChainFault, verify_chain};
-pub use record::{Outcome, Record, RelationRead, SessionFacts, StatementRecord, Verdict};
+pub use record::{
+    LookupMade, Outcome, Record, RelationRead, SessionFacts, StatementRecord, Verdict,
+};
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

@@ -95,6 +95,9 @@ pub struct StatementRecord {
     pub rule: Option<String>,
     /// What is read.
     pub relations: Vec<RelationRead>,
+    /// What is found by true values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupMade>,
 }
 
 /// What was decided.
@@ -118,6 +121,17 @@ pub struct RelationRead {
     pub clear: Vec<String>,
     /// Columns seen masked: name → mask.
     pub masked: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A column by whose true value rows are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LookupMade {
+    /// `schema.name`
+    pub relation: String,
+    /// The column.
+    pub column: String,
+    /// How many values are looked for.
+    pub values: u64,
 }
 
 /// How a statement ended.

@@ -12,7 +12,7 @@ mod role_view;
 mod template;
 mod view;
 
-pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, Read};
+pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;

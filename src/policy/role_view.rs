@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
-use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
-use super::classify::{Classification, generations, mask_rule, name_of};
+use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
+use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
 use super::template::{SelectList, Template};
-use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
+use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
 use crate::mask::{self, Conditions, Masked, Misfit};
 use crate::rules::{MaskSpec, RelationPattern, Role, RuleSet, SqlText, Tag};
@@ -155,7 +155,7 @@ impl RoleView {
         let conditions = BTreeMap::new();
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
-        prove_template(&template.outline().sql(false, None), &template.list.parts, row)?;
+        prove_template(&template.outline().sql(false, None, &[]), &template.list.parts, row)?;
         Ok(template)
     }
 
@@ -210,11 +210,44 @@ impl RoleView {
             columns.push(ColumnAccess {
                 number: column.number,
                 name: column.name.clone(),
+                lookup: self.lookup(relation, column, &verdict, &decision.tag),
                 verdict,
                 decision,
             });
         }
         (columns, list)
+    }
+
+    /// Whether the role may find rows by the true value, and how: a masked column of a table, with one of the
+    /// role's lookup tags, of a type whose `=` compares whole values.
+    fn lookup(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        verdict: &ColumnVerdict,
+        tag: &str,
+    ) -> Option<LookupKind> {
+        let is_masked = matches!(verdict, ColumnVerdict::Masked(_));
+        let is_given = self.role.lookup.iter().any(|(pattern, _)| covers(pattern, tag));
+        if !is_masked || !is_given || relation.kind == RelationKind::View {
+            return None;
+        }
+        match column.family {
+            TypeFamily::Text => Some(LookupKind::Text),
+            TypeFamily::Integer
+            | TypeFamily::Numeric
+            | TypeFamily::Uuid
+            | TypeFamily::Date
+            | TypeFamily::Timestamp
+            | TypeFamily::Inet => Some(LookupKind::Plain),
+            TypeFamily::Float
+            | TypeFamily::Boolean
+            | TypeFamily::Json
+            | TypeFamily::Jsonb
+            | TypeFamily::Bytea
+            | TypeFamily::Array
+            | TypeFamily::Other => None,
+        }
     }
 
     /// Which mask, and why.

@@ -48,11 +48,11 @@ impl SelectList {
 
 impl Template {
     /// The sub-select, in parentheses, without an alias. `only` reads no children; `sample` is a checked
-    /// `TABLESAMPLE …` clause.
+    /// `TABLESAMPLE …` clause; `conditions` are proven ones over the relation's own row, of true values.
     ///
     /// `OFFSET 0` behind a filter keeps the planner from running the statement's own functions over rows that
     /// the filter drops.
-    pub fn sql(&self, only: bool, sample: Option<&str>) -> String {
+    pub fn sql(&self, only: bool, sample: Option<&str>, conditions: &[String]) -> String {
         let mut source = String::from(if only { "ONLY " } else { "" });
         source.push_str(&quote_identifier(&self.schema));
         source.push('.');
@@ -61,7 +61,7 @@ impl Template {
             source.push(' ');
             source.push_str(sample);
         }
-        self.over(&source, false)
+        self.over(&source, false, conditions)
     }
 
     /// The same with the outline of the columns' masks, to be proven with their parts.
@@ -72,11 +72,13 @@ impl Template {
 
     /// The sub-select over another source than the relation itself. `source` is called what the relation is
     /// called and has its columns; `fenced` keeps the statement's own functions out even where no row is dropped.
-    pub(super) fn over(&self, source: &str, fenced: bool) -> String {
+    pub(super) fn over(&self, source: &str, fenced: bool, conditions: &[String]) -> String {
         let mut sql = format!("(SELECT {} FROM {source}", self.list.sql);
-        if let Some(filter) = &self.filter {
+        let filter = self.filter.iter().map(|filter| format!("({filter})"));
+        let conditions: Vec<String> = filter.chain(conditions.iter().cloned()).collect();
+        if !conditions.is_empty() {
             sql.push_str(" WHERE ");
-            sql.push_str(filter);
+            sql.push_str(&conditions.join(" AND "));
         }
         if fenced || self.filter.is_some() {
             sql.push_str(" OFFSET 0");

@@ -41,6 +41,7 @@ impl Journal {
         let verdict = if statement.rewritten { Verdict::Rewrite } else { Verdict::Forward };
         let record = StatementRecord {
             relations: statement.relations.clone(),
+            lookups: statement.lookups.clone(),
             ..self.record(statement.shape.clone(), values, verdict)
         };
         let number = record.statement;
@@ -73,6 +74,7 @@ impl Journal {
             reason: None,
             rule: None,
             relations: Vec::new(),
+            lookups: Vec::new(),
         }
     }
 

@@ -6,13 +6,16 @@
 
 use std::sync::Arc;
 
+use super::budgets::Exhausted;
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
-use crate::audit::RelationRead;
+use crate::audit::{LookupMade, RelationRead};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::policy::RoleView;
-use crate::sql::{self, Effect, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind};
+use crate::sql::{
+    self, Effect, LookedUp, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
+};
 
 /// Longer texts are planned on a thread of their own.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -210,6 +213,17 @@ pub fn unwritable() -> Refusal {
     refusal("54000", Reason::TooLarge, "scrim: the statement cannot be sent")
 }
 
+/// More lookups than a role's users may make.
+pub fn too_many_lookups(role: &str, limit: u64, exhausted: Exhausted) -> Refusal {
+    let message = format!("scrim: role `{role}` may look up {limit} values a minute");
+    let Exhausted(room) = exhausted;
+    let hint = match room {
+        Some(room) => format!("wait {} seconds", room.as_secs().saturating_add(1)),
+        None => "the statement alone looks up more than that".to_owned(),
+    };
+    Refusal { hint: Some(hint), ..refusal("42501", Reason::Lookups, &message) }
+}
+
 /// The error that stands for the rows beyond a role's limit.
 pub fn too_many_rows(role: &str, rows_max: u64) -> Refusal {
     let message =
@@ -232,16 +246,21 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         _ => None,
     };
     let rewritten = statement.reads.iter().any(|read| !read.open);
-    let facts = StatementFacts {
+    let mut facts = StatementFacts {
         shape: shape(&statement.canonical),
         rewritten,
         relations: statement.reads.into_iter().map(relation).collect(),
+        lookups: statement.lookups.into_iter().map(lookup).collect(),
     };
     let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
         // Of no version: the server describes it before anybody sees a row.
         let kind = Some(StatementKind::Select);
         Arc::new(Prepared::new(facts.clone(), kind, Effect::None, u64::MAX))
     });
+    if makes.is_some() {
+        // It looks nothing up; each EXECUTE will.
+        facts.lookups.clear();
+    }
     PlannedPart {
         text: statement.sql.as_str().to_owned(),
         probe: statement.probe.map(|probe| probe.as_str().to_owned()),
@@ -251,6 +270,11 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         kind: statement.kind,
         effect: statement.effect,
     }
+}
+
+fn lookup(looked_up: LookedUp) -> LookupMade {
+    let LookedUp { schema, relation, column, values } = looked_up;
+    LookupMade { relation: format!("{schema}.{relation}"), column, values }
 }
 
 fn relation(read: Read) -> RelationRead {

@@ -178,7 +178,12 @@ impl Untouched {
     /// Audits a text and keeps the books. False: the text is not to be sent, and the client has been told.
     async fn note(&mut self, tag: u8, text: Option<String>) -> Result<bool, Ending> {
         if let Some(shape) = text {
-            let facts = StatementFacts { shape, rewritten: false, relations: Vec::new() };
+            let facts = StatementFacts {
+                shape,
+                rewritten: false,
+                relations: Vec::new(),
+                lookups: Vec::new(),
+            };
             match self.attached.journal.accept(&facts, &self.values).await {
                 Ok(number) if self.open.len() < GROUP_STATEMENTS_MAX => self.open.push(number),
                 Ok(_) => self.is_muddled = true,

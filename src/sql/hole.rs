@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::grammar::quote_identifier;
 use crate::policy::{ColumnAccess, Template, View, ViewBody};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
@@ -17,6 +18,27 @@ pub(super) struct Hole {
     pub(super) only: bool,
     /// `TABLESAMPLE …`, made by the rewriter of constants.
     pub(super) sample: Option<String>,
+    /// Conditions on true values.
+    pub(super) lookups: Vec<Lookup>,
+}
+
+/// `column = value`, or one of several values.
+#[derive(Debug, Clone)]
+pub(super) struct Lookup {
+    /// The column's name.
+    pub(super) column: String,
+    /// `lower(column)` is compared.
+    pub(super) lower: bool,
+    /// Constants and parameters.
+    pub(super) operands: Vec<Operand>,
+}
+
+/// A constant or a parameter. Its text is the rewriter's, and proven with the statement.
+#[derive(Debug, Clone)]
+pub(super) struct Operand {
+    pub(super) text: String,
+    /// `lower(…)` is around it.
+    pub(super) lower: bool,
 }
 
 /// What goes into a hole.
@@ -76,9 +98,33 @@ impl Hole {
     /// The sub-select, in parentheses. Views and system relations have no children and are not sampled.
     pub(super) fn sql(&self) -> String {
         match &self.content {
-            Content::Masked(template) => template.sql(self.only, self.sample.as_deref()),
+            Content::Masked(template) => {
+                let conditions: Vec<String> =
+                    self.lookups.iter().map(|lookup| lookup.condition(&template.name)).collect();
+                template.sql(self.only, self.sample.as_deref(), &conditions)
+            }
             Content::View(view, body) => view.sql(body),
             Content::System { sql, .. } => sql.clone(),
         }
+    }
+}
+
+impl Lookup {
+    /// The condition over the relation's own row.
+    fn condition(&self, relation: &str) -> String {
+        let lowered = |text: String, lower: bool| match lower {
+            true => format!("pg_catalog.lower({text})"),
+            false => text,
+        };
+        let column = format!("{}.{}", quote_identifier(relation), quote_identifier(&self.column));
+        let column = lowered(column, self.lower);
+        let equal = |operand: &Operand| {
+            format!(
+                "{column} OPERATOR(pg_catalog.=) {}",
+                lowered(operand.text.clone(), operand.lower)
+            )
+        };
+        let any: Vec<String> = self.operands.iter().map(equal).collect();
+        format!("({})", any.join(" OR "))
     }
 }

@@ -9,6 +9,7 @@ mod explain;
 mod fill;
 mod gate;
 mod hole;
+mod lookups;
 mod own;
 mod place;
 mod reads;
@@ -25,6 +26,7 @@ mod wrapped;
 
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
+pub use lookups::LookedUp;
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
 pub use view::closed_views;
@@ -90,6 +92,8 @@ pub struct PlannedStatement {
     pub effect: Effect,
     /// What it reads.
     pub reads: Vec<Read>,
+    /// What it finds by true values.
+    pub lookups: Vec<LookedUp>,
     /// For a COPY, whose rows come without a description: a query that gives none, and whose description is theirs.
     pub probe: Option<VerifiedSql>,
 }
@@ -135,6 +139,7 @@ fn plan_statement(
             kind,
             effect,
             reads: Vec::new(),
+            lookups: Vec::new(),
             probe: None,
         }),
         Gated::Wrapped(wrapped) => {
@@ -164,6 +169,7 @@ fn plan_query(
         kind: StatementKind::Select,
         effect: Effect::None,
         reads,
+        lookups: lookups::of(&rewritten.holes),
         probe: None,
     })
 }
@@ -194,7 +200,8 @@ fn plan_wrapped(
     let places = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
-    Ok(PlannedStatement { canonical, sql, kind, effect, reads, probe })
+    let lookups = lookups::of(&rewritten.holes);
+    Ok(PlannedStatement { canonical, sql, kind, effect, reads, lookups, probe })
 }
 
 /// The query without a row, proven like any other.

@@ -51,7 +51,7 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
                 if relation.alias.is_none() {
                     placed.text.push_str(&format!(" AS {}", quoted(&relation.name)));
                 }
-                placed.holes.push(Hole { content, only: false, sample: None });
+                placed.holes.push(Hole { content, only: false, sample: None, lookups: Vec::new() });
             }
         }
         rest = end;

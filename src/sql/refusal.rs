@@ -212,6 +212,8 @@ pub enum Reason {
     NotProven,
     /// The role needs a purpose and the session stated none.
     Purpose,
+    /// The role's budget of lookups is used up.
+    Lookups,
     /// A protocol feature the role may not use.
     Protocol,
 }
@@ -233,6 +235,7 @@ impl Reason {
             Reason::NotUnderstood => "not_understood",
             Reason::NotProven => "not_proven",
             Reason::Purpose => "purpose",
+            Reason::Lookups => "lookups",
             Reason::Protocol => "protocol",
         }
     }

@@ -10,6 +10,7 @@ use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
 use super::hole::HOLE_SCHEMA;
+use super::lookups;
 use super::rewrite::Rewritten;
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
@@ -72,7 +73,11 @@ fn prove_query(
     let terms = WithHoles { speaker, holes: rewritten.holes.len(), open: &rewritten.open };
     let role = &speaker.view.role().name;
     let proof = prove(query, &terms).map_err(|found| Refusal::violation(&found, role))?;
-    if proof.parameters != *parameters {
+    let mut found = proof.parameters.clone();
+    for hole in &rewritten.holes {
+        found.extend(lookups::prove_lookups(hole, &terms, role)?);
+    }
+    if found != *parameters {
         return Err(lost("the parameters changed"));
     }
     places(&proof)

@@ -107,7 +107,7 @@ pub(super) fn raw(node: Node) -> RawStmt {
 }
 
 /// `SELECT`, and nothing else: as the grammar makes it.
-fn bare() -> SelectStmt {
+pub(super) fn bare() -> SelectStmt {
     SelectStmt {
         limit_option: protobuf::LimitOption::Default.into(),
         op: SetOperation::SetopNone.into(),

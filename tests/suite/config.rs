@@ -302,7 +302,7 @@ fn check_asks_the_database() {
     let output = check_desk(&good, &["--database", DATABASE]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.starts_with("ok: 5 files, 5 roles, 6 users; "), "{said}");
+    assert!(said.starts_with("ok: 5 files, 6 roles, 7 users; "), "{said}");
     assert!(!said.contains(" classified, 0 not"), "some columns are left out on purpose: {said}");
     assert!(text(&output.stderr).contains("public.unlisted"), "{}", text(&output.stderr));
 

@@ -29,6 +29,7 @@ const USERS: &[(&str, &str)] = &[
     ("support", "alice"),
     ("analyst", "ana"),
     ("researcher", "rosa"),
+    ("reception", "rita"),
     ("auditor", "otto"),
     ("admin", "dba"),
 ];

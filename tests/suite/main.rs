@@ -12,6 +12,7 @@ mod harness;
 mod house;
 mod key;
 mod limits;
+mod lookups;
 mod masked_copy;
 mod rules;
 mod session;

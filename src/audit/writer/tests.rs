@@ -37,6 +37,7 @@ fn statement(sql: &str) -> Record {
         verdict: Verdict::Rewrite,
         reason: None,
         rule: None,
+        lookups: Vec::new(),
         relations: vec![RelationRead {
             relation: "public.customers".into(),
             clear: vec!["id".into()],

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::grammar;
 use crate::policy::{Access, ColumnAccess, ColumnVerdict, RoleView};
-use crate::sql::{Plan, PlannedStatement, Read, Refusal};
+use crate::sql::{LookedUp, Plan, PlannedStatement, Read, Refusal};
 
 /// What would happen to a text.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,15 @@ enum Outcome {
 struct Sent {
     verdict: &'static str,
     relations: Vec<Relation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lookups: Vec<Lookup>,
     sql: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Lookup {
+    column: String,
+    values: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,8 +102,14 @@ fn sent(statement: &PlannedStatement, view: &RoleView) -> Sent {
     Sent {
         verdict,
         relations: statement.reads.iter().map(|read| relation(read, view)).collect(),
+        lookups: statement.lookups.iter().map(lookup).collect(),
         sql: statement.sql.as_str().to_owned(),
     }
+}
+
+fn lookup(looked_up: &LookedUp) -> Lookup {
+    let LookedUp { schema, relation, column, values } = looked_up;
+    Lookup { column: format!("{schema}.{relation}.{column}"), values: *values }
 }
 
 fn refused(refusal: &Refusal) -> Refused {
@@ -219,6 +233,11 @@ impl fmt::Display for Sent {
                     column.why()
                 )?;
             }
+        }
+        for Lookup { column, values } in &self.lookups {
+            let values = if *values == 1 { "value".to_owned() } else { format!("{values} values") };
+            writeln!(f)?;
+            writeln!(f, "  found by the true {values} of {column}")?;
         }
         writeln!(f)?;
         writeln!(f, "sent to PostgreSQL")?;

@@ -8,6 +8,7 @@
 mod expression;
 mod from;
 mod group_by;
+mod lookup;
 mod names;
 mod query;
 mod scope;

@@ -7,6 +7,7 @@ use sqlparser::ast::{
     TableAlias, Values, WildcardAdditionalOptions, With,
 };
 
+use super::lookup::merges;
 use super::names::{meaning, parts};
 use super::{Done, Rewriter, absent, foreign};
 
@@ -151,6 +152,9 @@ impl Rewriter<'_> {
         self.scopes.push(items);
         for table in from.iter_mut() {
             self.inside_from(table)?;
+        }
+        if let Some(condition) = selection {
+            self.move_lookups(condition, merges(from));
         }
         self.maybe(selection.as_mut())?;
         self.group_by(group_by)?;

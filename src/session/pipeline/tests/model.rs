@@ -433,6 +433,7 @@ impl Bench {
                         shape: text.clone(),
                         rewritten: false,
                         relations: Vec::new(),
+                        lookups: Vec::new(),
                     };
                     let kind = (!text.is_empty()).then_some(kind);
                     let prepared = Arc::new(Prepared::new(facts, kind, effect(&text), 1));
