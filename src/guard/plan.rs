@@ -120,6 +120,18 @@ impl Discretion {
         discretion
     }
 
+    /// For a plan in which everything is the role's.
+    #[cfg(test)]
+    pub(crate) fn of_nothing(json: bool) -> Discretion {
+        Discretion {
+            json,
+            masked: BTreeSet::new(),
+            absent_columns: BTreeSet::new(),
+            absent_relations: BTreeSet::new(),
+            is_filtered: false,
+        }
+    }
+
     fn add(&mut self, columns: &[crate::policy::ColumnAccess]) {
         for column in columns {
             match column.verdict {

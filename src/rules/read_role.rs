@@ -93,7 +93,7 @@ fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
             "everything" => (&mut may.everything, false),
             "write" => (&mut may.write, true),
             "explain" => (&mut may.explain, false),
-            "temp_tables" => (&mut may.temp_tables, true),
+            "temp_tables" => (&mut may.temp_tables, false),
             _ => {
                 let message = format!("`{word}` is none of: {}", WORDS.join(", "));
                 reader.complain(with_near(Diagnostic::error(message, span), &word, &WORDS));

@@ -14,7 +14,7 @@ use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::policy::RoleView;
 use crate::sql::{
-    self, Effect, LookedUp, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
+    self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
 };
 
 /// Longer texts are planned on a thread of their own.
@@ -78,13 +78,15 @@ fn plan_now(
     settings: &Settings,
     who: &Who,
 ) -> Result<Planned, Refusal> {
-    let path = &settings.current().search_path;
-    let speaker = Speaker::new(view, path, &who.user, who.acts_for_others);
+    let now = settings.current();
+    let speaker = Speaker::new(view, &now.search_path, &who.user, who.acts_for_others)
+        .with_temp_tables(&now.temp_tables);
     // What the settings will be when a statement's turn comes.
     let mut later = settings.clone();
     let mut follow = |effect: &Effect| {
         later.apply(effect, tag_of(effect));
-        Some(later.current().search_path.clone())
+        let now = later.current();
+        Some(Names { search_path: now.search_path.clone(), temp_tables: now.temp_tables.clone() })
     };
     let plan = sql::plan_following(text, speaker, &mut follow)?;
     let mut planned = Planned { statements: Vec::new() };

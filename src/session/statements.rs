@@ -215,6 +215,9 @@ impl Statements {
                 self.drop_portals();
             }
             Effect::None
+            | Effect::CreateTemp { .. }
+            | Effect::DropTemp(_)
+            | Effect::DiscardTemp
             | Effect::Execute(_)
             | Effect::Fetch(_)
             | Effect::Begin

@@ -12,7 +12,7 @@ use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Event, Txn};
 use super::settings::Values;
 use super::statements::StatementFacts;
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, TempTables};
 use crate::grammar::shape;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
 
@@ -50,7 +50,12 @@ impl Untouched {
     pub fn new(attached: Attached, purpose: Option<String>, end_user: Option<String>) -> Untouched {
         Untouched {
             attached,
-            values: Values { search_path: SearchPath::default(), purpose, end_user },
+            values: Values {
+                search_path: SearchPath::default(),
+                purpose,
+                end_user,
+                temp_tables: TempTables::default(),
+            },
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
             due: VecDeque::new(),

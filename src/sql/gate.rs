@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use super::resolve::resolve_named;
 use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
+use super::temporary;
 use crate::catalog::SearchPath;
 use crate::grammar::{deparse, quote_identifier};
 
@@ -78,7 +79,21 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
                 None => Ok(Gated::Query),
             }
         }
-        Node::SelectStmt(_) => refused("SELECT INTO"),
+        Node::SelectStmt(select) => temporary::select_into(select, speaker),
+        Node::CreateTableAsStmt(statement) => temporary::create_as(statement, speaker),
+        Node::CreateStmt(statement) => temporary::create(statement, speaker),
+        Node::DropStmt(statement) => temporary::drop(statement, speaker),
+        Node::TruncateStmt(statement) => temporary::truncate(statement, speaker),
+        Node::IndexStmt(statement) => temporary::index(statement, speaker),
+        Node::VacuumStmt(statement) => temporary::analyze(statement, speaker),
+        Node::InsertStmt(statement)
+            if statement
+                .relation
+                .as_ref()
+                .is_some_and(|name| temporary::is_temporary(name, speaker)) =>
+        {
+            temporary::insert(statement, speaker)
+        }
         Node::TransactionStmt(transaction) => {
             let Some(effect) = transaction_effect(transaction) else {
                 return refused("two-phase commit");
@@ -97,9 +112,9 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::DiscardStmt(discard) => {
             let effect = match discard.target() {
                 DiscardMode::DiscardAll => Effect::DiscardAll,
+                DiscardMode::DiscardTemp => Effect::DiscardTemp,
                 DiscardMode::DiscardPlans
                 | DiscardMode::DiscardSequences
-                | DiscardMode::DiscardTemp
                 | DiscardMode::Undefined => Effect::None,
             };
             pass(statement, StatementKind::Discard, effect)
@@ -390,6 +405,10 @@ pub enum StatementKind {
         /// The plan comes as JSON, in one row; else as text, a row a line.
         json: bool,
     },
+    /// CREATE TEMP TABLE AS, and INSERT into a temporary table.
+    TempTable,
+    /// Other statements that make, change or drop temporary tables.
+    Definition,
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
 }
@@ -404,10 +423,12 @@ impl StatementKind {
             | StatementKind::Prepare
             | StatementKind::Execute
             | StatementKind::Explain { .. }
+            | StatementKind::TempTable
             | StatementKind::Copy { .. } => true,
             StatementKind::Transaction
             | StatementKind::Set
             | StatementKind::Show
+            | StatementKind::Definition
             | StatementKind::Discard => false,
         }
     }
@@ -425,6 +446,8 @@ impl StatementKind {
             | StatementKind::Discard
             | StatementKind::Cursor
             | StatementKind::Prepare
+            | StatementKind::TempTable
+            | StatementKind::Definition
             | StatementKind::Copy { .. } => false,
         }
     }
@@ -464,6 +487,17 @@ pub enum Effect {
     ResetAll,
     /// DISCARD ALL.
     DiscardAll,
+    /// A temporary table has been made.
+    CreateTemp {
+        /// Its name.
+        name: String,
+        /// ON COMMIT DROP
+        until_commit: bool,
+    },
+    /// DROP TABLE of temporary tables.
+    DropTemp(Vec<String>),
+    /// DISCARD TEMP.
+    DiscardTemp,
     /// PREPARE name: a statement of that name can be executed, by the protocol too.
     Prepare(String),
     /// EXECUTE name. Changes nothing; what it reads is what that statement reads.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::temporary::TEMP_SCHEMA;
 use crate::grammar::quote_identifier;
 use crate::policy::{ColumnAccess, Template, View, ViewBody};
 
@@ -57,6 +58,11 @@ pub(super) enum Content {
         /// The sub-select, in parentheses.
         sql: String,
     },
+    /// A temporary table of the session.
+    Temporary {
+        /// Its name; the schema is `pg_temp`.
+        name: String,
+    },
 }
 
 impl Content {
@@ -65,6 +71,7 @@ impl Content {
             Content::Masked(template) => &template.schema,
             Content::View(view, _) => &view.template.schema,
             Content::System { schema, .. } => schema,
+            Content::Temporary { .. } => TEMP_SCHEMA,
         }
     }
 
@@ -73,6 +80,7 @@ impl Content {
             Content::Masked(template) => &template.name,
             Content::View(view, _) => &view.template.name,
             Content::System { name, .. } => name,
+            Content::Temporary { name } => name,
         }
     }
 
@@ -81,7 +89,7 @@ impl Content {
         match self {
             Content::Masked(template) => Some(&template.columns),
             Content::View(view, _) => Some(&view.template.columns),
-            Content::System { .. } => None,
+            Content::System { .. } | Content::Temporary { .. } => None,
         }
     }
 
@@ -89,7 +97,7 @@ impl Content {
         match self {
             Content::Masked(template) => Some(template.clone()),
             Content::View(view, _) => Some(view.template.clone()),
-            Content::System { .. } => None,
+            Content::System { .. } | Content::Temporary { .. } => None,
         }
     }
 }
@@ -105,8 +113,19 @@ impl Hole {
             }
             Content::View(view, body) => view.sql(body),
             Content::System { sql, .. } => sql.clone(),
+            Content::Temporary { name } => {
+                temporary(name, self.only, self.sample.as_deref().unwrap_or_default())
+            }
         }
     }
+}
+
+/// A temporary table, in a form whose columns come from no table that the guard would have to know: of a UNION the
+/// server says that they come from nowhere. The second half is empty, and the planner drops it.
+fn temporary(name: &str, only: bool, sample: &str) -> String {
+    let only = if only { "ONLY " } else { "" };
+    let name = format!("{TEMP_SCHEMA}.{}", quote_identifier(name));
+    format!("(SELECT * FROM {only}{name} {sample} UNION ALL SELECT * FROM {name} WHERE false)")
 }
 
 impl Lookup {

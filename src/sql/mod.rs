@@ -19,6 +19,7 @@ mod rewrite;
 mod set_config;
 mod settings;
 mod system;
+mod temporary;
 mod types;
 mod verify;
 mod view;
@@ -36,7 +37,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf::RawStmt;
 use pg_query::protobuf::node::Node;
 
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, TempTables};
 use crate::grammar;
 pub use crate::policy::Read;
 use crate::policy::RoleView;
@@ -56,6 +57,8 @@ pub struct Speaker<'a> {
     pub user: &'a str,
     /// May state `scrim.end_user`.
     pub acts_for_others: bool,
+    /// The session's temporary tables.
+    pub temp_tables: &'a TempTables,
     /// How many views the text stands in, one inside the other; 0: it is the client's own.
     views: usize,
 }
@@ -68,7 +71,13 @@ impl<'a> Speaker<'a> {
         user: &'a str,
         acts_for_others: bool,
     ) -> Speaker<'a> {
-        Speaker { view, search_path, user, acts_for_others, views: 0 }
+        let temp_tables = TempTables::NONE;
+        Speaker { view, search_path, user, acts_for_others, temp_tables, views: 0 }
+    }
+
+    /// With the session's temporary tables.
+    pub fn with_temp_tables(self, temp_tables: &'a TempTables) -> Speaker<'a> {
+        Speaker { temp_tables, ..self }
     }
 }
 
@@ -94,7 +103,8 @@ pub struct PlannedStatement {
     pub reads: Vec<Read>,
     /// What it finds by true values.
     pub lookups: Vec<LookedUp>,
-    /// For a COPY, whose rows come without a description: a query that gives none, and whose description is theirs.
+    /// For a COPY or a new temporary table, whose rows nobody describes: a query that gives none, and whose description
+    /// is theirs.
     pub probe: Option<VerifiedSql>,
 }
 
@@ -103,23 +113,36 @@ pub fn plan(text: &str, speaker: Speaker<'_>) -> Result<Plan, Refusal> {
     plan_following(text, speaker, &mut |_| None)
 }
 
-/// Plans a text whose statements may change the search_path for those behind them: `follow` is told of each
-/// effect and gives the search_path from there on, if it has changed.
+/// How names without a schema are understood.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// search_path
+    pub search_path: SearchPath,
+    /// Temporary tables, which come before it.
+    pub temp_tables: TempTables,
+}
+
+/// Plans a text whose statements may change what names mean for those behind them: `follow` is told of each effect
+/// and says what they mean from there on, if it has changed.
 pub fn plan_following(
     text: &str,
     speaker: Speaker<'_>,
-    follow: &mut dyn FnMut(&Effect) -> Option<SearchPath>,
+    follow: &mut dyn FnMut(&Effect) -> Option<Names>,
 ) -> Result<Plan, Refusal> {
     // `user` is a reserved word, so PostgreSQL's grammar takes the name in quotes only.
     let text = if own::is_show_user(text) { "SHOW scrim.\"user\"" } else { text };
     let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
     let mut planned = Vec::with_capacity(statements.len());
-    let mut search_path = speaker.search_path.clone();
+    let mut names = Names {
+        search_path: speaker.search_path.clone(),
+        temp_tables: speaker.temp_tables.clone(),
+    };
     for statement in &statements {
-        let speaker = Speaker { search_path: &search_path, ..speaker };
+        let Names { search_path, temp_tables } = &names;
+        let speaker = Speaker { search_path, temp_tables, ..speaker };
         let statement = plan_statement(text, statement, speaker)?;
-        if let Some(path) = follow(&statement.effect) {
-            search_path = path;
+        if let Some(changed) = follow(&statement.effect) {
+            names = changed;
         }
         planned.push(statement);
     }
@@ -193,7 +216,9 @@ fn plan_wrapped(
     let inner = wrapped::raw(Node::SelectStmt(Box::new(inner)));
     let Query { mut rewritten, reads, parameters, .. } = query(text, &inner, speaker)?;
     let probe = match node {
-        Node::CopyStmt(_) => Some(probe(&rewritten, &parameters, speaker)?),
+        Node::CopyStmt(_) | Node::CreateTableAsStmt(_) | Node::InsertStmt(_) => {
+            Some(probe(&rewritten, &parameters, speaker)?)
+        }
         _ => None,
     };
     rewritten.text = shell.around(&rewritten.text)?;

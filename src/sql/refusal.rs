@@ -97,6 +97,23 @@ impl Refusal {
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
     }
 
+    /// What a temporary table of a masked role cannot be.
+    pub(super) fn temporary(why: &str) -> Refusal {
+        let message = format!("scrim: a temporary table {why}");
+        Refusal::new("42501", Reason::StatementKind, message, None)
+    }
+
+    /// PostgreSQL's own words for DROP TABLE of what does not exist.
+    pub(super) fn no_such_table(name: &str) -> Refusal {
+        let message = format!("table \"{name}\" does not exist");
+        Refusal::new("42P01", Reason::NoSuchRelation, message, None)
+    }
+
+    /// True when it says that a relation does not exist.
+    pub(super) fn is_absence(&self) -> bool {
+        self.reason == Reason::NoSuchRelation
+    }
+
     /// An option of EXPLAIN that is not known, or a value of it.
     pub(super) fn explain_option(name: &str) -> Refusal {
         let message =

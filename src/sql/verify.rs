@@ -56,6 +56,16 @@ pub(super) fn verify_wrapped(
     prove_query(speaker, rewritten, &query, parameters)
 }
 
+/// Proves an expression that stands outside every query: it reads no relation.
+pub(super) fn prove_expression(
+    speaker: Speaker<'_>,
+    expression: &protobuf::RawStmt,
+) -> Result<(), Refusal> {
+    let terms = WithHoles { speaker, holes: 0, open: &[] };
+    let role = &speaker.view.role().name;
+    prove(expression, &terms).map(|_| ()).map_err(|found| Refusal::violation(&found, role))
+}
+
 fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
     let mut statements = parse(text).map_err(|_| lost("its own text does not parse"))?;
     match (statements.pop(), statements.is_empty()) {

@@ -126,6 +126,9 @@ fn changes_settings(effect: &Effect) -> bool {
         Effect::SearchPath { .. }
         | Effect::ResetAll
         | Effect::DiscardAll
+        | Effect::CreateTemp { .. }
+        | Effect::DropTemp(_)
+        | Effect::DiscardTemp
         | Effect::Purpose(_)
         | Effect::EndUser(_) => true,
         // These bring back what the settings in force remember; with none that could, nothing changes.
