@@ -16,6 +16,9 @@ use crate::text::Span;
 /// OIDs below belong to PostgreSQL itself (`FirstNormalObjectId` in access/transam.h).
 const FIRST_USER_OID: u32 = 16384;
 
+/// `attnum` of ctid, xmin and tableoid (access/sysattr.h): they hold no data.
+const SYSTEM_COLUMNS: [i16; 3] = [-1, -2, -6];
+
 /// What one role sees of one database, under one version of rules and catalog.
 #[derive(Debug)]
 pub struct RoleView {
@@ -82,6 +85,7 @@ impl RoleView {
         }
         match self.access(table) {
             Access::Open => true,
+            Access::Masked(_) if SYSTEM_COLUMNS.contains(&column) => true,
             Access::Masked(template) => template
                 .columns
                 .iter()
@@ -155,7 +159,7 @@ impl RoleView {
         let conditions = BTreeMap::new();
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
-        prove_template(&template.outline().sql(false, None, &[]), &template.list.parts, row)?;
+        prove_template(&template.outline().sql(false, None, &[], &[]), &template.list.parts, row)?;
         Ok(template)
     }
 

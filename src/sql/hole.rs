@@ -21,6 +21,8 @@ pub(super) struct Hole {
     pub(super) sample: Option<String>,
     /// Conditions on true values.
     pub(super) lookups: Vec<Lookup>,
+    /// System columns that the statement names; their names are PostgreSQL's own.
+    pub(super) system_columns: Vec<&'static str>,
 }
 
 /// `column = value`, or one of several values.
@@ -109,7 +111,8 @@ impl Hole {
             Content::Masked(template) => {
                 let conditions: Vec<String> =
                     self.lookups.iter().map(|lookup| lookup.condition(&template.name)).collect();
-                template.sql(self.only, self.sample.as_deref(), &conditions)
+                let sample = self.sample.as_deref();
+                template.sql(self.only, sample, &conditions, &self.system_columns)
             }
             Content::View(view, body) => view.sql(body),
             Content::System { sql, .. } => sql.clone(),

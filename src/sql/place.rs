@@ -51,7 +51,13 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
                 if relation.alias.is_none() {
                     placed.text.push_str(&format!(" AS {}", quoted(&relation.name)));
                 }
-                placed.holes.push(Hole { content, only: false, sample: None, lookups: Vec::new() });
+                placed.holes.push(Hole {
+                    content,
+                    only: false,
+                    sample: None,
+                    lookups: Vec::new(),
+                    system_columns: Vec::new(),
+                });
             }
         }
         rest = end;

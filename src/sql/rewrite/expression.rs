@@ -26,7 +26,9 @@ impl Rewriter<'_> {
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Done {
         match expr {
             Expr::Identifier(ident) => {
-                self.mentions.push(vec![meaning(ident)]);
+                let name = vec![meaning(ident)];
+                self.note_system_column(&name);
+                self.mentions.push(name);
                 Ok(())
             }
             Expr::CompoundIdentifier(idents) => {
@@ -36,6 +38,7 @@ impl Rewriter<'_> {
                     idents.drain(..cut);
                     names.drain(..cut);
                 }
+                self.note_system_column(&names);
                 self.mentions.push(names);
                 Ok(())
             }

@@ -143,7 +143,13 @@ impl Rewriter<'_> {
                 item.hole = Some(self.holes.len());
                 item.unaliased = (!aliased).then_some(place);
                 *name = qualified(HOLE_SCHEMA, &self.holes.len().to_string());
-                self.holes.push(Hole { content, only, sample, lookups: Vec::new() });
+                self.holes.push(Hole {
+                    content,
+                    only,
+                    sample,
+                    lookups: Vec::new(),
+                    system_columns: Vec::new(),
+                });
                 if alias.is_none() {
                     *alias = Some(TableAlias {
                         explicit: true,

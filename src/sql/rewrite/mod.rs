@@ -12,6 +12,7 @@ mod lookup;
 mod names;
 mod query;
 mod scope;
+mod system_columns;
 
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;

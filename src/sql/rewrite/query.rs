@@ -145,6 +145,7 @@ impl Rewriter<'_> {
         absent(value_table_mode.is_none(), "SELECT AS")?;
         absent(matches!(flavor, SelectFlavor::Standard), "FROM before SELECT")?;
 
+        let start = self.mentions.len();
         let mut items = Vec::new();
         for table in from.iter_mut() {
             self.replace_relations(table, &mut items)?;
@@ -153,8 +154,9 @@ impl Rewriter<'_> {
         for table in from.iter_mut() {
             self.inside_from(table)?;
         }
+        let merges = merges(from);
         if let Some(condition) = selection {
-            self.move_lookups(condition, merges(from));
+            self.move_lookups(condition, merges);
         }
         self.maybe(selection.as_mut())?;
         self.group_by(group_by)?;
@@ -178,6 +180,7 @@ impl Rewriter<'_> {
             self.order_by(order_by)?;
         }
         self.restore_dependency(group_by, projection, before);
+        self.expand_stars(projection, start, merges)?;
         self.scopes.pop();
         Ok(())
     }
