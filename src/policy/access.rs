@@ -35,6 +35,8 @@ pub struct ColumnAccess {
     pub name: String,
     /// What happens to it.
     pub verdict: ColumnVerdict,
+    /// Different values stay different, so what is unique stays unique.
+    pub unique: bool,
     /// Rows may be found by its true value.
     pub lookup: Option<LookupKind>,
     /// Why.

@@ -9,6 +9,7 @@ mod classify;
 mod expression;
 mod problems;
 mod role_view;
+mod sequence;
 mod template;
 mod view;
 

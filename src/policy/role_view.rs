@@ -107,9 +107,7 @@ impl RoleView {
         }
         match relation.kind {
             RelationKind::View => return self.compile_view(relation, unfit),
-            RelationKind::Sequence => {
-                return closed("a sequence holds no rows for a masked role");
-            }
+            RelationKind::Sequence => return self.compile_sequence(relation, unfit),
             RelationKind::Table
             | RelationKind::PartitionedTable
             | RelationKind::MaterializedView
@@ -190,10 +188,12 @@ impl RoleView {
             let name = quote_identifier(&column.name);
             let reference = format!("{table}.{name}");
             let (spec, decision, span) = self.decide(relation, column);
+            let mut is_fit = true;
             let form = match mask::sql_form(&spec, column, &reference, &RowConditions(row)) {
                 Ok(form) => form,
                 Err(misfit) => {
                     unfit.push(Unfit { message: self.explain(&misfit, &spec, row), span });
+                    is_fit = false;
                     Masked::Expression(mask::redaction(column, &reference))
                 }
             };
@@ -214,6 +214,8 @@ impl RoleView {
             columns.push(ColumnAccess {
                 number: column.number,
                 name: column.name.clone(),
+                // What does not fit is redacted.
+                unique: spec.keeps_unique() && is_fit,
                 lookup: self.lookup(relation, column, &verdict, &decision.tag),
                 verdict,
                 decision,

@@ -76,7 +76,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::SelectStmt(select) if select.into_clause.is_none() => {
             match set_config::search_path_of(select, speaker) {
                 Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
-                None => Ok(Gated::Query),
+                None => Ok(restriction(statement, select).unwrap_or(Gated::Query)),
             }
         }
         Node::SelectStmt(select) => temporary::select_into(select, speaker),
@@ -154,6 +154,18 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
         other => refused(&kind_name(other)),
     }
+}
+
+/// pg_dump's way of restricting itself.
+fn restriction(statement: &protobuf::RawStmt, select: &protobuf::SelectStmt) -> Option<Gated> {
+    // Most statements are not printed for it.
+    let [from] = select.from_clause.as_slice() else { return None };
+    match &from.node {
+        Some(Node::RangeVar(relation)) if relation.relname == "pg_settings" => {}
+        _ => return None,
+    }
+    let text = set_config::restriction_of(&deparse(statement).ok()?)?.to_owned();
+    Some(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None })
 }
 
 /// LOCK TABLE … IN ACCESS SHARE MODE, the lock that a SELECT takes: pg_dump asks for it.
