@@ -4,6 +4,7 @@
 //! The rewriter is not trusted; the verifier is: a [`VerifiedSql`] has no other constructor than `fill`.
 //! Pure: no clock, no I/O.
 
+mod any_operator;
 mod copy;
 mod explain;
 mod fill;
@@ -30,6 +31,7 @@ pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use lookups::LookedUp;
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
+pub use system::{readable_catalogs, telling_columns};
 pub use view::closed_views;
 
 use std::collections::BTreeSet;
@@ -260,8 +262,10 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
-    let rewritten = match rewrite::read(&canonical) {
-        Ok(tree) if is_faithful(&tree.to_string(), &canonical) => rewrite::rewrite(tree, speaker)?,
+    let plain = any_operator::plain(&canonical, speaker);
+    let read = plain.as_ref().unwrap_or(&canonical);
+    let rewritten = match rewrite::read(read) {
+        Ok(tree) if is_faithful(&tree.to_string(), read) => rewrite::rewrite(tree, speaker)?,
         Ok(_) | Err(_) => place::place(&canonical, speaker)?,
     };
     Ok(Query { canonical, rewritten, reads, parameters: written.parameters })

@@ -109,6 +109,12 @@ impl Refusal {
         Refusal::new("42P01", Reason::NoSuchRelation, message, None)
     }
 
+    /// PostgreSQL's own words for a type that does not exist.
+    pub(super) fn no_such_type(name: &str) -> Refusal {
+        let message = format!("type \"{name}\" does not exist");
+        Refusal::new("42704", Reason::Type, message, None)
+    }
+
     /// True when it says that a relation does not exist.
     pub(super) fn is_absence(&self) -> bool {
         self.reason == Reason::NoSuchRelation

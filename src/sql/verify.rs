@@ -11,7 +11,7 @@ use pg_query::protobuf::node::Node;
 
 use super::hole::HOLE_SCHEMA;
 use super::lookups;
-use super::rewrite::Rewritten;
+use super::rewrite::{Rewritten, is_judged};
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
@@ -255,7 +255,9 @@ fn judge_call(
 /// `(x).name` and `alias.name` call a function where there is no such column.
 fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
     // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
-    if matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config") {
+    let is_argument_judged =
+        matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config");
+    if is_argument_judged || is_judged(name) {
         return Err(Violation::Field(name.into()));
     }
     let snapshot = speaker.view.snapshot();

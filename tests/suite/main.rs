@@ -2,6 +2,7 @@
 
 mod canary;
 mod cases;
+mod catalogs;
 mod cli;
 mod clients;
 mod config;
