@@ -98,6 +98,9 @@ pub struct StatementRecord {
     /// What is written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<RelationWritten>,
+    /// What is found by true values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupMade>,
 }
 
 /// What was decided.
@@ -132,6 +135,17 @@ pub struct RelationWritten {
     pub kind: &'static str,
     /// Columns that are assigned.
     pub columns: Vec<String>,
+}
+
+/// A column by whose true value rows are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LookupMade {
+    /// `schema.name`
+    pub relation: String,
+    /// The column.
+    pub column: String,
+    /// How many values are looked for.
+    pub values: u64,
 }
 
 /// How a statement ended.

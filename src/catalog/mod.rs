@@ -10,7 +10,7 @@ mod snapshot;
 mod type_family;
 
 pub use read::{CatalogError, QUERIES, read_snapshot};
-pub use resolve::SearchPath;
+pub use resolve::{SearchPath, TempTables};
 pub use snapshot::{
     Column, FunctionName, Relation, RelationKind, RelationOid, Snapshot, UserType, UserTypeKind,
     ViewDefinition,

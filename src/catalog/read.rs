@@ -72,7 +72,10 @@ pub const QUERIES: &[&str] = &[
     "SELECT DISTINCT r.ev_class, d.refobjid, d.refobjsubid FROM pg_depend d \
      JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class \
      WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass \
-       AND c.relkind IN ('v', 'm') AND d.refobjid <> r.ev_class ORDER BY 1, 2, 3",
+       AND c.relkind IN ('v', 'm') AND d.refobjid <> r.ev_class \
+     UNION SELECT c.oid, d.refobjid, d.refobjsubid FROM pg_depend d JOIN pg_class c ON c.oid = d.objid \
+     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass \
+       AND c.relkind = 'S' AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 ORDER BY 1, 2, 3",
 ];
 
 /// A row did not have the shape that its query promises.

@@ -1,6 +1,8 @@
 //! Names without a schema, and how PostgreSQL finds them.
 //! <https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATH>
 
+use std::collections::BTreeSet;
+
 use super::snapshot::{Relation, Snapshot};
 
 /// PostgreSQL's NAMEDATALEN - 1: longer identifiers are cut.
@@ -17,6 +19,42 @@ impl Default for SearchPath {
     /// PostgreSQL's default: `"$user", public`.
     fn default() -> Self {
         SearchPath(vec!["$user".into(), "public".into()])
+    }
+}
+
+/// The temporary tables of a session, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TempTables {
+    lasting: BTreeSet<String>,
+    /// Those that end with the transaction.
+    until_commit: BTreeSet<String>,
+}
+
+impl TempTables {
+    /// None at all.
+    pub const NONE: &'static TempTables =
+        &TempTables { lasting: BTreeSet::new(), until_commit: BTreeSet::new() };
+
+    /// True when there is one of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.lasting.contains(name) || self.until_commit.contains(name)
+    }
+
+    /// One has been made.
+    pub fn add(&mut self, name: &str, until_commit: bool) {
+        let tables = if until_commit { &mut self.until_commit } else { &mut self.lasting };
+        tables.insert(name.to_owned());
+    }
+
+    /// One has been dropped.
+    pub fn remove(&mut self, name: &str) {
+        self.lasting.remove(name);
+        self.until_commit.remove(name);
+    }
+
+    /// The transaction has been committed.
+    pub fn commit(&mut self) {
+        self.until_commit.clear();
     }
 }
 
@@ -57,8 +95,8 @@ impl SearchPath {
 
     /// The schemas that are searched, in order, `pg_catalog` in front unless it is named. The server passes
     /// over what the login may not use; here all are searched, for a role may have a login of its own, and what it
-    /// may use changes: an operator in any of them counts as one that could be meant. Temporary schemas are never
-    /// searched: masked roles have no temporary tables.
+    /// may use changes: an operator in any of them counts as one that could be meant. Temporary schemas are not
+    /// among them: a session's own tables are in [`TempTables`].
     pub fn schemas<'a>(&'a self, snapshot: &'a Snapshot) -> Vec<&'a str> {
         let mut schemas: Vec<&str> = Vec::with_capacity(self.0.len().saturating_add(1));
         if !self.0.iter().any(|name| name == "pg_catalog") {

@@ -43,7 +43,8 @@ pub struct Relation {
     /// A view's definition; `None` for what is no view, and where it could not be read.
     pub definition: Option<ViewDefinition>,
     /// What the definition of a view or materialised view depends on (`pg_depend` of its rule), itself not
-    /// included: relation and `attnum`, 0 for the relation as such. A column named anywhere in it is here.
+    /// included: relation and `attnum`, 0 for the relation as such. A column named anywhere in it is here. Of a sequence,
+    /// the column that owns it.
     pub reads: Vec<(RelationOid, i16)>,
 }
 

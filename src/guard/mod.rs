@@ -2,10 +2,12 @@
 //!
 //! PostgreSQL says in each row description which table and column a result column comes straight from. One that
 //! is masked for the role means that something before was wrong: no row goes out. Error and notice texts lose
-//! the fields in which PostgreSQL quotes rows. Pure.
+//! the fields in which PostgreSQL quotes rows, and plans the masks' SQL. Pure.
 
 mod error_text;
+mod plan;
 mod provenance;
 
 pub use error_text::clean_error_fields;
+pub use plan::{Discretion, Unreadable};
 pub use provenance::{Breach, judge_row_description};

@@ -35,8 +35,21 @@ pub struct ColumnAccess {
     pub name: String,
     /// What happens to it.
     pub verdict: ColumnVerdict,
+    /// Different values stay different, so what is unique stays unique.
+    pub unique: bool,
+    /// Rows may be found by its true value.
+    pub lookup: Option<LookupKind>,
     /// Why.
     pub decision: Decision,
+}
+
+/// By what a masked column may be looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookupKind {
+    /// `column = value`
+    Plain,
+    /// That, and `lower(column) = value`.
+    Text,
 }
 
 /// What happens to a column.

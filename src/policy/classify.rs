@@ -117,6 +117,16 @@ pub(super) fn mask_rule<'r>(role: &'r Role, tag: Option<&Tag>) -> Option<&'r Mas
     role.masks.iter().filter(|rule| length(rule).is_some()).max_by_key(|rule| length(rule))
 }
 
+/// True when a line for this tag covers a column's tag. Columns without a tag are covered by none.
+pub(super) fn covers(pattern: &TagPattern, tag: &str) -> bool {
+    match pattern {
+        TagPattern::Rest => false,
+        TagPattern::Prefix(prefix) => tag
+            .strip_prefix(prefix.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+    }
+}
+
 /// The relation, its parents, their parents, …: each relation once, nearest generation first.
 pub(super) fn generations<'s>(
     snapshot: &'s Snapshot,

@@ -9,10 +9,11 @@ mod classify;
 mod expression;
 mod problems;
 mod role_view;
+mod sequence;
 mod template;
 mod view;
 
-pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, Read};
+pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;

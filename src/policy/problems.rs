@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::classify::mask_rule;
+use super::classify::{covers, mask_rule};
 use super::role_view::RoleView;
 use crate::catalog::{Relation, RelationKind};
 use crate::rules::{RelationName, RelationPattern, Tag, TagPattern};
@@ -22,6 +22,7 @@ impl RoleView {
         let mut found = Vec::new();
         self.unknown_names(&mut found);
         self.unmatched_masks(&mut found);
+        self.unmatched_lookups(&mut found);
         self.unclassified(&mut found);
         self.copies(&mut found);
         let mut relations: Vec<&Relation> = self.user_relations().collect();
@@ -119,6 +120,29 @@ impl RoleView {
                 let message =
                     format!("no column has the tag `{prefix}`, so this mask never applies");
                 found.push(warning(message, Some(rule.span), help));
+            }
+        }
+    }
+
+    /// Lookup tags that no masked column has.
+    fn unmatched_lookups(&self, found: &mut Vec<Problem>) {
+        let tables = &self.rules().tables;
+        let tags: BTreeSet<&str> = tables
+            .iter()
+            .flat_map(|table| table.columns.values())
+            .filter_map(|rule| match &rule.tag {
+                Tag::Named(name) => Some(name.as_str()),
+                Tag::Open => None,
+            })
+            .collect();
+        for (pattern, span) in &self.role().lookup {
+            let TagPattern::Prefix(prefix) = pattern else { continue };
+            if !tags.iter().any(|tag| covers(pattern, tag)) {
+                let help = nearest(prefix, tags.iter().copied())
+                    .map(|near| format!("did you mean `{near}`?"));
+                let message =
+                    format!("no column has the tag `{prefix}`, so nothing is looked up by it");
+                found.push(warning(message, Some(*span), help));
             }
         }
     }

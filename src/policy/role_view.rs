@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
-use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
-use super::classify::{Classification, generations, mask_rule, name_of};
+use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
+use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
 use super::template::{SelectList, Template, mentions};
-use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
+use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
 use crate::mask::{self, Conditions, Masked, Misfit};
 use crate::rules::{MaskSpec, RelationPattern, Role, RuleSet, SqlText, Tag};
@@ -15,6 +15,9 @@ use crate::text::Span;
 
 /// OIDs below belong to PostgreSQL itself (`FirstNormalObjectId` in access/transam.h).
 const FIRST_USER_OID: u32 = 16384;
+
+/// `attnum` of ctid, xmin and tableoid (access/sysattr.h): they hold no data.
+const SYSTEM_COLUMNS: [i16; 3] = [-1, -2, -6];
 
 /// What one role sees of one database, under one version of rules and catalog.
 #[derive(Debug)]
@@ -82,6 +85,7 @@ impl RoleView {
         }
         match self.access(table) {
             Access::Open => true,
+            Access::Masked(_) if SYSTEM_COLUMNS.contains(&column) => true,
             Access::Masked(template) => template
                 .columns
                 .iter()
@@ -103,9 +107,7 @@ impl RoleView {
         }
         match relation.kind {
             RelationKind::View => return self.compile_view(relation, unfit),
-            RelationKind::Sequence => {
-                return closed("a sequence holds no rows for a masked role");
-            }
+            RelationKind::Sequence => return self.compile_sequence(relation, unfit),
             RelationKind::Table
             | RelationKind::PartitionedTable
             | RelationKind::MaterializedView
@@ -155,7 +157,7 @@ impl RoleView {
         let conditions = BTreeMap::new();
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
-        prove_template(&template.outline().sql(false, None), &template.list.parts, row)?;
+        prove_template(&template.outline().sql(false, None, &[], &[]), &template.list.parts, row)?;
         Ok(template)
     }
 
@@ -186,10 +188,12 @@ impl RoleView {
             let name = quote_identifier(&column.name);
             let reference = format!("{table}.{name}");
             let (spec, decision, span) = self.decide(relation, column);
+            let mut is_fit = true;
             let form = match mask::sql_form(&spec, column, &reference, &RowConditions(row)) {
                 Ok(form) => form,
                 Err(misfit) => {
                     unfit.push(Unfit { message: self.explain(&misfit, &spec, row), span });
+                    is_fit = false;
                     Masked::Expression(mask::redaction(column, &reference))
                 }
             };
@@ -216,11 +220,46 @@ impl RoleView {
             columns.push(ColumnAccess {
                 number: column.number,
                 name: column.name.clone(),
+                // What does not fit is redacted.
+                unique: spec.keeps_unique() && is_fit,
+                lookup: self.lookup(relation, column, &verdict, &decision.tag),
                 verdict,
                 decision,
             });
         }
         (columns, list)
+    }
+
+    /// Whether the role may find rows by the true value, and how: a masked column of a table, with one of the
+    /// role's lookup tags, of a type whose `=` compares whole values.
+    fn lookup(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        verdict: &ColumnVerdict,
+        tag: &str,
+    ) -> Option<LookupKind> {
+        let is_masked = matches!(verdict, ColumnVerdict::Masked(_));
+        let is_given = self.role.lookup.iter().any(|(pattern, _)| covers(pattern, tag));
+        if !is_masked || !is_given || relation.kind == RelationKind::View {
+            return None;
+        }
+        match column.family {
+            TypeFamily::Text => Some(LookupKind::Text),
+            TypeFamily::Integer
+            | TypeFamily::Numeric
+            | TypeFamily::Uuid
+            | TypeFamily::Date
+            | TypeFamily::Timestamp
+            | TypeFamily::Inet => Some(LookupKind::Plain),
+            TypeFamily::Float
+            | TypeFamily::Boolean
+            | TypeFamily::Json
+            | TypeFamily::Jsonb
+            | TypeFamily::Bytea
+            | TypeFamily::Array
+            | TypeFamily::Other => None,
+        }
     }
 
     /// Which mask, and why.

@@ -60,11 +60,18 @@ impl SelectList {
 
 impl Template {
     /// The sub-select, in parentheses, without an alias. `only` reads no children; `sample` is a checked
-    /// `TABLESAMPLE …` clause.
+    /// `TABLESAMPLE …` clause; `conditions` are proven ones over the relation's own row, of true values.
     ///
     /// `OFFSET 0` behind a filter keeps the planner from running the statement's own functions over rows that
     /// the filter drops.
-    pub fn sql(&self, only: bool, sample: Option<&str>) -> String {
+    /// `system_columns` (`ctid`, `xmin`, `tableoid`) come behind the relation's own.
+    pub fn sql(
+        &self,
+        only: bool,
+        sample: Option<&str>,
+        conditions: &[String],
+        system_columns: &[&str],
+    ) -> String {
         let mut source = String::from(if only { "ONLY " } else { "" });
         source.push_str(&quote_identifier(&self.schema));
         source.push('.');
@@ -73,7 +80,7 @@ impl Template {
             source.push(' ');
             source.push_str(sample);
         }
-        self.over(&source, false)
+        self.over(&source, false, conditions, system_columns)
     }
 
     /// The same with the outline of the columns' masks, to be proven with their parts.
@@ -84,11 +91,28 @@ impl Template {
 
     /// The sub-select over another source than the relation itself. `source` is called what the relation is
     /// called and has its columns; `fenced` keeps the statement's own functions out even where no row is dropped.
-    pub(super) fn over(&self, source: &str, fenced: bool) -> String {
-        let mut sql = format!("(SELECT {} FROM {source}", self.list.sql);
-        if let Some(filter) = &self.filter {
+    pub(super) fn over(
+        &self,
+        source: &str,
+        fenced: bool,
+        conditions: &[String],
+        system_columns: &[&str],
+    ) -> String {
+        let mut list = self.list.sql.clone();
+        for column in system_columns {
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+            list.push_str(&quote_identifier(&self.name));
+            list.push('.');
+            list.push_str(column);
+        }
+        let mut sql = format!("(SELECT {list} FROM {source}");
+        let filter = self.filter.iter().map(|filter| format!("({filter})"));
+        let conditions: Vec<String> = filter.chain(conditions.iter().cloned()).collect();
+        if !conditions.is_empty() {
             sql.push_str(" WHERE ");
-            sql.push_str(filter);
+            sql.push_str(&conditions.join(" AND "));
         }
         if fenced || self.filter.is_some() {
             sql.push_str(" OFFSET 0");

@@ -74,7 +74,7 @@ impl View {
             quote_identifier(&self.template.name),
             columns.join(", ")
         );
-        self.template.over(&source, self.is_barrier)
+        self.template.over(&source, self.is_barrier, &[], &[])
     }
 }
 

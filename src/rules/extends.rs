@@ -1,7 +1,7 @@
 //! `extends`: roles as written become roles.
 //!
 //! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
-//! and the nearer line wins; everything else (`may`, `functions`, `purposes`, `database_user`) is taken whole from
+//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `purposes`, `database_user`) is taken whole from
 //! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` is not
 //! inherited.
 
@@ -69,6 +69,7 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
     let reading = Permissions { read: true, ..Permissions::default() };
     let may = ancestry.iter().find_map(|from| from.may);
     let functions = ancestry.iter().find_map(|from| from.functions.clone());
+    let lookup = ancestry.iter().find_map(|from| from.lookup.clone());
     let purposes = ancestry.iter().find_map(|from| from.purposes.clone());
     let mut role = Role {
         name: name.to_owned(),
@@ -77,6 +78,7 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
         masks: Vec::new(),
         rows: BTreeMap::new(),
         functions: functions.unwrap_or_default(),
+        lookup: lookup.map(|(lookup, _)| lookup).unwrap_or_default(),
         purposes: purposes.map(|(purposes, _)| purposes).unwrap_or_default(),
         limits: Limits::default(),
         database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
@@ -95,6 +97,8 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
             role.limits.rows = role.limits.rows.or(limits.rows);
             role.limits.statement_seconds =
                 role.limits.statement_seconds.or(limits.statement_seconds);
+            role.limits.lookups_per_minute =
+                role.limits.lookups_per_minute.or(limits.lookups_per_minute);
         }
     }
     role
@@ -104,6 +108,7 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
 fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
     let name = &role.name;
     if !role.is_untouched() {
+        judge_lookup(reader, role, ancestry);
         if role.may.everything
             && let Some((_, span)) = ancestry.iter().find_map(|from| from.may)
         {
@@ -128,6 +133,31 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
     if !role.purposes.is_empty() {
         let given = ancestry.iter().find_map(|from| from.purposes.as_ref());
         refuse("purposes", given.map(|(_, span)| *span));
+    }
+}
+
+/// Lookups without a budget, and a budget without lookups.
+fn judge_lookup(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
+    let name = &role.name;
+    match (role.lookup.is_empty(), role.limits.lookups_per_minute) {
+        (false, None) => {
+            let message = format!("role `{name}` may look up as many values as it likes");
+            let span = ancestry.iter().find_map(|from| from.lookup.as_ref()).map(|(_, span)| *span);
+            let diagnostic = Diagnostic::warning(message, span.unwrap_or(role.span));
+            reader.complain(diagnostic.help(
+                "`limits: {lookups_per_minute: 20}` keeps somebody from trying a whole list of names",
+            ));
+        }
+        (true, Some(_)) => {
+            let given = |from: &&RoleDraft| {
+                from.limits.filter(|(limits, _)| limits.lookups_per_minute.is_some())
+            };
+            let span = ancestry.iter().find_map(given).map(|(_, span)| span);
+            let message =
+                format!("role `{name}` has no `lookup` for `lookups_per_minute` to limit");
+            reader.complain(Diagnostic::warning(message, span.unwrap_or(role.span)));
+        }
+        (true, None) | (false, Some(_)) => {}
     }
 }
 

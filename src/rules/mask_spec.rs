@@ -171,6 +171,41 @@ impl PseudonymKind {
 }
 
 impl MaskSpec {
+    /// True when different values stay different.
+    pub fn keeps_unique(&self) -> bool {
+        match self {
+            MaskSpec::Clear => true,
+            MaskSpec::Pseudonym { kind, .. } => match kind {
+                PseudonymKind::Token
+                | PseudonymKind::Email
+                | PseudonymKind::Uuid
+                | PseudonymKind::Integer => true,
+                PseudonymKind::Digits => false,
+            },
+            MaskSpec::Hide
+            | MaskSpec::Null
+            | MaskSpec::Redact
+            | MaskSpec::Constant(_)
+            | MaskSpec::Keep { .. }
+            | MaskSpec::Email
+            | MaskSpec::Phone
+            | MaskSpec::Card
+            | MaskSpec::Name
+            | MaskSpec::Round(_)
+            | MaskSpec::Truncate(_)
+            | MaskSpec::Cap { .. }
+            | MaskSpec::Ip
+            | MaskSpec::Replace { .. }
+            | MaskSpec::Scrub(_)
+            | MaskSpec::Shift { .. }
+            | MaskSpec::Noise(_)
+            | MaskSpec::Each(_)
+            | MaskSpec::Json(_)
+            | MaskSpec::When { .. }
+            | MaskSpec::Sql(_) => false,
+        }
+    }
+
     /// True when the mask, or one within it, needs the key.
     pub fn is_keyed(&self) -> bool {
         match self {

@@ -20,6 +20,7 @@ pub(super) struct RoleDraft {
     pub(super) description: Option<String>,
     pub(super) masks: Vec<MaskRule>,
     pub(super) rows: BTreeMap<RelationName, RowRule>,
+    pub(super) lookup: Option<(Vec<(TagPattern, Span)>, Span)>,
     pub(super) functions: Option<Vec<(RelationName, Span)>>,
     pub(super) purposes: Option<(Vec<String>, Span)>,
     pub(super) limits: Option<(Limits, Span)>,
@@ -57,6 +58,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
         functions: None,
         purposes: None,
         limits: None,
+        lookup: None,
         database_user: None,
     };
     if !is_plain_name(&entry.key) {
@@ -71,7 +73,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
             "may" => role.may = Some((permissions(reader, value), span)),
             "masks" => role.masks = masks(reader, value),
             "rows" => role.rows = rows(reader, value),
-            "lookup" => lookup(reader, span, value),
+            "lookup" => role.lookup = Some((lookup(reader, value), span)),
             "functions" => role.functions = Some(functions(reader, value)),
             "limits" => role.limits = Some((limits(reader, value), span)),
             "purposes" => role.purposes = Some((purposes(reader, value), span)),
@@ -90,8 +92,8 @@ fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
             "read" => (&mut may.read, false),
             "everything" => (&mut may.everything, false),
             "write" => (&mut may.write, true),
-            "explain" => (&mut may.explain, true),
-            "temp_tables" => (&mut may.temp_tables, true),
+            "explain" => (&mut may.explain, false),
+            "temp_tables" => (&mut may.temp_tables, false),
             _ => {
                 let message = format!("`{word}` is none of: {}", WORDS.join(", "));
                 reader.complain(with_near(Diagnostic::error(message, span), &word, &WORDS));
@@ -155,15 +157,20 @@ fn rows(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<RelationName, RowRule>
     rows
 }
 
-fn lookup(reader: &mut Reader<'_>, key_span: Span, node: &Node) {
-    for (tag, span) in reader.texts(node) {
-        if let Err(why) = TagPattern::parse(&tag) {
-            reader.complain(Diagnostic::error(why, span));
+fn lookup(reader: &mut Reader<'_>, node: &Node) -> Vec<(TagPattern, Span)> {
+    let mut lookup = Vec::new();
+    for (tag, span) in reader.given_texts(node).unwrap_or_default() {
+        match TagPattern::parse(&tag) {
+            Ok(TagPattern::Rest) => {
+                let message =
+                    "`lookup` needs tags: `*` would be every column, unclassified ones too";
+                reader.complain(Diagnostic::error(message, span));
+            }
+            Ok(pattern) => lookup.push((pattern, span)),
+            Err(why) => reader.complain(Diagnostic::error(why, span)),
         }
     }
-    let message = "`lookup` is not available in this version: every use of these columns sees \
-                   their mask";
-    reader.complain(Diagnostic::warning(message, key_span));
+    lookup
 }
 
 fn functions(reader: &mut Reader<'_>, node: &Node) -> Vec<(RelationName, Span)> {
@@ -206,10 +213,7 @@ fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
                 limits.statement_seconds = reader.number(&entry.value, 1, STATEMENT_SECONDS_MAX);
             }
             "lookups_per_minute" => {
-                reader.number(&entry.value, 0, u64::from(u32::MAX));
-                let message = "`lookups_per_minute` has nothing to limit: `lookup` is not \
-                               available in this version";
-                reader.complain(Diagnostic::warning(message, entry.key_span));
+                limits.lookups_per_minute = reader.number(&entry.value, 0, u64::from(u32::MAX));
             }
             _ => reader.unknown_key(entry, &KEYS),
         }

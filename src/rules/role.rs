@@ -25,6 +25,8 @@ pub struct Role {
     pub rows: BTreeMap<RelationName, RowRule>,
     /// User functions the role may call, by schema and name (all overloads).
     pub functions: Vec<(RelationName, Span)>,
+    /// Tags of masked columns by whose true value rows may be found.
+    pub lookup: Vec<(TagPattern, Span)>,
     /// When not empty, the session must state one.
     pub purposes: Vec<String>,
     /// What a session may cost.
@@ -77,6 +79,8 @@ pub struct Limits {
     pub rows: Option<u64>,
     /// Seconds that one statement may run.
     pub statement_seconds: Option<u64>,
+    /// Values that a user may look up within a minute.
+    pub lookups_per_minute: Option<u64>,
 }
 
 /// `database_user:`

@@ -42,6 +42,7 @@ impl Journal {
         let record = StatementRecord {
             relations: statement.relations.clone(),
             writes: statement.writes.clone(),
+            lookups: statement.lookups.clone(),
             ..self.record(statement.shape.clone(), values, verdict)
         };
         let number = record.statement;
@@ -75,6 +76,7 @@ impl Journal {
             rule: None,
             relations: Vec::new(),
             writes: Vec::new(),
+            lookups: Vec::new(),
         }
     }
 

@@ -24,6 +24,7 @@
 
 mod attached;
 mod authenticating;
+mod budgets;
 mod catalogs;
 mod closing;
 mod doorkeeper;
@@ -57,6 +58,7 @@ use crate::upstream::Endpoint;
 use crate::wire::sasl::ProcessSecret;
 use attached::{Attached, Stage};
 use authenticating::{NotIn, authenticate};
+use budgets::Budgets;
 use catalogs::Catalogs;
 use closing::Farewell;
 use doorkeeper::Doorkeeper;
@@ -102,6 +104,7 @@ pub struct Proxy {
     registry: Arc<Registry>,
     doorkeeper: Arc<Doorkeeper>,
     catalogs: Catalogs,
+    lookups: Budgets,
     sessions: AtomicU64,
 }
 
@@ -118,6 +121,7 @@ impl Proxy {
             secret: ProcessSecret::random()?,
             registry: Arc::default(),
             doorkeeper: Arc::default(),
+            lookups: Budgets::default(),
             sessions: AtomicU64::new(0),
         }))
     }

@@ -6,13 +6,16 @@
 
 use std::sync::Arc;
 
+use super::budgets::Exhausted;
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
-use crate::audit::{RelationRead, RelationWritten};
+use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::grammar::shape;
+use crate::guard::Discretion;
 use crate::policy::RoleView;
 use crate::sql::{
-    self, Effect, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind, Written,
+    self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
+    Written,
 };
 
 /// Longer texts are planned on a thread of their own.
@@ -39,6 +42,8 @@ pub struct PlannedPart {
     pub text: String,
     /// For a COPY: what is sent to have its rows described.
     pub probe: Option<String>,
+    /// What of the plan an EXPLAIN may show.
+    pub discretion: Option<Arc<Discretion>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// For the audit.
@@ -74,13 +79,15 @@ fn plan_now(
     settings: &Settings,
     who: &Who,
 ) -> Result<Planned, Refusal> {
-    let path = &settings.current().search_path;
-    let speaker = Speaker::new(view, path, &who.user, who.acts_for_others);
+    let now = settings.current();
+    let speaker = Speaker::new(view, &now.search_path, &who.user, who.acts_for_others)
+        .with_temp_tables(&now.temp_tables);
     // What the settings will be when a statement's turn comes.
     let mut later = settings.clone();
     let mut follow = |effect: &Effect| {
         later.apply(effect, tag_of(effect));
-        Some(later.current().search_path.clone())
+        let now = later.current();
+        Some(Names { search_path: now.search_path.clone(), temp_tables: now.temp_tables.clone() })
     };
     let plan = sql::plan_following(text, speaker, &mut follow)?;
     let mut planned = Planned { statements: Vec::new() };
@@ -88,7 +95,7 @@ fn plan_now(
     for statement in plan.statements {
         judge(&statement, view, &settings)?;
         settings.apply(&statement.effect, tag_of(&statement.effect));
-        planned.statements.push(part(statement));
+        planned.statements.push(part(statement, view));
     }
     Ok(planned)
 }
@@ -217,6 +224,17 @@ pub fn unwritable() -> Refusal {
     refusal("54000", Reason::TooLarge, "scrim: the statement cannot be sent")
 }
 
+/// More lookups than a role's users may make.
+pub fn too_many_lookups(role: &str, limit: u64, exhausted: Exhausted) -> Refusal {
+    let message = format!("scrim: role `{role}` may look up {limit} values a minute");
+    let Exhausted(room) = exhausted;
+    let hint = match room {
+        Some(room) => format!("wait {} seconds", room.as_secs().saturating_add(1)),
+        None => "the statement alone looks up more than that".to_owned(),
+    };
+    Refusal { hint: Some(hint), ..refusal("42501", Reason::Lookups, &message) }
+}
+
 /// The error that stands for the rows beyond a role's limit.
 pub fn too_many_rows(role: &str, rows_max: u64) -> Refusal {
     let message =
@@ -231,27 +249,44 @@ fn refusal(code: &'static str, reason: Reason, message: &str) -> Refusal {
     Refusal { code, message: message.to_owned(), hint: None, position: None, reason, rule: None }
 }
 
-fn part(statement: PlannedStatement) -> PlannedPart {
+fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
+    let discretion = match statement.kind {
+        StatementKind::Explain { json } => {
+            Some(Arc::new(Discretion::new(view, &statement.reads, json)))
+        }
+        _ => None,
+    };
     let rewritten = !statement.writes.is_empty() || statement.reads.iter().any(|read| !read.open);
-    let facts = StatementFacts {
+    let mut facts = StatementFacts {
         shape: shape(&statement.canonical),
         rewritten,
         relations: statement.reads.into_iter().map(relation).collect(),
         writes: statement.writes.into_iter().map(written).collect(),
+        lookups: statement.lookups.into_iter().map(lookup).collect(),
     };
     let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
         // Of no version: the server describes it before anybody sees a row.
         let kind = Some(StatementKind::Select);
         Arc::new(Prepared::new(facts.clone(), kind, Effect::None, u64::MAX))
     });
+    if makes.is_some() {
+        // It looks nothing up; each EXECUTE will.
+        facts.lookups.clear();
+    }
     PlannedPart {
         text: statement.sql.as_str().to_owned(),
         probe: statement.probe.map(|probe| probe.as_str().to_owned()),
+        discretion,
         makes,
         facts,
         kind: statement.kind,
         effect: statement.effect,
     }
+}
+
+fn lookup(looked_up: LookedUp) -> LookupMade {
+    let LookedUp { schema, relation, column, values } = looked_up;
+    LookupMade { relation: format!("{schema}.{relation}"), column, values }
 }
 
 fn relation(read: Read) -> RelationRead {

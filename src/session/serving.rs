@@ -268,11 +268,17 @@ impl Serving {
                 let executed = made.or_else(|| self.pipeline.executed_by_name(name));
                 part.facts = executing(part.facts, executed.as_deref());
             }
+            if let Err(refusal) = self.spend(&part.facts) {
+                take_back(&mut self.attached, &sent, &refusal);
+                return Err(refusal);
+            }
             match self.attached.journal.accept(&part.facts, values.current()).await {
                 Ok(number) => {
                     values.apply(&part.effect, "");
-                    let PlannedPart { kind, effect, makes, .. } = part;
-                    let statement = SentStatement { number, kind, effect, makes, is_probe: false };
+                    let PlannedPart { kind, effect, discretion, makes, .. } = part;
+                    let is_probe = false;
+                    let statement =
+                        SentStatement { number, kind, effect, discretion, makes, is_probe };
                     for piece in part.probe.iter().chain([&part.text]) {
                         text.push_str(if text.is_empty() { "" } else { "; " });
                         text.push_str(piece);
@@ -283,7 +289,8 @@ impl Serving {
                     sent.push(statement);
                 }
                 Err(error) => {
-                    let refusal = planning_refused(&mut self.attached, &sent, &error);
+                    let refusal = super::journal::not_accepted(&error);
+                    take_back(&mut self.attached, &sent, &refusal);
                     return Err(refusal);
                 }
             }
@@ -299,13 +306,13 @@ impl Serving {
         let version = self.view.snapshot().version;
         let (text, prepared) = match (parts.next(), parts.next()) {
             (Some(part), None) => {
-                let PlannedPart { text, probe, makes, facts, kind, effect } = part;
+                let PlannedPart { text, probe, discretion, makes, facts, kind, effect } = part;
                 if kind == StatementKind::Show && effect != Effect::None {
                     // Executed for its first row only, it would have its effect and never say that it is complete.
                     return Err(planning::only_by_set());
                 }
                 let prepared = Prepared::new(facts, Some(kind), effect, version);
-                (text, prepared.with_probe(probe).with_made(makes))
+                (text, prepared.with_probe(probe).with_made(makes).with_discretion(discretion))
             }
             (None, _) => (String::new(), Prepared::new(empty_facts(), None, Effect::None, version)),
             (Some(_), Some(_)) => return Err(planning::several_in_parse()),
@@ -344,9 +351,19 @@ impl Serving {
             }
             _ => prepared.facts.clone(),
         };
+        self.spend(&facts)?;
         let values = self.pipeline.settings.current();
         let accepted = self.attached.journal.accept(&facts, values).await;
         accepted.map_err(|error| super::journal::not_accepted(&error))
+    }
+
+    /// Takes what a statement looks up from the user's budget.
+    fn spend(&self, facts: &StatementFacts) -> Result<(), Refusal> {
+        let Some(limit) = self.view.role().limits.lookups_per_minute else { return Ok(()) };
+        let values = facts.lookups.iter().fold(0_u64, |sum, one| sum.saturating_add(one.values));
+        let now = std::time::Instant::now();
+        let spent = self.proxy.lookups.spend(&self.who.user, values, limit, now);
+        spent.map_err(|exhausted| planning::too_many_lookups(&self.role, limit, exhausted))
     }
 
     async fn refuse(&mut self, shape: String, refusal: &Refusal) {
@@ -356,12 +373,7 @@ impl Serving {
 }
 
 /// Statements of a text whose records were taken before one was not: none of them is sent.
-fn planning_refused(
-    attached: &mut Attached,
-    sent: &[SentStatement],
-    error: &crate::audit::NotAccepted,
-) -> Refusal {
-    let refusal = super::journal::not_accepted(error);
+fn take_back(attached: &mut Attached, sent: &[SentStatement], refusal: &Refusal) {
     let sent = sent.iter().filter(|statement| !statement.is_probe);
     attached.out.events.extend(sent.map(|statement| Event::Completed {
         statement: statement.number,
@@ -369,14 +381,14 @@ fn planning_refused(
         bytes: 0,
         error: Some(refusal.code.to_owned()),
     }));
-    refusal
 }
 
 /// An EXECUTE reads what the statement reads that it names.
 fn executing(facts: StatementFacts, executed: Option<&Prepared>) -> StatementFacts {
     match executed {
-        Some(Prepared { facts: StatementFacts { rewritten, relations, .. }, .. }) => {
-            StatementFacts { rewritten: *rewritten, relations: relations.clone(), ..facts }
+        Some(Prepared { facts: StatementFacts { rewritten, relations, lookups, .. }, .. }) => {
+            let (relations, lookups) = (relations.clone(), lookups.clone());
+            StatementFacts { rewritten: *rewritten, relations, lookups, ..facts }
         }
         None => facts,
     }
@@ -388,6 +400,7 @@ fn empty_facts() -> StatementFacts {
         rewritten: false,
         relations: Vec::new(),
         writes: Vec::new(),
+        lookups: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! INVARIANT: nothing here changes before the server has said that the statement succeeded.
 //! <https://www.postgresql.org/docs/current/sql-set.html>
 
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, TempTables};
 use crate::sql::Effect;
 
 /// The settings that Scrim follows.
@@ -17,6 +17,8 @@ pub struct Values {
     pub purpose: Option<String>,
     /// `scrim.end_user`
     pub end_user: Option<String>,
+    /// Temporary tables.
+    pub temp_tables: TempTables,
 }
 
 /// The values in force, and those that a ROLLBACK, COMMIT or RESET brings back.
@@ -96,9 +98,28 @@ impl Settings {
                 }
                 self.current.search_path = path;
             }
-            Effect::ResetAll | Effect::DiscardAll => {
+            Effect::ResetAll => {
+                let temp_tables = std::mem::take(&mut self.current.temp_tables);
+                self.lasting = Values { temp_tables, ..self.start.clone() };
+                self.current = self.lasting.clone();
+            }
+            Effect::DiscardAll => {
                 self.lasting = self.start.clone();
                 self.current = self.start.clone();
+            }
+            Effect::CreateTemp { name, until_commit } => {
+                self.lasting.temp_tables.add(name, *until_commit);
+                self.current.temp_tables.add(name, *until_commit);
+            }
+            Effect::DropTemp(names) => {
+                for name in names {
+                    self.lasting.temp_tables.remove(name);
+                    self.current.temp_tables.remove(name);
+                }
+            }
+            Effect::DiscardTemp => {
+                self.lasting.temp_tables = TempTables::default();
+                self.current.temp_tables = TempTables::default();
             }
             Effect::Purpose(purpose) => {
                 let purpose = purpose.clone().or_else(|| self.start.purpose.clone());
@@ -136,6 +157,7 @@ impl Settings {
     }
 
     fn commit(&mut self) {
+        self.lasting.temp_tables.commit();
         self.current = self.lasting.clone();
         self.before = self.lasting.clone();
         self.end_transaction();
@@ -171,7 +193,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::{Settings, Values};
-    use crate::catalog::SearchPath;
+    use crate::catalog::{SearchPath, TempTables};
     use crate::sql::Effect;
 
     fn path(name: &str) -> SearchPath {
@@ -179,7 +201,12 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings::new(Values { search_path: path("start"), purpose: None, end_user: None })
+        Settings::new(Values {
+            search_path: path("start"),
+            purpose: None,
+            end_user: None,
+            temp_tables: TempTables::default(),
+        })
     }
 
     fn set(local: bool, name: &str) -> Effect {
@@ -266,5 +293,37 @@ mod tests {
         settings.ready_idle();
         assert_eq!(now(&settings), "start");
         assert_eq!(settings.current().purpose, None);
+    }
+
+    #[test]
+    fn temporary_tables_come_and_go_with_their_transaction() {
+        let mut settings = settings();
+        let make =
+            |name: &str, until_commit| Effect::CreateTemp { name: name.into(), until_commit };
+        let names = |settings: &Settings| {
+            let all = ["a", "b", "c"];
+            all.into_iter()
+                .filter(|name| settings.current().temp_tables.contains(name))
+                .collect::<String>()
+        };
+        run(&mut settings, &[Effect::Begin, make("a", false), make("b", true)]);
+        assert_eq!(names(&settings), "ab");
+        settings.apply(&Effect::Commit { chain: false }, "COMMIT");
+        settings.ready_idle();
+        assert_eq!(names(&settings), "a");
+        run(&mut settings, &[Effect::Begin, make("c", false), Effect::DropTemp(vec!["a".into()])]);
+        assert_eq!(names(&settings), "c");
+        run(&mut settings, &[Effect::Rollback { chain: false }]);
+        settings.ready_idle();
+        assert_eq!(names(&settings), "a");
+        run(&mut settings, &[Effect::ResetAll]);
+        settings.ready_idle();
+        assert_eq!(names(&settings), "a");
+        run(&mut settings, &[make("b", true)]);
+        settings.ready_idle();
+        assert_eq!(names(&settings), "a");
+        run(&mut settings, &[Effect::DiscardTemp]);
+        settings.ready_idle();
+        assert_eq!(names(&settings), "");
     }
 }

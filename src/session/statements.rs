@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::audit::{RelationRead, RelationWritten};
-use crate::guard::Breach;
+use crate::audit::{LookupMade, RelationRead, RelationWritten};
+use crate::guard::{Breach, Discretion};
 use crate::sql::{Effect, StatementKind};
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
@@ -25,6 +25,8 @@ pub struct StatementFacts {
     pub relations: Vec<RelationRead>,
     /// What it writes.
     pub writes: Vec<RelationWritten>,
+    /// What it finds by true values.
+    pub lookups: Vec<LookupMade>,
 }
 
 /// A statement that was planned and sent in a Parse.
@@ -39,6 +41,8 @@ pub struct Prepared {
     pub makes: Option<Arc<Prepared>>,
     /// For a COPY: a query without rows that is described as its rows would be.
     pub probe: Option<String>,
+    /// For an EXPLAIN: what of the plan it may show.
+    pub discretion: Option<Arc<Discretion>>,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -67,7 +71,16 @@ impl Prepared {
     ) -> Prepared {
         let judged_under = AtomicU64::new(version);
         let rows = Mutex::new(Rows::Unknown);
-        Prepared { facts, kind, effect, makes: None, probe: None, judged_under, rows }
+        Prepared {
+            facts,
+            kind,
+            effect,
+            makes: None,
+            probe: None,
+            discretion: None,
+            judged_under,
+            rows,
+        }
     }
 
     /// A COPY, whose rows are described by a query of their own.
@@ -78,6 +91,11 @@ impl Prepared {
     /// A PREPARE, which makes another statement.
     pub fn with_made(self, makes: Option<Arc<Prepared>>) -> Prepared {
         Prepared { makes, ..self }
+    }
+
+    /// An EXPLAIN, whose rows are edited.
+    pub fn with_discretion(self, discretion: Option<Arc<Discretion>>) -> Prepared {
+        Prepared { discretion, ..self }
     }
 
     /// True for statements whose description is asked for after Parse.
@@ -199,6 +217,9 @@ impl Statements {
                 self.drop_portals();
             }
             Effect::None
+            | Effect::CreateTemp { .. }
+            | Effect::DropTemp(_)
+            | Effect::DiscardTemp
             | Effect::Execute(_)
             | Effect::Fetch(_)
             | Effect::Begin

@@ -12,7 +12,7 @@ use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Event, Txn};
 use super::settings::Values;
 use super::statements::StatementFacts;
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, TempTables};
 use crate::grammar::shape;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
 
@@ -50,7 +50,12 @@ impl Untouched {
     pub fn new(attached: Attached, purpose: Option<String>, end_user: Option<String>) -> Untouched {
         Untouched {
             attached,
-            values: Values { search_path: SearchPath::default(), purpose, end_user },
+            values: Values {
+                search_path: SearchPath::default(),
+                purpose,
+                end_user,
+                temp_tables: TempTables::default(),
+            },
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
             due: VecDeque::new(),
@@ -178,8 +183,13 @@ impl Untouched {
     /// Audits a text and keeps the books. False: the text is not to be sent, and the client has been told.
     async fn note(&mut self, tag: u8, text: Option<String>) -> Result<bool, Ending> {
         if let Some(shape) = text {
-            let (relations, writes) = (Vec::new(), Vec::new());
-            let facts = StatementFacts { shape, rewritten: false, relations, writes };
+            let facts = StatementFacts {
+                shape,
+                rewritten: false,
+                relations: Vec::new(),
+                writes: Vec::new(),
+                lookups: Vec::new(),
+            };
             match self.attached.journal.accept(&facts, &self.values).await {
                 Ok(number) if self.open.len() < GROUP_STATEMENTS_MAX => self.open.push(number),
                 Ok(_) => self.is_muddled = true,

@@ -17,7 +17,7 @@ use super::planning::Who;
 use super::registry::Presence;
 use super::settings::Values;
 use crate::audit::SessionFacts;
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, TempTables};
 use crate::config::PseudonymKey;
 use crate::policy::RoleView;
 use crate::rules::{Limits, Role, User};
@@ -198,7 +198,12 @@ async fn masked(
         who: Who { user: user.name.as_str().into(), acts_for_others: user.acts_for_others },
         lease,
         view,
-        start: Values { search_path, purpose: wishes.purpose, end_user: wishes.end_user },
+        start: Values {
+            search_path,
+            purpose: wishes.purpose,
+            end_user: wishes.end_user,
+            temp_tables: TempTables::default(),
+        },
     })
 }
 

@@ -5,6 +5,7 @@ use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{self, CopyStmt, DefElem};
 
 use super::Speaker;
+use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::{Target, resolve_named};
 use crate::catalog::{Relation, RelationKind};
@@ -111,6 +112,9 @@ fn of_table(
     speaker: Speaker<'_>,
 ) -> Result<String, Refusal> {
     let target = resolve_named(speaker, table)?;
+    if let Target::Hole(Content::Temporary { .. }) = target {
+        return of_temporary(table, list);
+    }
     let (schema, name) = target.name();
     let relation = speaker.view.snapshot().relation_named(schema, name);
     let relation = relation.ok_or_else(|| Refusal::no_such_relation(&table.relname))?;
@@ -156,6 +160,19 @@ fn of_table(
         columns.join(", "),
         quote_identifier(&table.relname)
     ))
+}
+
+/// Of a temporary table nothing is known but its name.
+fn of_temporary(table: &protobuf::RangeVar, list: &[protobuf::Node]) -> Result<String, Refusal> {
+    let mut columns = Vec::new();
+    for item in list {
+        let Some(Node::String(name)) = &item.node else {
+            return Err(Refusal::not_understood("a COPY list that holds no names"));
+        };
+        columns.push(quote_identifier(&name.sval));
+    }
+    let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
+    Ok(format!("SELECT {columns} FROM {}", quote_identifier(&table.relname)))
 }
 
 fn visible_columns<'a>(target: &'a Target, relation: &'a Relation) -> Vec<&'a str> {

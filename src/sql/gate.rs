@@ -9,11 +9,14 @@ use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 
 use super::Speaker;
 use super::copy::{self, CopyOut};
+use super::explain;
+use super::kind_name::kind_name;
 use super::own;
 use super::refusal::Refusal;
 use super::resolve::resolve_named;
 use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
+use super::temporary;
 use super::write;
 use crate::catalog::SearchPath;
 use crate::grammar::{deparse, quote_identifier};
@@ -35,8 +38,6 @@ pub(super) enum Gated {
     },
     /// To the rewriter of what writes.
     Write,
-    /// To who plans a COPY from the client.
-    CopyIn,
     /// The query in it to the rewriter, and out with what stands around it.
     Wrapped(Box<Wrapped>),
 }
@@ -70,6 +71,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             | Node::FetchStmt(_)
             | Node::PrepareStmt(_)
             | Node::ExecuteStmt(_)
+            | Node::ExplainStmt(_)
     );
     if reads && !role.may.read && !role.may.everything {
         return refused(&kind_name(node));
@@ -77,6 +79,11 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
     // What is written may be read by RETURNING, and conditions read in any case.
     let may_write = role.may.read && role.may.write;
     match node {
+        Node::InsertStmt(statement)
+            if statement.relation.iter().any(|name| temporary::is_temporary(name, speaker)) =>
+        {
+            temporary::insert(statement, speaker)
+        }
         Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_)
             if may_write =>
         {
@@ -86,10 +93,16 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::SelectStmt(select) if select.into_clause.is_none() => {
             match set_config::search_path_of(select, speaker) {
                 Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
-                None => Ok(Gated::Query),
+                None => Ok(restriction(statement, select).unwrap_or(Gated::Query)),
             }
         }
-        Node::SelectStmt(_) => refused("SELECT INTO"),
+        Node::SelectStmt(select) => temporary::select_into(select, speaker),
+        Node::CreateTableAsStmt(statement) => temporary::create_as(statement, speaker),
+        Node::CreateStmt(statement) => temporary::create(statement, speaker),
+        Node::DropStmt(statement) => temporary::drop(statement, speaker),
+        Node::TruncateStmt(statement) => temporary::truncate(statement, speaker),
+        Node::IndexStmt(statement) => temporary::index(statement, speaker),
+        Node::VacuumStmt(statement) => temporary::analyze(statement, speaker),
         Node::TransactionStmt(transaction) => {
             let Some(effect) = transaction_effect(transaction) else {
                 return refused("two-phase commit");
@@ -108,9 +121,9 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::DiscardStmt(discard) => {
             let effect = match discard.target() {
                 DiscardMode::DiscardAll => Effect::DiscardAll,
+                DiscardMode::DiscardTemp => Effect::DiscardTemp,
                 DiscardMode::DiscardPlans
                 | DiscardMode::DiscardSequences
-                | DiscardMode::DiscardTemp
                 | DiscardMode::Undefined => Effect::None,
             };
             pass(statement, StatementKind::Discard, effect)
@@ -133,18 +146,36 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::ExecuteStmt(execute) => {
             wrapped(node, StatementKind::Execute, Effect::Execute(execute.name.clone()))
         }
-        Node::CopyStmt(copy) if copy.is_from && may_write => Ok(Gated::CopyIn),
+        Node::CopyStmt(copy) if copy.is_from && may_write => Ok(Gated::Write),
         Node::CopyStmt(statement) => {
             let CopyOut { node, written, made, extra_messages } = copy::judge(statement, speaker)?;
             let kind = StatementKind::Copy { extra_messages };
             let effect = Effect::None;
             Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made, kind, effect })))
         }
+        Node::ExplainStmt(statement) => {
+            let written = node.clone();
+            let (node, json) = explain::judge(statement, speaker)?;
+            let (kind, effect) = (StatementKind::Explain { json }, Effect::None);
+            Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
+        }
         Node::LockStmt(lock) if lock.mode == ACCESS_SHARE => self::lock(lock, speaker),
         // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
         Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
         other => refused(&kind_name(other)),
     }
+}
+
+/// pg_dump's way of restricting itself.
+fn restriction(statement: &protobuf::RawStmt, select: &protobuf::SelectStmt) -> Option<Gated> {
+    // Most statements are not printed for it.
+    let [from] = select.from_clause.as_slice() else { return None };
+    match &from.node {
+        Some(Node::RangeVar(relation)) if relation.relname == "pg_settings" => {}
+        _ => return None,
+    }
+    let text = set_config::restriction_of(&deparse(statement).ok()?)?.to_owned();
+    Some(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None })
 }
 
 /// LOCK TABLE … IN ACCESS SHARE MODE, the lock that a SELECT takes: pg_dump asks for it.
@@ -165,8 +196,8 @@ fn lock(lock: &protobuf::LockStmt, speaker: Speaker<'_>) -> Result<Gated, Refusa
 }
 
 fn wrapped(node: &Node, kind: StatementKind, effect: Effect) -> Result<Gated, Refusal> {
-    let (node, written) = (node.clone(), node.clone());
-    Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
+    let wrapped = Wrapped { node: node.clone(), written: node.clone(), made: false, kind, effect };
+    Ok(Gated::Wrapped(Box::new(wrapped)))
 }
 
 fn query_in(query: &Option<Box<protobuf::Node>>) -> Option<&Node> {
@@ -318,55 +349,6 @@ fn value(node: &Node) -> Option<String> {
     }
 }
 
-/// A statement's kind in the words of SQL, for people.
-fn kind_name(node: &Node) -> String {
-    let known = match node {
-        Node::SelectStmt(_) => "SELECT",
-        Node::InsertStmt(_) => "INSERT",
-        Node::UpdateStmt(_) => "UPDATE",
-        Node::DeleteStmt(_) => "DELETE",
-        Node::MergeStmt(_) => "MERGE",
-        Node::CopyStmt(_) => "COPY",
-        Node::DoStmt(_) => "DO",
-        Node::CallStmt(_) => "CALL",
-        Node::ExplainStmt(_) => "EXPLAIN",
-        Node::PrepareStmt(_) => "PREPARE",
-        Node::ExecuteStmt(_) => "EXECUTE",
-        Node::DeclareCursorStmt(_) => "DECLARE",
-        Node::FetchStmt(_) => "FETCH",
-        Node::CreateTableAsStmt(_) => "CREATE TABLE AS",
-        Node::CreateStmt(_) => "CREATE TABLE",
-        Node::ViewStmt(_) => "CREATE VIEW",
-        Node::CreateFunctionStmt(_) => "CREATE FUNCTION",
-        Node::CreateRoleStmt(_) => "CREATE ROLE",
-        Node::AlterRoleStmt(_) | Node::AlterRoleSetStmt(_) => "ALTER ROLE",
-        Node::GrantStmt(_) | Node::GrantRoleStmt(_) => "GRANT",
-        Node::DropStmt(_) => "DROP",
-        Node::TruncateStmt(_) => "TRUNCATE",
-        Node::AlterTableStmt(_) => "ALTER TABLE",
-        Node::IndexStmt(_) => "CREATE INDEX",
-        Node::LockStmt(_) => "LOCK",
-        Node::LoadStmt(_) => "LOAD",
-        Node::ListenStmt(_) => "LISTEN",
-        Node::NotifyStmt(_) => "NOTIFY",
-        Node::VacuumStmt(_) => "VACUUM",
-        Node::ConstraintsSetStmt(_) => "SET CONSTRAINTS",
-        Node::AlterSystemStmt(_) => "ALTER SYSTEM",
-        Node::CheckPointStmt(_) => "CHECKPOINT",
-        Node::CreateExtensionStmt(_) => "CREATE EXTENSION",
-        Node::CreateTrigStmt(_) => "CREATE TRIGGER",
-        Node::CreateSchemaStmt(_) => "CREATE SCHEMA",
-        Node::RuleStmt(_) => "CREATE RULE",
-        Node::CommentStmt(_) => "COMMENT",
-        Node::RefreshMatViewStmt(_) => "REFRESH MATERIALIZED VIEW",
-        Node::ReindexStmt(_) => "REINDEX",
-        Node::ReassignOwnedStmt(_) => "REASSIGN OWNED",
-        Node::SecLabelStmt(_) => "SECURITY LABEL",
-        _ => "of this kind",
-    };
-    known.to_owned()
-}
-
 /// Kinds of statements that pass the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
@@ -398,6 +380,15 @@ pub enum StatementKind {
     },
     /// COPY … FROM STDIN.
     CopyIn,
+    /// EXPLAIN.
+    Explain {
+        /// The plan comes as JSON, in one row; else as text, a row a line.
+        json: bool,
+    },
+    /// CREATE TEMP TABLE AS, and INSERT into a temporary table.
+    TempTable,
+    /// Other statements that make, change or drop temporary tables.
+    Definition,
     /// DEALLOCATE, DISCARD, CLOSE.
     Discard,
 }
@@ -413,10 +404,13 @@ impl StatementKind {
             | StatementKind::Execute
             | StatementKind::Write { .. }
             | StatementKind::CopyIn
+            | StatementKind::Explain { .. }
+            | StatementKind::TempTable
             | StatementKind::Copy { .. } => true,
             StatementKind::Transaction
             | StatementKind::Set
             | StatementKind::Show
+            | StatementKind::Definition
             | StatementKind::Discard => false,
         }
     }
@@ -428,6 +422,7 @@ impl StatementKind {
             | StatementKind::Show
             | StatementKind::Fetch
             | StatementKind::Write { returning: true }
+            | StatementKind::Explain { .. }
             | StatementKind::Execute => true,
             StatementKind::Write { returning: false }
             | StatementKind::Transaction
@@ -436,6 +431,8 @@ impl StatementKind {
             | StatementKind::Cursor
             | StatementKind::Prepare
             | StatementKind::CopyIn
+            | StatementKind::TempTable
+            | StatementKind::Definition
             | StatementKind::Copy { .. } => false,
         }
     }
@@ -475,6 +472,17 @@ pub enum Effect {
     ResetAll,
     /// DISCARD ALL.
     DiscardAll,
+    /// A temporary table has been made.
+    CreateTemp {
+        /// Its name.
+        name: String,
+        /// ON COMMIT DROP
+        until_commit: bool,
+    },
+    /// DROP TABLE of temporary tables.
+    DropTemp(Vec<String>),
+    /// DISCARD TEMP.
+    DiscardTemp,
     /// PREPARE name: a statement of that name can be executed, by the protocol too.
     Prepare(String),
     /// EXECUTE name. Changes nothing; what it reads is what that statement reads.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::grammar::RESERVED_SCHEMA;
+use super::temporary::TEMP_SCHEMA;
+use crate::grammar::{RESERVED_SCHEMA, quote_identifier};
 use crate::policy::{ColumnAccess, Template, View, ViewBody};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
@@ -18,6 +19,29 @@ pub(super) struct Hole {
     pub(super) only: bool,
     /// `TABLESAMPLE …`, made by the rewriter of constants.
     pub(super) sample: Option<String>,
+    /// Conditions on true values.
+    pub(super) lookups: Vec<Lookup>,
+    /// System columns that the statement names; their names are PostgreSQL's own.
+    pub(super) system_columns: Vec<&'static str>,
+}
+
+/// `column = value`, or one of several values.
+#[derive(Debug, Clone)]
+pub(super) struct Lookup {
+    /// The column's name.
+    pub(super) column: String,
+    /// `lower(column)` is compared.
+    pub(super) lower: bool,
+    /// Constants and parameters.
+    pub(super) operands: Vec<Operand>,
+}
+
+/// A constant or a parameter. Its text is the rewriter's, and proven with the statement.
+#[derive(Debug, Clone)]
+pub(super) struct Operand {
+    pub(super) text: String,
+    /// `lower(…)` is around it.
+    pub(super) lower: bool,
 }
 
 /// What goes into a hole.
@@ -36,6 +60,11 @@ pub(super) enum Content {
         /// The sub-select, in parentheses.
         sql: String,
     },
+    /// A temporary table of the session.
+    Temporary {
+        /// Its name; the schema is `pg_temp`.
+        name: String,
+    },
 }
 
 impl Content {
@@ -44,6 +73,7 @@ impl Content {
             Content::Masked(template) => &template.schema,
             Content::View(view, _) => &view.template.schema,
             Content::System { schema, .. } => schema,
+            Content::Temporary { .. } => TEMP_SCHEMA,
         }
     }
 
@@ -52,6 +82,7 @@ impl Content {
             Content::Masked(template) => &template.name,
             Content::View(view, _) => &view.template.name,
             Content::System { name, .. } => name,
+            Content::Temporary { name } => name,
         }
     }
 
@@ -60,7 +91,7 @@ impl Content {
         match self {
             Content::Masked(template) => Some(&template.columns),
             Content::View(view, _) => Some(&view.template.columns),
-            Content::System { .. } => None,
+            Content::System { .. } | Content::Temporary { .. } => None,
         }
     }
 
@@ -68,7 +99,7 @@ impl Content {
         match self {
             Content::Masked(template) => Some(template.clone()),
             Content::View(view, _) => Some(view.template.clone()),
-            Content::System { .. } => None,
+            Content::System { .. } | Content::Temporary { .. } => None,
         }
     }
 }
@@ -77,9 +108,45 @@ impl Hole {
     /// The sub-select, in parentheses. Views and system relations have no children and are not sampled.
     pub(super) fn sql(&self) -> String {
         match &self.content {
-            Content::Masked(template) => template.sql(self.only, self.sample.as_deref()),
+            Content::Masked(template) => {
+                let conditions: Vec<String> =
+                    self.lookups.iter().map(|lookup| lookup.condition(&template.name)).collect();
+                let sample = self.sample.as_deref();
+                template.sql(self.only, sample, &conditions, &self.system_columns)
+            }
             Content::View(view, body) => view.sql(body),
             Content::System { sql, .. } => sql.clone(),
+            Content::Temporary { name } => {
+                temporary(name, self.only, self.sample.as_deref().unwrap_or_default())
+            }
         }
+    }
+}
+
+/// A temporary table, in a form whose columns come from no table that the guard would have to know: of a UNION the
+/// server says that they come from nowhere. The second half is empty, and the planner drops it.
+fn temporary(name: &str, only: bool, sample: &str) -> String {
+    let only = if only { "ONLY " } else { "" };
+    let name = format!("{TEMP_SCHEMA}.{}", quote_identifier(name));
+    format!("(SELECT * FROM {only}{name} {sample} UNION ALL SELECT * FROM {name} WHERE false)")
+}
+
+impl Lookup {
+    /// The condition over the relation's own row.
+    fn condition(&self, relation: &str) -> String {
+        let lowered = |text: String, lower: bool| match lower {
+            true => format!("pg_catalog.lower({text})"),
+            false => text,
+        };
+        let column = format!("{}.{}", quote_identifier(relation), quote_identifier(&self.column));
+        let column = lowered(column, self.lower);
+        let equal = |operand: &Operand| {
+            format!(
+                "{column} OPERATOR(pg_catalog.=) {}",
+                lowered(operand.text.clone(), operand.lower)
+            )
+        };
+        let any: Vec<String> = self.operands.iter().map(equal).collect();
+        format!("({})", any.join(" OR "))
     }
 }

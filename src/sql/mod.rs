@@ -4,10 +4,14 @@
 //! The rewriter is not trusted; the verifier is: a [`VerifiedSql`] has no other constructor than `fill`.
 //! Pure: no clock, no I/O.
 
+mod any_operator;
 mod copy;
+mod explain;
 mod fill;
 mod gate;
 mod hole;
+mod kind_name;
+mod lookups;
 mod own;
 mod place;
 mod reads;
@@ -17,6 +21,7 @@ mod rewrite;
 mod set_config;
 mod settings;
 mod system;
+mod temporary;
 mod types;
 mod verify;
 mod view;
@@ -25,8 +30,10 @@ mod write;
 
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
+pub use lookups::LookedUp;
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
+pub use system::{readable_catalogs, telling_columns};
 pub use view::closed_views;
 pub use write::Written;
 
@@ -35,7 +42,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf::RawStmt;
 use pg_query::protobuf::node::Node;
 
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, TempTables};
 use crate::grammar;
 pub use crate::policy::Read;
 use crate::policy::RoleView;
@@ -55,6 +62,8 @@ pub struct Speaker<'a> {
     pub user: &'a str,
     /// May state `scrim.end_user`.
     pub acts_for_others: bool,
+    /// The session's temporary tables.
+    pub temp_tables: &'a TempTables,
     /// How many views the text stands in, one inside the other; 0: it is the client's own.
     views: usize,
 }
@@ -67,7 +76,13 @@ impl<'a> Speaker<'a> {
         user: &'a str,
         acts_for_others: bool,
     ) -> Speaker<'a> {
-        Speaker { view, search_path, user, acts_for_others, views: 0 }
+        let temp_tables = TempTables::NONE;
+        Speaker { view, search_path, user, acts_for_others, temp_tables, views: 0 }
+    }
+
+    /// With the session's temporary tables.
+    pub fn with_temp_tables(self, temp_tables: &'a TempTables) -> Speaker<'a> {
+        Speaker { temp_tables, ..self }
     }
 }
 
@@ -93,7 +108,10 @@ pub struct PlannedStatement {
     pub reads: Vec<Read>,
     /// What it writes.
     pub writes: Vec<Written>,
-    /// For a COPY, whose rows come without a description: a query that gives none, and whose description is theirs.
+    /// What it finds by true values.
+    pub lookups: Vec<LookedUp>,
+    /// For a COPY or a new temporary table, whose rows nobody describes: a query that gives none, and whose description
+    /// is theirs.
     pub probe: Option<VerifiedSql>,
 }
 
@@ -102,23 +120,36 @@ pub fn plan(text: &str, speaker: Speaker<'_>) -> Result<Plan, Refusal> {
     plan_following(text, speaker, &mut |_| None)
 }
 
-/// Plans a text whose statements may change the search_path for those behind them: `follow` is told of each
-/// effect and gives the search_path from there on, if it has changed.
+/// How names without a schema are understood.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// search_path
+    pub search_path: SearchPath,
+    /// Temporary tables, which come before it.
+    pub temp_tables: TempTables,
+}
+
+/// Plans a text whose statements may change what names mean for those behind them: `follow` is told of each effect
+/// and says what they mean from there on, if it has changed.
 pub fn plan_following(
     text: &str,
     speaker: Speaker<'_>,
-    follow: &mut dyn FnMut(&Effect) -> Option<SearchPath>,
+    follow: &mut dyn FnMut(&Effect) -> Option<Names>,
 ) -> Result<Plan, Refusal> {
     // `user` is a reserved word, so PostgreSQL's grammar takes the name in quotes only.
     let text = if own::is_show_user(text) { "SHOW scrim.\"user\"" } else { text };
     let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
     let mut planned = Vec::with_capacity(statements.len());
-    let mut search_path = speaker.search_path.clone();
+    let mut names = Names {
+        search_path: speaker.search_path.clone(),
+        temp_tables: speaker.temp_tables.clone(),
+    };
     for statement in &statements {
-        let speaker = Speaker { search_path: &search_path, ..speaker };
+        let Names { search_path, temp_tables } = &names;
+        let speaker = Speaker { search_path, temp_tables, ..speaker };
         let statement = plan_statement(text, statement, speaker)?;
-        if let Some(path) = follow(&statement.effect) {
-            search_path = path;
+        if let Some(changed) = follow(&statement.effect) {
+            names = changed;
         }
         planned.push(statement);
     }
@@ -133,10 +164,6 @@ fn plan_statement(
     match gate::judge(statement, speaker)? {
         Gated::Query => plan_query(text, statement, speaker),
         Gated::Write => write::plan(text, statement, speaker),
-        Gated::CopyIn => match statement.stmt.as_ref().and_then(|node| node.node.as_ref()) {
-            Some(Node::CopyStmt(copy)) => write::plan_copy(copy, speaker),
-            _ => Err(Refusal::not_understood("a COPY that is none")),
-        },
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
             canonical: text.clone(),
             sql: VerifiedSql::of_gate(text),
@@ -144,6 +171,7 @@ fn plan_statement(
             effect,
             reads: Vec::new(),
             writes: Vec::new(),
+            lookups: Vec::new(),
             probe: None,
         }),
         Gated::Wrapped(wrapped) => {
@@ -174,6 +202,7 @@ fn plan_query(
         effect: Effect::None,
         reads,
         writes: Vec::new(),
+        lookups: lookups::of(&rewritten.holes),
         probe: None,
     })
 }
@@ -197,14 +226,17 @@ fn plan_wrapped(
     let inner = wrapped::raw(Node::SelectStmt(Box::new(inner)));
     let Query { mut rewritten, reads, parameters, .. } = query(text, &inner, speaker)?;
     let probe = match node {
-        Node::CopyStmt(_) => Some(probe(&rewritten, &parameters, speaker)?),
+        Node::CopyStmt(_) | Node::CreateTableAsStmt(_) | Node::InsertStmt(_) => {
+            Some(probe(&rewritten, &parameters, speaker)?)
+        }
         _ => None,
     };
     rewritten.text = shell.around(&rewritten.text)?;
     let places = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
-    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes: Vec::new(), probe })
+    let lookups = lookups::of(&rewritten.holes);
+    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes: Vec::new(), lookups, probe })
 }
 
 /// The query without a row, proven like any other.
@@ -238,8 +270,10 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
-    let rewritten = match rewrite::read(&canonical) {
-        Ok(tree) if is_faithful(&tree.to_string(), &canonical) => rewrite::rewrite(tree, speaker)?,
+    let plain = any_operator::plain(&canonical, speaker);
+    let read = plain.as_ref().unwrap_or(&canonical);
+    let rewritten = match rewrite::read(read) {
+        Ok(tree) if is_faithful(&tree.to_string(), read) => rewrite::rewrite(tree, speaker)?,
         Ok(_) | Err(_) => place::place(&canonical, speaker)?,
     };
     Ok(Query { canonical, rewritten, reads, parameters: written.parameters })

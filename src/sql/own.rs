@@ -5,6 +5,7 @@
 
 use super::Speaker;
 use super::refusal::{Reason, Refusal};
+use crate::catalog::{Relation, RelationKind};
 use crate::policy::{Access, ColumnVerdict};
 
 /// The text that answers a SHOW; `None`: it is PostgreSQL's setting.
@@ -40,7 +41,7 @@ pub(super) fn is_show_user(text: &str) -> bool {
 fn masks(speaker: Speaker<'_>) -> String {
     let snapshot = speaker.view.snapshot();
     let mut relations: Vec<_> =
-        snapshot.relations.values().filter(|relation| !relation.is_system()).collect();
+        snapshot.relations.values().filter(|relation| is_listed(relation)).collect();
     relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
     let mut rows = Vec::new();
     for relation in relations {
@@ -69,6 +70,11 @@ fn masks(speaker: Speaker<'_>) -> String {
         );
     }
     format!("SELECT {columns} FROM (VALUES {}) AS masks({columns})", rows.join(", "))
+}
+
+/// A sequence holds nothing of anybody.
+fn is_listed(relation: &Relation) -> bool {
+    !relation.is_system() && relation.kind != RelationKind::Sequence
 }
 
 /// A purpose must be one of the role's.

@@ -10,13 +10,17 @@ use super::Speaker;
 use super::hole::{HOLE_SCHEMA, Hole};
 use super::refusal::Refusal;
 use super::resolve::{Target, resolve};
-use super::rewrite::Rewritten;
+use super::rewrite::{Rewritten, may_mention};
+use super::system;
 use super::verify::AsWritten;
 use crate::grammar;
 
 /// Puts holes into a canonical text.
 pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, Refusal> {
     let lost = || Refusal::not_understood("neither sqlparser nor the scanner can place it");
+    if system::has_absent(speaker) && may_mention(canonical) {
+        return Err(lost());
+    }
     let statements = grammar::parse(canonical).map_err(|error| Refusal::syntax(&error))?;
     let [statement] = statements.as_slice() else { return Err(lost()) };
     let mut relations = grammar::prove(statement, &AsWritten(speaker))
@@ -51,7 +55,13 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
                 if relation.alias.is_none() {
                     placed.text.push_str(&format!(" AS {}", quoted(&relation.name)));
                 }
-                placed.holes.push(Hole { content, only: false, sample: None });
+                placed.holes.push(Hole {
+                    content,
+                    only: false,
+                    sample: None,
+                    lookups: Vec::new(),
+                    system_columns: Vec::new(),
+                });
             }
         }
         rest = end;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::hole::Content;
 use super::resolve::Target;
+use super::temporary::TEMP_SCHEMA;
 use super::{Read, Speaker};
 use crate::grammar::{Proof, RelationUse};
 use crate::policy::ColumnVerdict;
@@ -49,6 +50,14 @@ pub(super) fn add(
             clear: BTreeSet::new(),
             masked: BTreeSet::new(),
             filtered: true,
+        },
+        Target::Hole(Content::Temporary { name }) => Read {
+            schema: TEMP_SCHEMA.to_owned(),
+            relation: name.clone(),
+            open: true,
+            clear: BTreeSet::new(),
+            masked: BTreeSet::new(),
+            filtered: false,
         },
         Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
             let Some(template) = content.template() else { return };

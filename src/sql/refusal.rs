@@ -104,6 +104,37 @@ impl Refusal {
         Refusal { hint: Some(hint.to_owned()), ..Refusal::copy_option(name) }
     }
 
+    /// What a temporary table of a masked role cannot be.
+    pub(super) fn temporary(why: &str) -> Refusal {
+        let message = format!("scrim: a temporary table {why}");
+        Refusal::new("42501", Reason::StatementKind, message, None)
+    }
+
+    /// PostgreSQL's own words for DROP TABLE of what does not exist.
+    pub(super) fn no_such_table(name: &str) -> Refusal {
+        let message = format!("table \"{name}\" does not exist");
+        Refusal::new("42P01", Reason::NoSuchRelation, message, None)
+    }
+
+    /// PostgreSQL's own words for a type that does not exist.
+    pub(super) fn no_such_type(name: &str) -> Refusal {
+        let message = format!("type \"{name}\" does not exist");
+        Refusal::new("42704", Reason::Type, message, None)
+    }
+
+    /// True when it says that a relation does not exist.
+    pub(super) fn is_absence(&self) -> bool {
+        self.reason == Reason::NoSuchRelation
+    }
+
+    /// An option of EXPLAIN that is not known, or a value of it.
+    pub(super) fn explain_option(name: &str) -> Refusal {
+        let message =
+            format!("scrim: EXPLAIN option `{name}` is not allowed, or not with this value");
+        let hint = "format text and json, costs and generic_plan are; costs are not shown";
+        Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
     /// A kind of statement.
     pub(super) fn statement_kind(kind: &str, role: &str) -> Refusal {
         let message = format!("scrim: statement kind `{kind}` is not allowed for role `{role}`");
@@ -243,6 +274,8 @@ pub enum Reason {
     NotProven,
     /// The role needs a purpose and the session stated none.
     Purpose,
+    /// The role's budget of lookups is used up.
+    Lookups,
     /// A protocol feature the role may not use.
     Protocol,
 }
@@ -265,6 +298,7 @@ impl Reason {
             Reason::NotUnderstood => "not_understood",
             Reason::NotProven => "not_proven",
             Reason::Purpose => "purpose",
+            Reason::Lookups => "lookups",
             Reason::Protocol => "protocol",
         }
     }

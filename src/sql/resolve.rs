@@ -6,6 +6,7 @@ use super::Speaker;
 use super::hole::Content;
 use super::refusal::Refusal;
 use super::system;
+use super::temporary::TEMP_SCHEMA;
 use super::view;
 use crate::policy::{Access, Unreadable};
 
@@ -49,6 +50,9 @@ pub(super) fn resolve(
     schema: Option<&str>,
     name: &str,
 ) -> Result<Target, Refusal> {
+    if matches!(schema, None | Some(TEMP_SCHEMA)) && speaker.temp_tables.contains(name) {
+        return Ok(Target::Hole(Content::Temporary { name: name.to_owned() }));
+    }
     let snapshot = speaker.view.snapshot();
     let missing = || match schema {
         Some(schema) => Refusal::no_such_relation(&format!("{schema}.{name}")),

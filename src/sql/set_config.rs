@@ -1,4 +1,5 @@
-//! `SELECT set_config('search_path', '…', false)`, which is SET search_path: pg_dump and its like say it so.
+//! `SELECT set_config('search_path', '…', false)`, which is SET search_path: pg_dump and its like say it so. And the
+//! one text by which pg_dump keeps itself from views that somebody could have put a trap into.
 
 use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{self, SelectStmt, SetOperation, a_const};
@@ -45,6 +46,19 @@ pub(super) fn search_path_of(
         return None;
     }
     Some((Some(SearchPath::parse(&value.sval)?), local.boolval))
+}
+
+/// What pg_dump sends, in canonical form. Where the server has no such setting, there is no row.
+const RESTRICTION: &str = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings \
+                           WHERE name = 'restrict_nonsystem_relation_kind'";
+
+/// The same with its names pinned, where a canonical text is that.
+pub(super) fn restriction_of(canonical: &str) -> Option<&'static str> {
+    (canonical == RESTRICTION).then_some(
+        "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) AS set_config \
+         FROM pg_catalog.pg_settings \
+         WHERE name OPERATOR(pg_catalog.=) 'restrict_nonsystem_relation_kind'",
+    )
 }
 
 /// PostgreSQL's own: with its schema, or where nobody has another of that name.

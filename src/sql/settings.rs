@@ -61,6 +61,8 @@ pub fn judge_setting(name: &str) -> SettingVerdict {
         | "plan_cache_mode"
         | "quote_all_identifiers"
         | "random_page_cost"
+        // Off, it makes a policy an error where it would filter: pg_dump wants all rows or none.
+        | "row_security"
         | "search_path"
         | "seq_page_cost"
         | "statement_timeout"

@@ -6,12 +6,17 @@
 //! the role is absent from the catalogs that list relations and columns.
 //! <https://www.postgresql.org/docs/current/catalogs.html>
 
+mod absent;
+mod telling;
+
+use absent::Absent;
+use telling::TELLING;
+
 use super::Speaker;
 use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::Target;
-use crate::catalog::Relation;
-use crate::policy::{Access, ColumnVerdict};
+use crate::catalog::{Relation, RelationKind};
 
 /// Relations of `pg_catalog` that hold definitions only.
 const PG_CATALOG: &[&str] = &[
@@ -100,78 +105,31 @@ const INFORMATION_SCHEMA_CLOSED: &[&str] = &[
     "user_mappings",
 ];
 
-/// Columns by which catalogs name the relation or the column that a row is about.
-struct Listing {
-    schema: &'static str,
-    name: &'static str,
-    /// Column with `pg_class.oid`.
-    relation: Option<&'static str>,
-    /// Column with `attnum`.
-    column: Option<&'static str>,
-    /// Columns with the relation's schema and name.
-    named: Option<(&'static str, &'static str)>,
-    /// Column with the column's name.
-    column_name: Option<&'static str>,
-}
-
-const fn by_oid(
-    name: &'static str,
-    relation: &'static str,
-    column: Option<&'static str>,
-) -> Listing {
-    Listing {
-        schema: "pg_catalog",
-        name,
-        relation: Some(relation),
-        column,
-        named: None,
-        column_name: None,
-    }
-}
-
-const fn by_name(
-    schema: &'static str,
-    name: &'static str,
-    named: (&'static str, &'static str),
-    column_name: Option<&'static str>,
-) -> Listing {
-    Listing { schema, name, relation: None, column: None, named: Some(named), column_name }
-}
-
-const TABLE: (&str, &str) = ("table_schema", "table_name");
-const SCHEMANAME: (&str, &str) = ("schemaname", "tablename");
-
-/// Where the hidden would show.
-const LISTINGS: &[Listing] = &[
-    by_oid("pg_class", "oid", None),
-    by_oid("pg_attribute", "attrelid", Some("attnum")),
-    by_oid("pg_attrdef", "adrelid", Some("adnum")),
-    by_oid("pg_description", "objoid", Some("objsubid")),
-    by_oid("pg_index", "indrelid", None),
-    by_oid("pg_constraint", "conrelid", None),
-    by_oid("pg_inherits", "inhrelid", None),
-    by_oid("pg_trigger", "tgrelid", None),
-    by_oid("pg_policy", "polrelid", None),
-    by_name("pg_catalog", "pg_tables", SCHEMANAME, None),
-    by_name("pg_catalog", "pg_indexes", SCHEMANAME, None),
-    by_name("information_schema", "tables", TABLE, None),
-    by_name("information_schema", "columns", TABLE, Some("column_name")),
-    by_name("information_schema", "column_privileges", TABLE, Some("column_name")),
-    by_name("information_schema", "role_column_grants", TABLE, Some("column_name")),
-    by_name("information_schema", "table_privileges", TABLE, None),
-    by_name("information_schema", "role_table_grants", TABLE, None),
-    by_name("information_schema", "table_constraints", TABLE, None),
-    by_name("information_schema", "key_column_usage", TABLE, Some("column_name")),
-    by_name("information_schema", "constraint_column_usage", TABLE, Some("column_name")),
-    by_name("information_schema", "constraint_table_usage", TABLE, None),
+/// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: others' statements, and options
+/// that may hold passwords.
+const PARTLY: &[(&str, &[&str])] = &[
+    (
+        "pg_stat_activity",
+        &["query", "application_name", "client_addr", "client_hostname", "client_port", "query_id"],
+    ),
+    ("pg_foreign_server", &["srvoptions"]),
+    ("pg_subscription", &["subconninfo"]),
+    ("pg_user_mappings", &["umoptions"]),
 ];
+
+/// Large objects cannot be read, so there are none.
+const LARGE_OBJECTS: &str = "pg_largeobject_metadata";
 
 /// What a system relation is for a role.
 pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target, Refusal> {
     let name = relation.name.as_str();
     let full = format!("{}.{}", relation.schema, relation.name);
-    if relation.schema == "pg_catalog" && name == "pg_stat_activity" {
-        return Ok(Target::Hole(own_activity(relation)));
+    let part = PARTLY.iter().find(|(known, _)| *known == name);
+    if let (Some((name, closed)), "pg_catalog") = (part, relation.schema.as_str()) {
+        return Ok(Target::Hole(partly(relation, name, closed)));
+    }
+    if relation.schema == "pg_catalog" && name == LARGE_OBJECTS {
+        return Ok(Target::Hole(none_of(relation, LARGE_OBJECTS)));
     }
     let is_listed = match relation.schema.as_str() {
         "pg_catalog" => PG_CATALOG.contains(&name),
@@ -182,156 +140,110 @@ pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target,
         let why = "it is not among the system relations that masked roles may read";
         return Err(Refusal::closed_relation(&full, why));
     }
-    let listing = LISTINGS
-        .iter()
-        .find(|listing| listing.schema == relation.schema && listing.name == relation.name);
-    if let Some(listing) = listing
-        && let Some(content) = without_hidden(speaker, relation, listing)
-    {
+    if let Some(content) = without_absent(speaker, relation) {
         return Ok(Target::Hole(content));
     }
     Ok(Target::Open { schema: relation.schema.clone(), name: relation.name.clone() })
 }
 
-/// `pg_stat_activity` with one's own statements only; the others' stay, as numbers to count.
-fn own_activity(relation: &Relation) -> Content {
-    const CLOSED: [&str; 6] =
-        ["query", "application_name", "client_addr", "client_hostname", "client_port", "query_id"];
+/// A system relation without some of its columns, which are NULL.
+fn partly(relation: &Relation, name: &'static str, closed: &[&str]) -> Content {
     let columns: Vec<String> = relation
         .columns
         .iter()
         .map(|column| {
             let name = identifier(&column.name);
-            if CLOSED.contains(&column.name.as_str()) {
+            if closed.contains(&column.name.as_str()) {
                 format!("CAST(NULL AS {}) AS {name}", column.type_sql)
             } else {
                 format!("a.{name} AS {name}")
             }
         })
         .collect();
+    // pg_dump asks for it. Views have none, and of pg_subscription nobody may read it.
+    let tableoid = if name == "pg_foreign_server" { ", a.tableoid AS tableoid" } else { "" };
     Content::System {
         schema: "pg_catalog",
-        name: "pg_stat_activity",
+        name,
         sql: format!(
-            "(SELECT {} FROM pg_catalog.pg_stat_activity AS a OFFSET 0)",
+            "(SELECT {}{tableoid} FROM pg_catalog.{name} AS a OFFSET 0)",
             columns.join(", ")
         ),
     }
 }
 
-/// The listing without what is hidden from the role; `None` when nothing is.
-fn without_hidden(speaker: Speaker<'_>, relation: &Relation, listing: &Listing) -> Option<Content> {
-    let snapshot = speaker.view.snapshot();
-    let mut relations = Vec::new();
-    let mut columns = Vec::new();
-    for other in snapshot.relations.values().filter(|other| !other.is_system()) {
-        match speaker.view.access(other.oid) {
-            Access::Hidden => relations.push(other),
-            Access::Masked(template) => {
-                for column in &template.columns {
-                    if column.verdict == ColumnVerdict::Hidden {
-                        columns.push((other, column.number, column.name.clone()));
-                    }
-                }
-            }
-            Access::View(view) => {
-                for column in &view.template.columns {
-                    if column.verdict == ColumnVerdict::Hidden {
-                        columns.push((other, column.number, column.name.clone()));
-                    }
-                }
-            }
-            Access::Open | Access::Closed { .. } => {}
-        }
-    }
-    relations.sort_by_key(|relation| relation.oid);
-    columns.sort_by_key(|(relation, number, _)| (relation.oid, *number));
-    let mut conditions = Vec::new();
-    if let Some(oid) = listing.relation {
-        if !relations.is_empty() {
-            let list: Vec<String> = relations.iter().map(|r| r.oid.0.to_string()).collect();
-            conditions.push(format!("(l.{oid} IN ({})) IS NOT TRUE", list.join(", ")));
-        }
-        if let Some(number) = listing.column
-            && !columns.is_empty()
-        {
-            let list: Vec<String> =
-                columns.iter().map(|(r, n, _)| format!("({}, {n})", r.oid.0)).collect();
-            let list = list.join(", ");
-            conditions.push(format!("((l.{oid}, l.{number}) IN ({list})) IS NOT TRUE"));
-        }
-    }
-    if let Some((schema, name)) = listing.named {
-        for hidden in &relations {
-            conditions.push(format!(
-                "(l.{schema} = {} AND l.{name} = {}) IS NOT TRUE",
-                literal(&hidden.schema),
-                literal(&hidden.name)
-            ));
-        }
-        if let Some(column) = listing.column_name {
-            for (hidden, _, column_name) in &columns {
-                conditions.push(format!(
-                    "(l.{schema} = {} AND l.{name} = {} AND l.{column} = {}) IS NOT TRUE",
-                    literal(&hidden.schema),
-                    literal(&hidden.name),
-                    literal(column_name)
-                ));
-            }
-        }
-    }
-    if listing.name == "pg_class" && !relations.is_empty() {
-        // Their indexes and TOAST tables tell their names too.
-        let list: Vec<String> = relations.iter().map(|r| r.oid.0.to_string()).collect();
-        let list = list.join(", ");
-        conditions.push(format!(
-            "NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indexrelid = l.oid AND \
-             i.indrelid IN ({list}))"
-        ));
-        conditions.push(format!(
-            "NOT EXISTS (SELECT FROM pg_catalog.pg_class AS t WHERE t.reltoastrelid = l.oid AND \
-             t.oid IN ({list}))"
-        ));
-    }
-    // The default of a column that was added later is kept there, as a value.
-    let is_attribute = listing.name == "pg_attribute";
+/// Catalogs that masked roles may read, by name.
+pub fn readable_catalogs() -> impl Iterator<Item = &'static str> {
+    PG_CATALOG.iter().copied().chain(PARTLY.iter().map(|(name, _)| *name))
+}
+
+/// Columns of catalogs by which what is absent is taken out: catalog and column.
+pub fn telling_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TELLING.iter().flat_map(|(_, name, marks)| {
+        marks.iter().flat_map(|mark| mark.columns()).map(|column| (*name, column))
+    })
+}
+
+/// True when something is absent for the role, or looks otherwise than it is.
+pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
+    !Absent::of(speaker.view).is_empty()
+}
+
+/// The OIDs of all that is absent, as a relation with the column `oid`.
+pub(super) fn absent_objects(speaker: Speaker<'_>) -> Content {
+    let sql = Absent::of(speaker.view).everything();
+    Content::System { schema: "pg_catalog", name: "pg_class", sql }
+}
+
+/// The hidden columns, as a relation with the columns `oid` and `number`; `None` where there are none.
+pub(super) fn absent_columns(speaker: Speaker<'_>) -> Option<Content> {
+    let sql = Absent::of(speaker.view).hidden_columns()?;
+    Some(Content::System { schema: "pg_catalog", name: "pg_attribute", sql })
+}
+
+/// A system relation without a row.
+fn none_of(relation: &Relation, name: &'static str) -> Content {
+    let columns: Vec<String> =
+        relation.columns.iter().map(|column| format!("l.{}", identifier(&column.name))).collect();
+    let sql = format!("(SELECT {} FROM pg_catalog.{name} AS l WHERE false)", columns.join(", "));
+    Content::System { schema: "pg_catalog", name, sql }
+}
+
+/// The relation without what is absent for the role; `None` when it tells of nothing that is.
+fn without_absent(speaker: Speaker<'_>, relation: &Relation) -> Option<Content> {
+    let name = known_name(&relation.name)?;
+    let absent = Absent::of(speaker.view);
+    let mut conditions = absent.conditions(relation);
+    let is_attribute = name == "pg_attribute";
     if conditions.is_empty() {
         if !is_attribute {
             return None;
         }
         conditions.push("true".to_owned());
     }
-    let list: Vec<String> = relation
-        .columns
-        .iter()
-        .map(|column| match column.name.as_str() {
-            "attmissingval" if is_attribute => {
-                "CASE WHEN false THEN l.attmissingval END AS attmissingval".to_owned()
-            }
-            name => format!("l.{}", identifier(name)),
-        })
-        .collect();
-    // tableoid is asked for by psql and pg_dump, and means the catalog itself.
+    let column = |name: &str| match is_attribute {
+        true => format!("{} AS {}", absent.attribute(name), identifier(name)),
+        false => format!("l.{}", identifier(name)),
+    };
+    let list: Vec<String> = relation.columns.iter().map(|known| column(&known.name)).collect();
+    // psql and pg_dump ask for tableoid, which means the catalog itself; views have none.
+    let is_table = relation.kind == RelationKind::Table;
+    let schema = if relation.schema == "pg_catalog" { "pg_catalog" } else { "information_schema" };
     let sql = format!(
-        "(SELECT {}{} FROM {}.{} AS l WHERE {})",
+        "(SELECT {}{} FROM {schema}.{} AS l WHERE {} OFFSET 0)",
         list.join(", "),
-        if listing.relation.is_some() { ", l.tableoid" } else { "" },
-        listing.schema,
-        listing.name,
+        if is_table { ", l.tableoid" } else { "" },
+        identifier(name),
         conditions.join(" AND ")
     );
-    Some(Content::System { schema: listing.schema, name: listing.name, sql })
+    Some(Content::System { schema, name, sql })
+}
+
+/// The name as it stands in [`TELLING`].
+fn known_name(name: &str) -> Option<&'static str> {
+    TELLING.iter().map(|(_, known, _)| *known).find(|known| *known == name)
 }
 
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') {
-        format!("E'{}'", quoted.replace('\\', "\\\\"))
-    } else {
-        format!("'{quoted}'")
-    }
 }

@@ -169,6 +169,18 @@ pub(super) fn judge(
     }
 }
 
+/// True when a relation of that name would stand in front of a type: its row type, or the array type of that.
+pub(super) fn is_taken(speaker: Speaker<'_>, name: &str) -> bool {
+    let is_type = |name: &str| {
+        let user_types = &speaker.view.snapshot().user_types;
+        let is_user_type = user_types
+            .values()
+            .any(|known| known.name == name && !matches!(known.kind, UserTypeKind::Composite));
+        BUILTIN.contains(&name) || EXTENSIONS.contains(&name) || is_user_type
+    };
+    is_type(name) || name.strip_prefix('_').is_some_and(is_type)
+}
+
 /// What of a relation is hidden.
 enum Hidden {
     Nothing,

@@ -10,7 +10,8 @@ use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
 use super::hole::HOLE_SCHEMA;
-use super::rewrite::Rewritten;
+use super::lookups;
+use super::rewrite::{Rewritten, is_judged};
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
@@ -56,6 +57,16 @@ pub(super) fn verify_wrapped(
     prove_query(speaker, rewritten, &query, parameters)
 }
 
+/// Proves an expression that stands outside every query: it reads no relation.
+pub(super) fn prove_expression(
+    speaker: Speaker<'_>,
+    expression: &protobuf::RawStmt,
+) -> Result<(), Refusal> {
+    let terms = WithHoles { speaker, holes: 0, open: &[] };
+    let role = &speaker.view.role().name;
+    prove(expression, &terms).map(|_| ()).map_err(|found| Refusal::violation(&found, role))
+}
+
 pub(super) fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
     let mut statements = parse(text).map_err(|_| lost("its own text does not parse"))?;
     match (statements.pop(), statements.is_empty()) {
@@ -73,7 +84,11 @@ fn prove_query(
     let terms = WithHoles { speaker, holes: rewritten.holes.len(), open: &rewritten.open };
     let role = &speaker.view.role().name;
     let proof = prove(query, &terms).map_err(|found| Refusal::violation(&found, role))?;
-    if proof.parameters != *parameters {
+    let mut found = proof.parameters.clone();
+    for hole in &rewritten.holes {
+        found.extend(lookups::prove_lookups(hole, &terms, role)?);
+    }
+    if found != *parameters {
         return Err(lost("the parameters changed"));
     }
     places(&proof)
@@ -259,7 +274,9 @@ fn judge_call(
 /// `(x).name` and `alias.name` call a function where there is no such column.
 fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
     // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
-    if matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config") {
+    let is_argument_judged =
+        matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config");
+    if is_argument_judged || is_judged(name) {
         return Err(Violation::Field(name.into()));
     }
     let snapshot = speaker.view.snapshot();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::refusal::{Reason, Refusal};
 use super::resolve::resolve;
 use super::{Speaker, plan_query};
-use crate::catalog::{RelationKind, SearchPath};
+use crate::catalog::{RelationKind, SearchPath, TempTables};
 use crate::grammar;
 use crate::policy::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};
 
@@ -42,7 +42,8 @@ fn planned(speaker: Speaker<'_>, view: &View) -> Result<ViewBody, Refusal> {
     // Under which it was printed.
     let search_path = SearchPath(vec!["pg_catalog".into()]);
     let views = speaker.views.saturating_add(1);
-    let inside = Speaker { search_path: &search_path, views, ..speaker };
+    let temp_tables = TempTables::NONE;
+    let inside = Speaker { search_path: &search_path, temp_tables, views, ..speaker };
     let text = &view.definition;
     let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
     let [statement] = statements.as_slice() else {

@@ -1,4 +1,5 @@
-//! Statements that stand around a query: DECLARE, COPY … TO STDOUT, PREPARE, EXECUTE.
+//! Statements that stand around a query: DECLARE, COPY … TO STDOUT, EXPLAIN, PREPARE, EXECUTE, and what
+//! fills temporary tables.
 //!
 //! The query is taken out of PostgreSQL's tree and goes the way of every query; what stood around it is put round
 //! the rewritten text again by PostgreSQL's own printer. The proof is of the whole text: parsed once more, what
@@ -26,6 +27,9 @@ pub(super) fn take_apart(node: &Node) -> Option<(Shell, SelectStmt)> {
     let query = match &mut node {
         Node::DeclareCursorStmt(declare) => declare.query.as_deref_mut().and_then(taken),
         Node::PrepareStmt(prepare) => prepare.query.as_deref_mut().and_then(taken),
+        Node::ExplainStmt(explain) => explain.query.as_deref_mut().and_then(taken),
+        Node::CreateTableAsStmt(create) => create.query.as_deref_mut().and_then(taken),
+        Node::InsertStmt(insert) => insert.select_stmt.as_deref_mut().and_then(taken),
         Node::CopyStmt(copy) if copy.relation.is_none() => {
             copy.query.as_deref_mut().and_then(taken)
         }
@@ -44,17 +48,32 @@ pub(super) fn types_of(node: &Node) -> Option<RawStmt> {
     if prepare.argtypes.is_empty() {
         return None;
     }
-    let casts = prepare.argtypes.iter().map(|name| {
-        let type_name = match &name.node {
-            Some(Node::TypeName(name)) => Some(name.clone()),
-            _ => None,
-        };
+    let names = prepare.argtypes.iter().map(|name| match &name.node {
+        Some(Node::TypeName(name)) => Some(name.clone()),
+        _ => None,
+    });
+    Some(casts(names))
+}
+
+/// Types, as casts in a select list, to be judged as such.
+pub(super) fn types_query<'t>(types: impl IntoIterator<Item = &'t protobuf::TypeName>) -> RawStmt {
+    casts(types.into_iter().map(|name| Some(name.clone())))
+}
+
+fn casts(names: impl Iterator<Item = Option<protobuf::TypeName>>) -> RawStmt {
+    let casts = names.map(|type_name| {
         let null = protobuf::AConst { isnull: true, location: -1, val: None };
         let arg = protobuf::Node { node: Some(Node::AConst(null)) };
         let cast = protobuf::TypeCast { arg: Some(Box::new(arg)), type_name, location: -1 };
         target(protobuf::Node { node: Some(Node::TypeCast(Box::new(cast))) })
     });
-    Some(raw(Node::SelectStmt(Box::new(SelectStmt { target_list: casts.collect(), ..bare() }))))
+    raw(Node::SelectStmt(Box::new(SelectStmt { target_list: casts.collect(), ..bare() })))
+}
+
+/// An expression as a select list of its own.
+pub(super) fn select_of(expression: protobuf::Node) -> RawStmt {
+    let target_list = vec![target(expression)];
+    raw(Node::SelectStmt(Box::new(SelectStmt { target_list, ..bare() })))
 }
 
 impl Shell {
@@ -84,6 +103,9 @@ impl Shell {
         match &mut node {
             Node::DeclareCursorStmt(declare) => declare.query = boxed(),
             Node::PrepareStmt(prepare) => prepare.query = boxed(),
+            Node::ExplainStmt(explain) => explain.query = boxed(),
+            Node::CreateTableAsStmt(create) => create.query = boxed(),
+            Node::InsertStmt(insert) => insert.select_stmt = boxed(),
             Node::CopyStmt(copy) => copy.query = boxed(),
             Node::ExecuteStmt(execute) => {
                 let plain = SelectStmt { target_list: Vec::new(), ..query.clone() };
@@ -105,7 +127,7 @@ pub(super) fn raw(node: Node) -> RawStmt {
 }
 
 /// `SELECT`, and nothing else: as the grammar makes it.
-fn bare() -> SelectStmt {
+pub(super) fn bare() -> SelectStmt {
     SelectStmt {
         limit_option: protobuf::LimitOption::Default.into(),
         op: SetOperation::SetopNone.into(),

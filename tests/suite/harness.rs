@@ -30,6 +30,7 @@ const USERS: &[(&str, &str)] = &[
     ("agent", "aria"),
     ("analyst", "ana"),
     ("researcher", "rosa"),
+    ("reception", "rita"),
     ("auditor", "otto"),
     ("admin", "dba"),
 ];

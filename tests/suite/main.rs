@@ -2,15 +2,18 @@
 
 mod canary;
 mod cases;
+mod catalogs;
 mod cli;
 mod clients;
 mod config;
+mod explained;
 mod faults;
 mod grammar;
 mod harness;
 mod house;
 mod key;
 mod limits;
+mod lookups;
 mod masked_copy;
 mod rules;
 mod session;

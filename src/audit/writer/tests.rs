@@ -38,6 +38,7 @@ fn statement(sql: &str) -> Record {
         reason: None,
         rule: None,
         writes: Vec::new(),
+        lookups: Vec::new(),
         relations: vec![RelationRead {
             relation: "public.customers".into(),
             clear: vec!["id".into()],

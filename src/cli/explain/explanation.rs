@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::grammar;
 use crate::policy::{Access, ColumnAccess, ColumnVerdict, RoleView};
-use crate::sql::{Plan, PlannedStatement, Read, Refusal, Written};
+use crate::sql::{LookedUp, Plan, PlannedStatement, Read, Refusal, Written};
 
 /// What would happen to a text.
 #[derive(Debug, Serialize)]
@@ -29,6 +29,8 @@ struct Sent {
     verdict: &'static str,
     relations: Vec<Relation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    lookups: Vec<Lookup>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     writes: Vec<Write>,
     sql: String,
 }
@@ -38,6 +40,12 @@ struct Write {
     relation: String,
     kind: &'static str,
     columns: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Lookup {
+    column: String,
+    values: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,6 +113,7 @@ fn sent(statement: &PlannedStatement, view: &RoleView) -> Sent {
         verdict,
         relations: statement.reads.iter().map(|read| relation(read, view)).collect(),
         writes: statement.writes.iter().map(write).collect(),
+        lookups: statement.lookups.iter().map(lookup).collect(),
         sql: statement.sql.as_str().to_owned(),
     }
 }
@@ -115,6 +124,11 @@ fn write(write: &Written) -> Write {
         kind: write.kind,
         columns: write.columns.clone(),
     }
+}
+
+fn lookup(looked_up: &LookedUp) -> Lookup {
+    let LookedUp { schema, relation, column, values } = looked_up;
+    Lookup { column: format!("{schema}.{relation}.{column}"), values: *values }
 }
 
 fn refused(refusal: &Refusal) -> Refused {
@@ -246,6 +260,11 @@ impl fmt::Display for Sent {
                 true => writeln!(f, ")")?,
                 false => writeln!(f, " of {})", write.columns.join(", "))?,
             }
+        }
+        for Lookup { column, values } in &self.lookups {
+            let values = if *values == 1 { "value".to_owned() } else { format!("{values} values") };
+            writeln!(f)?;
+            writeln!(f, "  found by the true {values} of {column}")?;
         }
         writeln!(f)?;
         writeln!(f, "sent to PostgreSQL")?;

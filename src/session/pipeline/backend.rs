@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 
 use super::super::statements::{Prepared, Rows};
-use super::expected::{Fate, Probed, Reply};
+use super::expected::{Execution, Fate, Probed, Reply};
 use super::rows::{is_same, stopped_by_guard};
 use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, Txn};
 use crate::catalog::SearchPath;
-use crate::sql::Effect;
+use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::{self, Named};
 use crate::wire::{Frame, Piece};
 
@@ -25,7 +25,7 @@ impl Pipeline {
         match piece {
             Piece::Whole(frame) => self.reply_whole(frame, out),
             Piece::Start { tag: tag @ (b'D' | b'd'), bytes } => {
-                let course = self.row(bytes, tag == b'd', out)?;
+                let course = self.row(bytes, tag == b'd', false, out)?;
                 self.from_server = Some(course);
                 Ok(())
             }
@@ -45,7 +45,7 @@ impl Pipeline {
 
     fn reply_whole(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         match frame.tag() {
-            tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', out).map(|_| ()),
+            tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', true, out).map(|_| ()),
             b'H' => self.copy_begins(frame, out),
             b'c' => self.copy_ends(frame, out),
             b'G' => self.copy_asks(frame, out),
@@ -171,6 +171,9 @@ impl Pipeline {
         if run.progress.is_copying {
             return Err(Fault::Misfit { got: char::from(frame.tag()), due: "CopyDone" });
         }
+        if run.prepared.as_ref().is_some_and(|known| known.kind == Some(StatementKind::TempTable)) {
+            self.judge_temp_table(&run, out)?;
+        }
         if let (b'C', Some(prepared)) = (frame.tag(), &run.prepared) {
             self.apply(&prepared.effect, prepared.makes.as_ref(), &tag);
         }
@@ -196,6 +199,20 @@ impl Pipeline {
             }
         }
         Ok(())
+    }
+
+    /// What a temporary table was filled with has been described and judged; else it may hold anything, and the
+    /// session that could read it ends.
+    fn judge_temp_table(&self, run: &Execution, out: &mut Out) -> Result<(), Fault> {
+        match run.prepared.as_ref().map(|prepared| prepared.rows()) {
+            Some(Rows::Good) => Ok(()),
+            Some(Rows::Bad(breach)) => {
+                let statement = run.number.unwrap_or_default();
+                out.events.push(Event::Breach { statement, breach });
+                Err(self.misfit(b'C'))
+            }
+            Some(Rows::Unknown | Rows::None) | None => Err(self.misfit(b'C')),
+        }
     }
 
     fn query_described(&mut self, frame: Frame, judge: &dyn Judge, out: &mut Out) {
@@ -239,6 +256,10 @@ impl Pipeline {
         run.ended = run.ended.saturating_add(1);
         if statement.is_probe {
             return Ok(());
+        }
+        let probed = std::mem::take(&mut run.probed);
+        if statement.kind == StatementKind::TempTable && probed != Probed::Good {
+            return Err(misfit);
         }
         let progress = std::mem::take(&mut run.progress);
         let error = progress.stopped.as_ref().map(|stopped| code_of(stopped));

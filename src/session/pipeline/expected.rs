@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::super::statements::Prepared;
 use super::Judge;
+use crate::guard::Discretion;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 
@@ -125,6 +126,9 @@ fn changes_settings(effect: &Effect) -> bool {
         Effect::SearchPath { .. }
         | Effect::ResetAll
         | Effect::DiscardAll
+        | Effect::CreateTemp { .. }
+        | Effect::DropTemp(_)
+        | Effect::DiscardTemp
         | Effect::Purpose(_)
         | Effect::EndUser(_) => true,
         // These bring back what the settings in force remember; with none that could, nothing changes.
@@ -180,6 +184,8 @@ pub struct SentStatement {
     pub kind: StatementKind,
     /// What its success means for the session.
     pub effect: Effect,
+    /// What of the plan an EXPLAIN may show.
+    pub discretion: Option<Arc<Discretion>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// Stands in front of a COPY, of which it has the number: its description is judged in the place of that

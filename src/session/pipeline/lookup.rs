@@ -162,6 +162,9 @@ fn touches(effect: &Effect, name: &str) -> bool {
         | Effect::RollbackTo(_)
         | Effect::SearchPath { .. }
         | Effect::ResetAll
+        | Effect::CreateTemp { .. }
+        | Effect::DropTemp(_)
+        | Effect::DiscardTemp
         | Effect::ClosePortal(_)
         | Effect::Purpose(_)
         | Effect::EndUser(_) => false,

@@ -9,10 +9,13 @@ use bytes::{Bytes, BytesMut};
 use super::super::statements::{Prepared, Rows};
 use super::expected::{Execution, Fate, Probed, Reply};
 use super::{Course, Event, Fault, Out, Pipeline};
-use crate::guard::Breach;
+use crate::guard::{Breach, Unreadable};
 use crate::sql::StatementKind;
 use crate::wire::Frame;
 use crate::wire::writer::{self, ErrorMessage};
+
+/// Type byte and length.
+const HEADER_BYTES: usize = 5;
 
 impl Pipeline {
     /// A row, or the first piece of one: forwarded if its description has been judged and the limit allows. The
@@ -21,6 +24,7 @@ impl Pipeline {
         &mut self,
         bytes: Bytes,
         is_copy: bool,
+        is_whole: bool,
         out: &mut Out,
     ) -> Result<Course, Fault> {
         let misfit = self.misfit(if is_copy { b'd' } else { b'D' });
@@ -29,7 +33,7 @@ impl Pipeline {
         if front.fate != Fate::Forward {
             return Err(misfit);
         }
-        let (progress, before, extra) = match &mut front.reply {
+        let (progress, before, extra, discretion) = match &mut front.reply {
             Reply::Execute(run) => {
                 let Some(portal) = self.statements.portal_mut(&run.portal) else {
                     return Err(misfit);
@@ -41,7 +45,9 @@ impl Pipeline {
                 let before = portal.rows;
                 portal.rows = portal.rows.saturating_add(1);
                 let extra = portal.prepared.as_ref().map_or(0, |known| known.extra_messages());
-                (&mut run.progress, before, extra)
+                let discretion =
+                    portal.prepared.as_ref().and_then(|known| known.discretion.clone());
+                (&mut run.progress, before, extra, discretion)
             }
             Reply::Query(run) => {
                 let is_described = run.progress.is_judged || run.progress.stopped.is_some();
@@ -54,7 +60,7 @@ impl Pipeline {
                     _ => 0,
                 };
                 let before = run.progress.rows;
-                (&mut run.progress, before, extra)
+                (&mut run.progress, before, extra, statement.discretion.clone())
             }
             _ => return Err(misfit),
         };
@@ -70,6 +76,20 @@ impl Pipeline {
         if progress.stopped.is_some() || self.mute.is_some() {
             return Ok(Course::Drop);
         }
+        let bytes = match discretion {
+            None => bytes,
+            Some(discretion) => {
+                let body = bytes.get(HEADER_BYTES..).filter(|_| is_whole).unwrap_or_default();
+                match discretion.row(body) {
+                    Ok(Some(row)) => row,
+                    Ok(None) => return Ok(Course::Drop),
+                    Err(Unreadable) => {
+                        progress.stopped = Some(no_plan());
+                        return Ok(Course::Drop);
+                    }
+                }
+            }
+        };
         progress.rows = progress.rows.saturating_add(1);
         progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
         out.to_client.extend_from_slice(&bytes);
@@ -159,6 +179,21 @@ pub(super) fn stopped_by_guard() -> Bytes {
             "ERROR",
             "42501",
             "scrim: the result was stopped, since it could not be shown to be masked",
+        )
+    };
+    writer::error_response(&mut said, &error);
+    said.freeze()
+}
+
+/// The error in place of a plan that is not understood, or is too large.
+fn no_plan() -> Bytes {
+    let mut said = BytesMut::new();
+    let error = ErrorMessage {
+        hint: Some("explain a smaller statement, or ask for FORMAT TEXT"),
+        ..ErrorMessage::new(
+            "ERROR",
+            "54000",
+            "scrim: the plan could not be read, so it is not shown",
         )
     };
     writer::error_response(&mut said, &error);

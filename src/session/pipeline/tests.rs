@@ -3,11 +3,13 @@
 mod chance;
 mod model;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 
 use super::{Event, Fault, SentStatement};
+use crate::guard::Discretion;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 use crate::wire::writer;
@@ -273,6 +275,7 @@ fn the_data_of_a_copy_is_judged_by_its_probe() {
     let copy = SentStatement {
         number: 1,
         kind: StatementKind::Copy { extra_messages: 0 },
+        discretion: None,
         effect: Effect::None,
         makes: None,
         is_probe: false,
@@ -316,6 +319,82 @@ fn the_data_of_a_copy_is_judged_by_its_probe() {
     let mut bench = ask(&[&probe, &copy]);
     bench.server_says(&of(0)).unwrap();
     assert!(bench.server_says(&data("")).is_err());
+}
+
+/// What fills a temporary table is judged by its probe too; where that is not good, the session that could read the table
+/// ends.
+#[test]
+fn a_temporary_table_is_judged_by_its_probe() {
+    let fill = SentStatement {
+        number: 1,
+        kind: StatementKind::TempTable,
+        discretion: None,
+        effect: Effect::None,
+        makes: None,
+        is_probe: false,
+    };
+    let probe = SentStatement { is_probe: true, ..fill.clone() };
+    let said = |table: Option<i32>| {
+        let mut said = BytesMut::new();
+        if let Some(table) = table {
+            model::row_description(&mut said, table);
+            writer::command_complete(&mut said, "SELECT 0");
+        }
+        writer::command_complete(&mut said, "SELECT 3");
+        writer::ready_for_query(&mut said, b'I');
+        said
+    };
+    for (statements, table, is_fine) in [
+        (vec![probe.clone(), fill.clone()], Some(0), true),
+        (vec![probe.clone(), fill.clone()], Some(666), false),
+        (vec![fill.clone()], None, false),
+    ] {
+        let mut bench = Bench::new(None);
+        bench.pipeline.query("as planned", statements, &mut bench.out).unwrap();
+        bench.out.to_server.clear();
+        let heard = bench.server_says(&said(table));
+        assert_eq!(heard.is_ok(), is_fine, "{table:?}");
+        let expected = if is_fine { "C ZI" } else { "" };
+        assert_eq!(summary(&bench.out.to_client), if is_fine { "" } else { expected });
+        if is_fine {
+            assert_eq!(summary(&bench.to_client), expected);
+        }
+    }
+}
+
+/// Each line of a plan is judged; what comes in pieces is too long to be one.
+#[test]
+fn plans_are_edited_on_their_way() {
+    let explain = SentStatement {
+        number: 1,
+        kind: StatementKind::Explain { json: false },
+        discretion: Some(Arc::new(Discretion::of_nothing(false))),
+        effect: Effect::None,
+        makes: None,
+        is_probe: false,
+    };
+    let plan = |lines: &[&str]| {
+        let mut said = BytesMut::new();
+        model::row_description(&mut said, 0);
+        for line in lines {
+            writer::data_row(&mut said, &[Some(line.as_bytes())]).unwrap();
+        }
+        writer::command_complete(&mut said, "EXPLAIN");
+        writer::ready_for_query(&mut said, b'I');
+        said
+    };
+    let long = "x".repeat(300_000);
+    for (lines, expected) in [
+        (vec!["Seq Scan on a", "  Output: secret", "  Filter: (b = 1)"], "T D D C ZI"),
+        (vec!["Result", long.as_str(), "  Filter: (b = 1)"], "T D E54000 ZI"),
+        (vec!["\u{1}"], "T C ZI"),
+    ] {
+        let mut bench = Bench::new(None);
+        bench.pipeline.query("as planned", vec![explain.clone()], &mut bench.out).unwrap();
+        bench.out.to_server.clear();
+        bench.server_says(&plan(&lines)).unwrap();
+        assert_eq!(summary(&bench.to_client), expected);
+    }
 }
 
 #[test]

@@ -24,9 +24,16 @@ impl Rewriter<'_> {
     }
 
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Done {
+        self.inside(expr)?;
+        self.judge_object_cast(expr)
+    }
+
+    fn inside(&mut self, expr: &mut Expr) -> Done {
         match expr {
             Expr::Identifier(ident) => {
-                self.mentions.push(vec![meaning(ident)]);
+                let name = vec![meaning(ident)];
+                self.note_system_column(&name);
+                self.mentions.push(name);
                 Ok(())
             }
             Expr::CompoundIdentifier(idents) => {
@@ -36,6 +43,7 @@ impl Rewriter<'_> {
                     idents.drain(..cut);
                     names.drain(..cut);
                 }
+                self.note_system_column(&names);
                 self.mentions.push(names);
                 Ok(())
             }
@@ -215,10 +223,12 @@ impl Rewriter<'_> {
         }
         self.order_by_exprs(within_group)?;
         self.boxed(filter)?;
-        match over {
+        let window = match over {
             None | Some(WindowType::NamedWindow(_)) => Ok(()),
             Some(WindowType::WindowSpec(spec)) => self.window(spec),
-        }
+        };
+        window?;
+        self.judge_object_names(function)
     }
 
     pub(super) fn function_args(&mut self, args: &mut [FunctionArg]) -> Done {

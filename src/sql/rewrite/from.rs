@@ -22,10 +22,22 @@ impl Rewriter<'_> {
         items: &mut Vec<Item>,
     ) -> Done {
         let TableWithJoins { relation, joins } = table;
+        let left = items.len();
         self.replace_factor(relation, items)?;
-        for Join { relation, global, join_operator: _ } in joins {
+        for Join { relation, global, join_operator } in joins {
             absent(!*global, "GLOBAL JOIN")?;
+            let right = items.len();
             self.replace_factor(relation, items)?;
+            let nullable = match join_operator {
+                JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => 0..0,
+                JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => right..items.len(),
+                JoinOperator::Right(_) | JoinOperator::RightOuter(_) => left..right,
+                // FULL, and what is refused later.
+                _ => left..items.len(),
+            };
+            for item in items.get_mut(nullable).into_iter().flatten() {
+                item.nullable = true;
+            }
         }
         Ok(())
     }
@@ -97,7 +109,7 @@ impl Rewriter<'_> {
         let schema = match names.as_slice() {
             [relation] if self.ctes.contains(relation) => {
                 let shown = alias.as_ref().map_or(own_name, |alias| meaning(&alias.name));
-                items.push(Item { alias: shown, unaliased: None, template: None, renamed: true });
+                items.push(Item::opaque(shown));
                 return Ok(());
             }
             [_] => None,
@@ -110,11 +122,12 @@ impl Rewriter<'_> {
         let shown = alias.as_ref().map_or_else(|| own_name.clone(), |alias| meaning(&alias.name));
         let renamed = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
         let aliased = alias.is_some();
-        let (template, unaliased) = match resolve(self.speaker, schema, &own_name)? {
+        let mut item = Item { renamed, ..Item::opaque(shown) };
+        match resolve(self.speaker, schema, &own_name)? {
             Target::Open { schema, name: relation } => {
                 *name = qualified(&schema, &relation);
-                self.open.push((schema, relation));
-                (None, None)
+                self.open.push((schema.clone(), relation.clone()));
+                item.open = Some((schema, relation));
             }
             Target::Hole(content) => {
                 let only = match inheritance.take() {
@@ -126,9 +139,17 @@ impl Rewriter<'_> {
                     return Err(Refusal::not_sampled());
                 }
                 let place = (content.schema().to_owned(), content.name().to_owned());
-                let template = content.template();
+                item.template = content.template();
+                item.hole = Some(self.holes.len());
+                item.unaliased = (!aliased).then_some(place);
                 *name = qualified(HOLE_SCHEMA, &self.holes.len().to_string());
-                self.holes.push(Hole { content, only, sample });
+                self.holes.push(Hole {
+                    content,
+                    only,
+                    sample,
+                    lookups: Vec::new(),
+                    system_columns: Vec::new(),
+                });
                 if alias.is_none() {
                     *alias = Some(TableAlias {
                         explicit: true,
@@ -137,10 +158,9 @@ impl Rewriter<'_> {
                         at: None,
                     });
                 }
-                (template, (!aliased).then_some(place))
             }
-        };
-        items.push(Item { alias: shown, unaliased, template, renamed });
+        }
+        items.push(item);
         Ok(())
     }
 
@@ -266,7 +286,7 @@ impl Rewriter<'_> {
 
 /// A FROM item whose columns the rewriter need not know.
 fn opaque(alias: &sqlparser::ast::Ident) -> Item {
-    Item { alias: meaning(alias), unaliased: None, template: None, renamed: true }
+    Item::opaque(meaning(alias))
 }
 
 /// `TABLESAMPLE` of a relation that becomes a hole moves into the hole, as text made here: a method of

@@ -8,9 +8,12 @@
 mod expression;
 mod from;
 mod group_by;
+mod lookup;
 mod names;
+mod object_names;
 mod query;
 mod scope;
+mod system_columns;
 
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -19,6 +22,7 @@ use sqlparser::parser::{Parser, ParserOptions};
 use super::Speaker;
 use super::hole::Hole;
 use super::refusal::Refusal;
+pub(super) use object_names::{is_judged, may_mention};
 use scope::{Item, Mention};
 
 /// How deep sqlparser may go; libpg_query's own limit is reached before.

@@ -7,6 +7,7 @@ use sqlparser::ast::{
     TableAlias, Values, WildcardAdditionalOptions, With,
 };
 
+use super::lookup::merges;
 use super::names::{meaning, parts};
 use super::{Done, Rewriter, absent, foreign};
 
@@ -144,6 +145,7 @@ impl Rewriter<'_> {
         absent(value_table_mode.is_none(), "SELECT AS")?;
         absent(matches!(flavor, SelectFlavor::Standard), "FROM before SELECT")?;
 
+        let start = self.mentions.len();
         let mut items = Vec::new();
         for table in from.iter_mut() {
             self.replace_relations(table, &mut items)?;
@@ -151,6 +153,10 @@ impl Rewriter<'_> {
         self.scopes.push(items);
         for table in from.iter_mut() {
             self.inside_from(table)?;
+        }
+        let merges = merges(from);
+        if let Some(condition) = selection {
+            self.move_lookups(condition, merges);
         }
         self.maybe(selection.as_mut())?;
         self.group_by(group_by)?;
@@ -174,6 +180,7 @@ impl Rewriter<'_> {
             self.order_by(order_by)?;
         }
         self.restore_dependency(group_by, projection, before);
+        self.expand_stars(projection, start, merges)?;
         self.scopes.pop();
         Ok(())
     }

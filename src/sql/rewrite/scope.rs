@@ -14,6 +14,12 @@ pub(super) struct Item {
     pub(super) unaliased: Option<(String, String)>,
     /// The template, where the entry became a hole.
     pub(super) template: Option<Arc<Template>>,
+    /// The hole that it became.
+    pub(super) hole: Option<usize>,
+    /// Schema and name, where it is an open relation.
+    pub(super) open: Option<(String, String)>,
+    /// An outer join may fill it with NULLs.
+    pub(super) nullable: bool,
     /// New names for the first columns: `customers AS c(a, b)`.
     pub(super) renamed: bool,
 }
@@ -22,6 +28,19 @@ pub(super) struct Item {
 pub(super) type Mention = Vec<String>;
 
 impl Item {
+    /// One whose columns the rewriter need not know.
+    pub(super) fn opaque(alias: String) -> Item {
+        Item {
+            alias,
+            unaliased: None,
+            template: None,
+            hole: None,
+            open: None,
+            nullable: false,
+            renamed: true,
+        }
+    }
+
     /// True when a template's column of that name is visible under its own name.
     pub(super) fn has_column(&self, name: &str) -> bool {
         !self.renamed

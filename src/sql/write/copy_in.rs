@@ -67,6 +67,7 @@ pub(in super::super) fn plan_copy(
             kind: "copy",
             columns,
         }],
+        lookups: Vec::new(),
         probe: None,
     })
 }

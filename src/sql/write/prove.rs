@@ -9,7 +9,7 @@
 //! - where rows are filtered, the whole condition stands in [`Around::Filter`], or beside it comparisons of clear columns
 //!   with constants;
 //! - in sight of the row no bare name and no star could mean it, and what is qualified by its alias, or by `excluded`,
-//!   is a clear column by name.
+//!   is a clear column by name, or (of the row itself) one of [`SYSTEM_COLUMNS`].
 //!
 //! What goes into the holes is made here, from the templates.
 
@@ -22,7 +22,7 @@ use super::super::refusal::Refusal;
 use super::super::resolve::{self, resolve};
 use super::super::verify::{WithHoles, one, places};
 use super::target::{Seen, Target};
-use super::{Around, Holes, ROW};
+use super::{Around, Holes, ROW, SYSTEM_COLUMNS};
 use crate::grammar::{self, Proof, Reference, Row, Write, WriteKind, quote_identifier};
 use crate::policy::{KEPT_MARK, UNSEEN_MARK};
 
@@ -156,7 +156,7 @@ fn judge_reference(
             pieces.push(mask(reference, row, target, hole, holes)?);
             Ok(())
         }
-        [ROW, column] if is_clear(column) => Ok(()),
+        [ROW, column] if is_clear(column) || SYSTEM_COLUMNS.contains(column) => Ok(()),
         [ROW, _] => Err(lost("a column of the row that is not clear")),
         ["excluded", column] if row.excluded && !is_clear(column) => {
             Err(lost("a column of `excluded` that is not clear"))

@@ -15,7 +15,7 @@ use super::super::refusal::Refusal;
 use super::super::resolve::{self, resolve};
 use super::super::verify::{AsWritten, one};
 use super::target::{Seen, Target};
-use super::{Holes, ROW, read_of};
+use super::{Holes, ROW, SYSTEM_COLUMNS, read_of};
 use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source};
 use crate::policy::Read;
 
@@ -134,7 +134,13 @@ impl<'a> Referrer<'a> {
                     text.push_str(&format!(" AS {}", quoted(&relation.name)));
                 }
                 self.edit(relation.location, text)?;
-                self.holes.holes.push(Hole { content, only, sample: None });
+                self.holes.holes.push(Hole {
+                    content,
+                    only,
+                    sample: None,
+                    lookups: Vec::new(),
+                    system_columns: Vec::new(),
+                });
             }
         }
         Ok(())
@@ -216,7 +222,8 @@ impl<'a> Referrer<'a> {
         name: &str,
     ) -> Result<Found<'a>, Refusal> {
         let target = row.and_then(|row| self.targets.get(row.write));
-        let in_row = target.is_some_and(|target| target.seen(name) != Seen::Absent);
+        let is_system = SYSTEM_COLUMNS.contains(&name);
+        let in_row = target.is_some_and(|target| is_system || target.seen(name) != Seen::Absent);
         let mut owner = None;
         let mut count = usize::from(in_row);
         if in_row && row.is_some_and(|row| row.excluded) {
@@ -259,6 +266,7 @@ impl<'a> Referrer<'a> {
                 let template = content.template()?;
                 Some(template.visible_columns().any(|column| column.name == name))
             }
+            resolve::Target::Hole(Content::Temporary { .. }) => None,
             resolve::Target::Open { .. } | resolve::Target::Hole(Content::System { .. }) => {
                 Some(snapshot.relation_named(schema, relation)?.column(name).is_some())
             }
@@ -318,10 +326,12 @@ impl<'a> Referrer<'a> {
                 });
                 format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
             }
+            Seen::Absent if SYSTEM_COLUMNS.contains(&name) => format!("{}.{name}", quoted(ROW)),
             Seen::Absent if name == "*" => return Err(whole_row(&target.called)),
             Seen::Absent => return Err(Refusal::no_such_column(said)),
         };
-        if let Some(used) = self.used.get_mut(row.write) {
+        let is_column = target.column(name).is_some();
+        if let Some(used) = self.used.get_mut(row.write).filter(|_| is_column) {
             used.insert(name.to_owned());
         }
         self.edit(reference.location, text)

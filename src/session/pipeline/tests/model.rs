@@ -367,7 +367,12 @@ pub struct Bench {
 impl Bench {
     pub fn new(rows_max: Option<u64>) -> Bench {
         let path = SearchPath(vec!["start".into()]);
-        let start = Values { search_path: path, purpose: None, end_user: None };
+        let start = Values {
+            search_path: path,
+            purpose: None,
+            end_user: None,
+            temp_tables: crate::catalog::TempTables::default(),
+        };
         let rows_max = rows_max.map(|rows| (rows, error("54000", "scrim: too many rows")));
         let judge = Arc::new(NoRaw(AtomicU64::new(1)));
         Bench {
@@ -415,6 +420,7 @@ impl Bench {
                         number: self.accept(part),
                         kind: StatementKind::Select,
                         effect: effect(part),
+                        discretion: None,
                         makes: None,
                         is_probe: false,
                     });
@@ -433,6 +439,7 @@ impl Bench {
                         rewritten: false,
                         relations: Vec::new(),
                         writes: Vec::new(),
+                        lookups: Vec::new(),
                     };
                     let kind = (!text.is_empty()).then_some(kind);
                     let prepared = Arc::new(Prepared::new(facts, kind, effect(&text), 1));

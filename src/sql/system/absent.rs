@@ -1,0 +1,311 @@
+//! What does not exist for a role, taken out of the catalogs that would tell of it: hidden relations with their indexes,
+//! TOAST tables, owned sequences, constraints, triggers, policies and row types; hidden columns with the indexes,
+//! constraints and the rest that are made of them.
+//!
+//! What belongs to what is found as PostgreSQL itself would find it for DROP … CASCADE, in pg_depend. INVARIANT: where
+//! rows are taken out, the statement's own functions run only on those that remain (OFFSET 0), since an error of theirs
+//! would quote the others.
+//! <https://www.postgresql.org/docs/current/catalog-pg-depend.html>
+
+use super::telling::Mark::{
+    Any, AnyRow, Class, Column, Columns, Named, NamedColumn, NamedConstraint, NamedType, Object,
+};
+use super::telling::{
+    Mark, PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_POLICY, PG_PUBLICATION_REL, PG_REWRITE,
+    PG_STATISTIC_EXT, PG_TRIGGER, PG_TYPE, TELLING,
+};
+use crate::catalog::Relation;
+use crate::policy::{Access, ColumnVerdict, RoleView};
+
+/// What does not exist for a role.
+#[derive(Default)]
+pub(super) struct Absent {
+    /// OIDs of relations.
+    relations: Vec<u32>,
+    /// OIDs of relations and `attnum`s.
+    columns: Vec<(u32, i16)>,
+    /// Columns of which different values look the same: no key and no index over one is unique as the role sees it.
+    blurred: Vec<(u32, i16)>,
+}
+
+impl Absent {
+    /// Of a role.
+    pub(super) fn of(view: &RoleView) -> Absent {
+        let mut absent = Absent::default();
+        let snapshot = view.snapshot();
+        for relation in snapshot.relations.values().filter(|relation| !relation.is_system()) {
+            let columns = match view.access(relation.oid) {
+                Access::Hidden => {
+                    absent.relations.push(relation.oid.0);
+                    continue;
+                }
+                Access::Masked(template) => template,
+                Access::View(view) => view.template.clone(),
+                Access::Open | Access::Closed { .. } => continue,
+            };
+            for column in &columns.columns {
+                let place = (relation.oid.0, column.number);
+                match column.verdict {
+                    ColumnVerdict::Hidden => absent.columns.push(place),
+                    ColumnVerdict::Masked(_) if !column.unique => absent.blurred.push(place),
+                    ColumnVerdict::Masked(_) | ColumnVerdict::Clear => {}
+                }
+            }
+        }
+        absent.relations.sort_unstable();
+        absent.columns.sort_unstable();
+        absent.blurred.sort_unstable();
+        absent
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.relations.is_empty() && self.columns.is_empty() && self.blurred.is_empty()
+    }
+
+    /// Conditions over `l`, the catalog; none where it tells nothing.
+    pub(super) fn conditions(&self, relation: &Relation) -> Vec<String> {
+        let telling = TELLING
+            .iter()
+            .find(|(schema, name, _)| *schema == relation.schema && *name == relation.name);
+        let Some((_, _, marks)) = telling.filter(|_| !self.is_empty()) else { return Vec::new() };
+        // Older servers lack a column or two.
+        let has = |name: &&str| relation.column(name).is_some();
+        marks
+            .iter()
+            .filter(|mark| mark.columns().iter().all(has))
+            .map(|mark| self.condition(mark))
+            .collect()
+    }
+
+    /// A column of pg_attribute. A hidden column is there as a dropped one, since pg_dump and others count on numbers
+    /// without gaps; a column of which different values look the same may look like nothing, too.
+    pub(super) fn attribute(&self, name: &str) -> String {
+        let hidden = self.is_column("l.attrelid", "l.attnum");
+        let dropped = match name {
+            // The default of a column that was added later is kept there, as a value.
+            "attmissingval" => return "CASE WHEN false THEN l.attmissingval END".to_owned(),
+            "attname" => "CAST('........pg.dropped.' || l.attnum || '........' AS pg_catalog.name)",
+            "atttypid" | "attcollation" => "CAST(0 AS pg_catalog.oid)",
+            "atttypmod" => "-1",
+            "attisdropped" => "true",
+            "atthasdef" | "atthasmissing" => "false",
+            "attidentity" | "attgenerated" | "attcompression" => "CAST('' AS pg_catalog.\"char\")",
+            "attacl" | "attoptions" | "attfdwoptions" | "attstattarget" => "NULL",
+            "attnotnull" => {
+                let blurred = is_one_of(&self.blurred, "l.attrelid", "l.attnum");
+                return format!("(l.attnotnull AND NOT {hidden} AND NOT {blurred})");
+            }
+            _ => return format!("l.{name}"),
+        };
+        format!("CASE WHEN {hidden} THEN {dropped} ELSE l.{name} END")
+    }
+
+    fn condition(&self, mark: &Mark) -> String {
+        match mark {
+            Class(oid) => format!("(l.{oid} = ANY ({})) IS NOT TRUE", self.classes()),
+            Column(oid, number) => format!(
+                "(l.{oid} = ANY ({}) OR {}) IS NOT TRUE",
+                self.classes(),
+                self.is_column(&format!("l.{oid}"), &format!("l.{number}"))
+            ),
+            Columns(oid, numbers) => format!(
+                "NOT EXISTS (SELECT FROM (VALUES {}) AS c(r, n) WHERE c.r = l.{oid} AND c.n = ANY (l.{numbers}))",
+                values(&self.columns)
+            ),
+            Object(class, oid) => {
+                format!("(l.{oid} = ANY ({})) IS NOT TRUE", self.objects(*class))
+            }
+            Any(class, oid, number) => format!(
+                "{} AND {} IS NOT TRUE",
+                self.no_row(class, oid),
+                self.is_column_of(class, oid, number)
+            ),
+            AnyRow(class, oid) => self.no_row(class, oid),
+            Named(schema, name) => format!(
+                "NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n \
+                 ON n.oid = c.relnamespace WHERE n.nspname = l.{schema} AND c.relname = l.{name} AND \
+                 c.oid = ANY ({}))",
+                self.classes()
+            ),
+            NamedColumn(schema, name, column) => format!(
+                "{} AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n \
+                 ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid \
+                 WHERE n.nspname = l.{schema} AND c.relname = l.{name} AND a.attname = l.{column} AND {})",
+                self.condition(&Named(schema, name)),
+                self.is_column("c.oid", "a.attnum")
+            ),
+            NamedConstraint(schema, name) => format!(
+                "NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c JOIN pg_catalog.pg_namespace AS n \
+                 ON n.oid = c.connamespace WHERE n.nspname = l.{schema} AND c.conname = l.{name} AND \
+                 c.oid = ANY ({})){}",
+                self.objects(PG_CONSTRAINT),
+                self.no_not_null(name)
+            ),
+            NamedType(schema, name) => format!(
+                "NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n \
+                 ON n.oid = t.typnamespace WHERE n.nspname = l.{schema} AND t.typname = l.{name} AND \
+                 t.oid = ANY ({}))",
+                self.objects(PG_TYPE)
+            ),
+        }
+    }
+
+    /// Before PostgreSQL 18 the information schema makes up constraints for NOT NULL: `2200_16640_3_not_null`.
+    fn no_not_null(&self, name: &str) -> String {
+        let relations = self.relations.iter().map(|oid| format!("{oid}_[0-9]+"));
+        let columns = self.columns.iter().map(|(oid, number)| format!("{oid}_{number}"));
+        let all: Vec<String> = relations.chain(columns).collect();
+        format!(" AND (l.{name} ~ '^[0-9]+_({})_not_null$') IS NOT TRUE", all.join("|"))
+    }
+
+    fn no_row(&self, class: &str, oid: &str) -> String {
+        let mut conditions = vec![format!(
+            "(l.{class} = {PG_CLASS} AND l.{oid} = ANY ({})) IS NOT TRUE",
+            self.classes()
+        )];
+        for object in [
+            PG_TYPE,
+            PG_ATTRDEF,
+            PG_CONSTRAINT,
+            PG_REWRITE,
+            PG_TRIGGER,
+            PG_POLICY,
+            PG_STATISTIC_EXT,
+            PG_PUBLICATION_REL,
+        ] {
+            conditions.push(format!(
+                "(l.{class} = {object} AND l.{oid} = ANY ({})) IS NOT TRUE",
+                self.objects(object)
+            ));
+        }
+        conditions.join(" AND ")
+    }
+
+    fn is_column_of(&self, class: &str, oid: &str, number: &str) -> String {
+        format!(
+            "(l.{class} = {PG_CLASS} AND {})",
+            self.is_column(&format!("l.{oid}"), &format!("l.{number}"))
+        )
+    }
+
+    fn is_column(&self, oid: &str, number: &str) -> String {
+        is_one_of(&self.columns, oid, number)
+    }
+
+    /// True for rows of pg_depend about something that is made of what is absent.
+    fn is_made_of_absent(&self) -> String {
+        format!(
+            "d.refclassid = {PG_CLASS} AND (d.refobjid = ANY ({}) OR {})",
+            self.relation_array(),
+            self.is_column("d.refobjid", "d.refobjsubid")
+        )
+    }
+
+    fn relation_array(&self) -> String {
+        let oids: Vec<String> = self.relations.iter().map(u32::to_string).collect();
+        format!("CAST(ARRAY[{}] AS pg_catalog.oid[])", oids.join(", "))
+    }
+
+    /// Rows of a catalog that are made of what is absent, as an array: not correlated, so computed once a statement.
+    fn objects(&self, class: u32) -> String {
+        let direct = format!(
+            "SELECT d.objid FROM pg_catalog.pg_depend AS d WHERE d.classid = {class} AND {}",
+            self.is_made_of_absent()
+        );
+        match class {
+            // The array type of a row type.
+            PG_TYPE => format!(
+                "ARRAY({direct} UNION ALL SELECT t.typarray FROM pg_catalog.pg_type AS t WHERE t.typarray <> 0 AND \
+                 t.typrelid = ANY ({}))",
+                self.relation_array()
+            ),
+            PG_CONSTRAINT => format!(
+                "ARRAY({direct} UNION ALL SELECT k.oid FROM pg_catalog.pg_constraint AS k WHERE {} OR {})",
+                self.is_blurred("k.conrelid", "k.conkey"),
+                self.is_blurred("k.confrelid", "k.confkey")
+            ),
+            _ => format!("ARRAY({direct})"),
+        }
+    }
+
+    /// The OIDs of all that is absent, in parentheses.
+    pub(super) fn everything(&self) -> String {
+        let all = [
+            PG_TYPE,
+            PG_ATTRDEF,
+            PG_CONSTRAINT,
+            PG_REWRITE,
+            PG_TRIGGER,
+            PG_POLICY,
+            PG_STATISTIC_EXT,
+            PG_PUBLICATION_REL,
+        ];
+        let objects = all.map(|class| {
+            format!(
+                " UNION ALL SELECT o.oid FROM pg_catalog.unnest({}) AS o(oid)",
+                self.objects(class)
+            )
+        });
+        format!(
+            "(SELECT o.oid FROM pg_catalog.unnest({}) AS o(oid){})",
+            self.classes(),
+            objects.concat()
+        )
+    }
+
+    /// The hidden columns, in parentheses.
+    pub(super) fn hidden_columns(&self) -> Option<String> {
+        let values = values(&self.columns);
+        let list = "CAST(c.r AS pg_catalog.oid) AS oid, CAST(c.n AS pg_catalog.int4) AS number";
+        (!self.columns.is_empty())
+            .then(|| format!("(SELECT {list} FROM (VALUES {values}) AS c(r, n))"))
+    }
+
+    fn is_blurred(&self, relation: &str, numbers: &str) -> String {
+        format!(
+            "EXISTS (SELECT FROM (VALUES {}) AS b(r, n) WHERE b.r = {relation} AND b.n = ANY ({numbers}))",
+            values(&self.blurred)
+        )
+    }
+
+    /// Relations that are absent, and indexes, TOAST tables and sequences that go with something absent.
+    fn classes(&self) -> String {
+        let relations = self.relation_array();
+        let constraints = self.objects(PG_CONSTRAINT);
+        let toast = format!(
+            "SELECT t.reltoastrelid FROM pg_catalog.pg_class AS t WHERE t.reltoastrelid <> 0 AND t.oid = ANY ({relations})"
+        );
+        format!(
+            "ARRAY(SELECT u.oid FROM pg_catalog.unnest({relations}) AS u(oid) \
+             UNION ALL {toast} \
+             UNION ALL SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = ANY ({relations}) \
+             OR i.indrelid IN ({toast}) \
+             OR EXISTS (SELECT FROM (VALUES {}) AS c(r, n) WHERE c.r = i.indrelid AND c.n = ANY (i.indkey)) \
+             OR i.indisunique AND ({} OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = {PG_CLASS} AND \
+             d.objid = i.indexrelid AND d.refclassid = {PG_CLASS} AND {})) \
+             UNION ALL SELECT k.conindid FROM pg_catalog.pg_constraint AS k WHERE k.conindid <> 0 AND k.contype IN ('p', 'u', 'x') \
+             AND k.oid = ANY ({constraints}) \
+             UNION ALL SELECT d.objid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_class AS o ON o.oid = d.objid \
+             AND o.relkind IN ('i', 'I', 'S', 't', 'c') WHERE d.classid = {PG_CLASS} AND {})",
+            values(&self.columns),
+            self.is_blurred("i.indrelid", "i.indkey"),
+            is_one_of(&self.blurred, "d.refobjid", "d.refobjsubid"),
+            self.is_made_of_absent()
+        )
+    }
+}
+
+fn is_one_of(columns: &[(u32, i16)], oid: &str, number: &str) -> String {
+    format!("(({oid}, {number}) IN (SELECT c.r, c.n FROM (VALUES {}) AS c(r, n)))", values(columns))
+}
+
+/// Columns as rows of a VALUES list.
+fn values(columns: &[(u32, i16)]) -> String {
+    let value = |(oid, number): &(u32, i16)| {
+        format!("(CAST({oid} AS pg_catalog.oid), CAST({number} AS pg_catalog.int2))")
+    };
+    if columns.is_empty() {
+        return value(&(0, 0));
+    }
+    columns.iter().map(value).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,110 @@
+//! PostgreSQL's own pg_dump as a masked role: what it writes is the masked copy, and can be restored.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::canary;
+use crate::harness::client::{Client, text};
+use crate::harness::{self, connect, connect_direct};
+
+/// The predicate of an index, which is a definition and shown as it was written: docs/threats.md.
+const DEFINITION_WITH_A_MARK: &str = "CREATE INDEX unlisted_rest ";
+
+/// Tables whose masked rows are the same in the dump and through Scrim.
+const TABLES: &[&str] = &[
+    "public.customers",
+    "public.orders",
+    "public.order_items",
+    "public.messages",
+    "public.payments",
+    "public.employees",
+    "public.oddities",
+    "public.unlisted",
+    "public.customer_contacts",
+    "catalog.plans",
+];
+
+fn dump(user: &str, to: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(harness::postgres().binaries().join("pg_dump"))
+        .args(["-h", "127.0.0.1", "-U", user, "-d", "desk", "-p"])
+        .arg(harness::scrim().address.port().to_string())
+        .arg("-f")
+        .arg(to)
+        .args(arguments)
+        .env("PGPASSWORD", scrim::demo::sample_password(user))
+        .output()
+        .expect("pg_dump");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{user}: {said}");
+    std::fs::read_to_string(to).expect("a dump")
+}
+
+fn assert_no_canary(user: &str, dump: &str) {
+    let lines: Vec<&str> =
+        dump.lines().filter(|line| !line.starts_with(DEFINITION_WITH_A_MARK)).collect();
+    let found = canary::find(lines.join("\n").as_bytes());
+    assert!(found.is_empty(), "{user}: {found:?}");
+}
+
+fn rows_of(client: &mut Client, table: &str) -> String {
+    let sql = format!("SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM {table} AS t");
+    let answers = client.simple(&sql);
+    let [answer] = answers.as_slice() else { panic!("one answer") };
+    assert!(answer.error.is_none(), "{table}: {:?}", answer.error);
+    answer.rows[0][0].as_deref().map(text).unwrap_or_default()
+}
+
+#[test]
+fn a_dump_is_the_masked_copy_and_can_be_restored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = harness::postgres();
+    for (role, user) in [("support", "alice"), ("auditor", "otto")] {
+        let file = folder.path().join(format!("{user}.sql"));
+        let dumped = dump(user, &file, &[]);
+        assert_no_canary(user, &dumped);
+        assert_eq!(dumped.contains("CREATE TABLE public.staff"), role == "auditor");
+        let database = format!("restored_{user}");
+        connect_direct("postgres").simple(&format!("CREATE DATABASE {database}"));
+        let restored = Command::new(server.binaries().join("psql"))
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", &database, "-h"])
+            .arg(server.socket_folder())
+            .args(["-p", &server.port().to_string(), "-f"])
+            .arg(&file)
+            .output()
+            .expect("psql");
+        let said = String::from_utf8_lossy(&restored.stderr);
+        assert!(restored.status.success() && said.is_empty(), "{user}: {said}");
+        let mut copy =
+            Client::connect_unix(server.socket_folder(), server.port(), "postgres", &database);
+        copy.simple("SET TimeZone = 'UTC'");
+        let mut client = connect(role, &[]);
+        client.simple("SET TimeZone = 'UTC'");
+        for table in TABLES {
+            let shown = rows_of(&mut client, table);
+            assert_eq!(rows_of(&mut copy, table), shown, "{user}: {table}");
+            assert!(!shown.is_empty(), "{table}");
+        }
+        // Who goes on in the copy does not begin at 1 again.
+        let next = copy.simple("SELECT nextval('public.orders_id_seq') > max(id) FROM orders");
+        assert_eq!(next[0].rows[0][0].as_deref().map(text).as_deref(), Some("t"), "{user}");
+        drop(copy);
+        connect_direct("postgres").simple(&format!("DROP DATABASE {database}"));
+    }
+}
+
+#[test]
+fn every_sample_role_may_dump() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for user in ["ana", "rosa", "rita"] {
+        let file = folder.path().join(format!("{user}.sql"));
+        let dumped = dump(user, &file, &["--no-owner"]);
+        assert_no_canary(user, &dumped);
+        assert!(!dumped.contains("password_hash"), "{user} sees the hidden table");
+    }
+    // Parts of it, and the data alone as INSERTs.
+    let file = folder.path().join("part.sql");
+    let dumped =
+        dump("alice", &file, &["--data-only", "--inserts", "-t", "customers", "-t", "orders"]);
+    assert_no_canary("alice", &dumped);
+    assert!(dumped.contains("INSERT INTO public.customers VALUES (1, 'K** M*******'"), "{dumped}");
+}
