@@ -56,6 +56,11 @@ impl Target {
             let why = "it is a view; write to the tables behind it";
             return Err(Refusal::not_written(&format!("{schema}.{name}"), why));
         }
+        if let resolve::Target::Hole(Content::Temporary { .. }) = &found {
+            return Err(Refusal::temporary(
+                "takes INSERT of VALUES or a query, TRUNCATE and DROP, and is not changed otherwise",
+            ));
+        }
         let (schema, name) = found.name();
         let target = Target::named(speaker, schema, name)
             .ok_or_else(|| Refusal::no_such_relation(&relation.relname))??;
