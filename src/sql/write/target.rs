@@ -9,7 +9,7 @@ use super::super::Speaker;
 use super::super::hole::Content;
 use super::super::refusal::Refusal;
 use super::super::resolve;
-use crate::catalog::{Column, Relation, RelationKind, Snapshot};
+use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
 use crate::policy::{Access, ColumnVerdict, Template};
 
 /// A relation that a role may write.
@@ -177,7 +177,8 @@ impl Target {
 }
 
 /// The columns by which rows are filtered or masks go, of the relation, its parents and its children: their rows are
-/// written and read through one another. Where a generated column is one of them, all are: what it is made of is not
+/// written and read through one another. A view that `open` names shows true values of the rows it selects, so what it
+/// reads is among them. Where a generated column is one of them, all are: what it is made of is not
 /// known here.
 fn decisive(relation: &Relation, speaker: Speaker<'_>) -> BTreeSet<String> {
     let snapshot = speaker.view.snapshot();
@@ -189,6 +190,8 @@ fn decisive(relation: &Relation, speaker: Speaker<'_>) -> BTreeSet<String> {
     let mut decisive = BTreeSet::new();
     let mut all = false;
     for member in family {
+        let shown = columns_behind_open_views(member, speaker);
+        decisive.extend(shown.map(|column| column.name.clone()));
         let Access::Masked(template) = speaker.view.access(member.oid) else { continue };
         for column in member.columns.iter().filter(|own| template.is_decisive(&own.name)) {
             all |= column.generated;
@@ -212,4 +215,27 @@ fn is_below(child: &Relation, ancestor: &Relation, snapshot: &Snapshot, depth: u
                 .relation(*parent)
                 .is_some_and(|parent| is_below(parent, ancestor, snapshot, depth))
     })
+}
+
+fn columns_behind_open_views<'a>(
+    relation: &'a Relation,
+    speaker: Speaker<'a>,
+) -> impl Iterator<Item = &'a Column> {
+    let snapshot = speaker.view.snapshot();
+    let is_open = |view: &&Relation| {
+        view.kind == RelationKind::View
+            && !view.is_system()
+            && matches!(speaker.view.access(view.oid), Access::Open)
+    };
+    let mut reads: BTreeSet<(RelationOid, i16)> = BTreeSet::new();
+    let mut level: Vec<&Relation> = snapshot.relations.values().filter(is_open).collect();
+    // Views of views; what goes deeper than this cannot be read.
+    for _ in 0..DEPTH_MAX {
+        let below: BTreeSet<_> = level.iter().flat_map(|view| &view.reads).copied().collect();
+        let oids: BTreeSet<RelationOid> = below.iter().map(|(oid, _)| *oid).collect();
+        level = oids.into_iter().filter_map(|oid| snapshot.relation(oid)).collect();
+        level.retain(|below| below.kind == RelationKind::View);
+        reads.extend(below);
+    }
+    relation.columns.iter().filter(move |own| reads.contains(&(relation.oid, own.number)))
 }

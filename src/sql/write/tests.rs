@@ -22,12 +22,14 @@ impl rules::Environment for NoEnvironment {
 }
 
 const RULES: &str = "
-open: [public.products]
+open: [public.products, public.shown]
 tables:
   public.customers:
     columns: {id: open, tier: open, email: contact.email, ssn: identity.ssn, agreed: open}
   public.secrets:
     columns: {id: identity.secret}
+  public.notes:
+    columns: {id: open, flag: open, rest: open}
   public.parents:
     columns: {id: open, grade: open}
   public.children:
@@ -87,6 +89,12 @@ fn view(role: &str) -> RoleView {
         relation(20001, "customers", &["id", "tier", "email", "ssn", "agreed"]),
         relation(20002, "products", &["id", "title"]),
         relation(20003, "secrets", &["id"]),
+        Relation {
+            kind: RelationKind::View,
+            reads: vec![(RelationOid(20006), 2)],
+            ..relation(20007, "shown", &["flag"])
+        },
+        relation(20006, "notes", &["id", "flag", "rest"]),
         relation(20004, "parents", &["id", "grade"]),
         Relation {
             parents: vec![RelationOid(20004)],
@@ -291,5 +299,8 @@ fn what_is_sent() {
         "{refused}"
     );
     assert!(sent("agent", "update parents set grade = 'x'").is_ok());
+    // A view in `open` selects by it.
+    assert!(sent("agent", "update notes set flag = default").is_err());
+    assert!(sent("agent", "update notes set rest = 'x', id = 1").is_ok());
     assert!(sent("reader", "update customers set tier = 'x'").is_err());
 }
