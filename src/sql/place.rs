@@ -32,6 +32,23 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
     if tokens.iter().any(|token| token.token() == Token::Tablesample) {
         return Err(lost());
     }
+    // Groups by a primary key, and columns with a schema, mean less over a sub-select.
+    let starts = |index: usize| {
+        relations.iter().any(|r| {
+            tokens.get(index).and_then(|t| usize::try_from(t.start).ok()) == Some(r.location)
+        })
+    };
+    let dotted = |index: usize| tokens.get(index).is_some_and(|t| t.token() == Token::Ascii46);
+    let three = |index: usize| {
+        dotted(index.saturating_add(1)) && dotted(index.saturating_add(3)) && !starts(index)
+    };
+    let groups = tokens.windows(2).any(|pair| {
+        let kinds: Vec<Token> = pair.iter().map(ScanToken::token).collect();
+        kinds == [Token::GroupP, Token::By]
+    });
+    if groups || (0..tokens.len()).any(three) {
+        return Err(lost());
+    }
     let mut placed = Rewritten { text: String::new(), holes: Vec::new(), open: Vec::new() };
     let mut rest = 0;
     for relation in &relations {

@@ -15,6 +15,7 @@ mod key;
 mod limits;
 mod lookups;
 mod masked_copy;
+mod random;
 mod rules;
 mod session;
 mod sessions_under_stress;

@@ -15,7 +15,6 @@ mod expressions;
 mod handbook;
 mod keyed;
 mod masks;
-mod random;
 mod ranges;
 mod sample_rules;
 mod scrubbed;

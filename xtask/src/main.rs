@@ -5,6 +5,7 @@
 mod bench_load;
 mod cases;
 mod ci;
+mod fuzz_sql;
 mod needs;
 mod readme;
 mod run;
@@ -20,6 +21,7 @@ pub const CHORES: &[(&str, &str)] = &[
     ("demo", "a private PostgreSQL with the sample database, Scrim in front, users to try"),
     ("test", "all tests; arguments go to cargo: `cargo xtask test cases::`"),
     ("cases", "the statement cases; --update writes the tables that the pages should show"),
+    ("fuzz-sql", "random statements against the masked copy; --seconds N, --seed S"),
     ("ci", "all that must hold: format, lints, licences, tests, documentation, README"),
     ("bench-load", "pgbench direct and through Scrim, in one run, with the ratios"),
     ("certs", "certificates for the demo and the tests, into certs/"),
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         "demo" => demo(&arguments),
         "test" => tests::run_all(&arguments),
         "cases" => cases::run(&arguments),
+        "fuzz-sql" => fuzz_sql::run(&arguments),
         "ci" => ci::run(),
         "bench-load" => bench_load::run(&arguments),
         "certs" => certs(&arguments),

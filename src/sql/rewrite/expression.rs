@@ -233,10 +233,14 @@ impl Rewriter<'_> {
 
     pub(super) fn function_args(&mut self, args: &mut [FunctionArg]) -> Done {
         for arg in args {
-            let (FunctionArg::Named { name: _, arg, operator: _ } | FunctionArg::Unnamed(arg)) =
-                arg
-            else {
-                return Err(foreign("an expression as an argument's name"));
+            let arg = match arg {
+                // `days => 1`
+                FunctionArg::Named { name: _, arg, operator: _ }
+                | FunctionArg::ExprNamed { name: Expr::Identifier(_), arg, operator: _ }
+                | FunctionArg::Unnamed(arg) => arg,
+                FunctionArg::ExprNamed { .. } => {
+                    return Err(foreign("an expression as an argument's name"));
+                }
             };
             match arg {
                 FunctionArgExpr::Expr(expr) => self.expr(expr)?,

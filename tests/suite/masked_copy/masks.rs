@@ -274,6 +274,11 @@ fn rounded(text: &str, step: &str, column: &Type) -> Option<String> {
         let value =
             if single { text.parse::<f32>().ok()?.into() } else { text.parse::<f64>().ok()? };
         let step: f64 = step.parse().ok()?;
+        // docs/masks.md: numbers too large or too small to be divided are 0.
+        let (least, most) = if single { (1e-30, 1e37) } else { (1e-200, 1e200) };
+        if value.is_finite() && !(least..most).contains(&value.abs()) {
+            return None;
+        }
         let multiple = (value / step).floor() * step;
         let fits = multiple.is_finite() && !(single && (multiple as f32).is_infinite());
         return match (value.is_finite(), fits) {
