@@ -42,9 +42,10 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
     let three = |index: usize| {
         dotted(index.saturating_add(1)) && dotted(index.saturating_add(3)) && !starts(index)
     };
-    let groups = tokens.windows(2).any(|pair| {
-        let kinds: Vec<Token> = pair.iter().map(ScanToken::token).collect();
-        kinds == [Token::GroupP, Token::By]
+    // GROUP BY DISTINCT is of grouping sets, by which nothing depends on a key.
+    let groups = tokens.windows(3).any(|three| {
+        matches!(three, [group, by, next] if group.token() == Token::GroupP
+            && by.token() == Token::By && next.token() != Token::Distinct)
     });
     if groups || (0..tokens.len()).any(three) {
         return Err(lost());
