@@ -17,7 +17,7 @@
 //! | [`mask`] | mask specification × column type → SQL expression | know roles or statements |
 //! | [`policy`] | rules × snapshot → [`policy::RoleView`]: what a role sees of each relation | read SQL statements |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
-//! | [`guard`] | the judge of results: provenance, error texts | trust `sql` |
+//! | [`guard`] | the judge of results: provenance, plans, error texts | trust `sql` |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
 //!
 //! The shell moves bytes:
