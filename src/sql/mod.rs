@@ -260,11 +260,28 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
-    let rewritten = match rewrite::read(&canonical) {
-        Ok(tree) if is_faithful(&tree.to_string(), &canonical) => rewrite::rewrite(tree, speaker)?,
-        Ok(_) | Err(_) => place::place(&canonical, speaker)?,
-    };
+    let rewritten = rewritten(&canonical, speaker)?;
     Ok(Query { canonical, rewritten, reads, parameters: written.parameters })
+}
+
+/// By sqlparser's tree where it reads what PostgreSQL reads; else by PostgreSQL's own; and where that has nodes that
+/// nobody has judged for rewriting (SQL/JSON), by the places of the names alone.
+fn rewritten(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, Refusal> {
+    let not_understood = |refusal: &Refusal| refusal.reason == Reason::NotUnderstood;
+    match rewrite::read(canonical) {
+        Ok(tree) if is_faithful(&tree.to_string(), canonical) => {
+            match rewrite::rewrite(tree, speaker) {
+                Err(refusal) if not_understood(&refusal) => {
+                    rewrite::rewrite_tree(canonical, speaker).map_err(|_| refusal)
+                }
+                rewritten => rewritten,
+            }
+        }
+        Ok(_) | Err(_) => match rewrite::rewrite_tree(canonical, speaker) {
+            Err(refusal) if not_understood(&refusal) => place::place(canonical, speaker),
+            rewritten => rewritten,
+        },
+    }
 }
 
 /// What sqlparser prints, read by PostgreSQL, must be the canonical text again.

@@ -13,6 +13,7 @@ mod names;
 mod query;
 mod scope;
 mod system_columns;
+mod tree;
 
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -22,6 +23,7 @@ use super::Speaker;
 use super::hole::Hole;
 use super::refusal::Refusal;
 use scope::{Item, Mention};
+pub(super) use tree::rewrite_tree;
 
 /// How deep sqlparser may go; libpg_query's own limit is reached before.
 const DEPTH_MAX: usize = 200;
