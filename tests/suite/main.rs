@@ -14,6 +14,7 @@ mod key;
 mod limits;
 mod lookups;
 mod masked_copy;
+mod parse_rate;
 mod random;
 mod rules;
 mod session;

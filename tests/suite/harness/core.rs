@@ -61,6 +61,14 @@ pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Ve
     connection.run(Form::ExtendedText, text, &statements)
 }
 
+/// Can the text be read and rewritten, whatever the rules say of what it calls? If not, why.
+pub fn read(text: &str) -> Result<(), String> {
+    let path = SearchPath::parse("public").expect("a search_path");
+    let view = view("support");
+    scrim::sql::read(text, Speaker::new(&view, &path, "tester", false))
+        .map_err(|refusal| format!("{} ({})", refusal.message, refusal.hint.unwrap_or_default()))
+}
+
 fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {
     let path = search_path.unwrap_or("\"$user\", public");
     let path = SearchPath::parse(path).unwrap_or_else(|| panic!("no search_path: {path}"));
