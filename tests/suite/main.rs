@@ -19,4 +19,5 @@ mod random;
 mod rules;
 mod session;
 mod sessions_under_stress;
+mod tpch;
 mod upstream;
