@@ -8,6 +8,7 @@
 
 pub mod compare;
 mod page;
+mod real;
 mod run;
 
 use std::collections::BTreeMap;
