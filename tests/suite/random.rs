@@ -7,7 +7,6 @@
 //! So that the same question has one answer, nothing is asked whose answer is chance: no sums of floating point
 //! numbers, no lists without an order, no LIMIT without one that tells all unlike rows apart, no clock.
 
-mod dice;
 mod from;
 mod judge;
 mod productions;
@@ -20,10 +19,10 @@ mod writer;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::dice::Dice;
 use crate::harness;
 use crate::harness::client::Client;
 use crate::masked_copy::{MaskedCopy, masked_copy};
-use dice::Dice;
 use judge::{Verdict, judge};
 use statement::Statement;
 

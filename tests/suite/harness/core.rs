@@ -30,6 +30,11 @@ pub fn sent(role: &str, search_path: Option<&str>, text: &str) -> String {
     }
 }
 
+/// As [`sent`], but nothing where the text is refused.
+pub fn sent_if_allowed(role: &str, text: &str) -> Option<Vec<String>> {
+    planned(role, None, text).ok()
+}
+
 /// What the core alone makes of a text: its plan, run on the sample database itself by the role's login.
 /// Nothing of the shell is in between, so what fails here is not the shell's fault.
 pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Vec<Answer> {

@@ -1,9 +1,9 @@
 //! Expressions over what is in scope. Queries are written in `query`, FROM in `from`.
 
-use super::dice::Dice;
 use super::productions::{LITERALS, Production, RISKY, SAFE};
 use super::schema::{Sort, Table};
 use super::tree::{Sql, fill, text};
+use crate::dice::Dice;
 
 /// What a name in FROM stands for.
 #[derive(Debug, Clone)]
