@@ -95,6 +95,9 @@ pub struct StatementRecord {
     pub rule: Option<String>,
     /// What is read.
     pub relations: Vec<RelationRead>,
+    /// What is written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<RelationWritten>,
     /// What is found by true values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupMade>,
@@ -121,6 +124,17 @@ pub struct RelationRead {
     pub clear: Vec<String>,
     /// Columns seen masked: name → mask.
     pub masked: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A relation that is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RelationWritten {
+    /// `schema.name`
+    pub relation: String,
+    /// `insert`, `update`, `delete`, `merge`, `copy`
+    pub kind: &'static str,
+    /// Columns that are assigned.
+    pub columns: Vec<String>,
 }
 
 /// A column by whose true value rows are found.

@@ -18,6 +18,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Whom to be, and what one then sees.
 const USERS: &[(&str, &str)] = &[
     ("alice", "first line of support: names, e-mails, phones and cards are masked"),
+    (
+        "aria",
+        "second line: sees customers of the home market as alice does, and may write what is clear",
+    ),
     ("rosa", "researcher: pseudonyms that can be joined, shifted dates, noise, scrubbed texts"),
     ("ana", "analyst: only customers who agreed, and no way to tell who is who"),
     ("dba", "administrator: everything as it is"),

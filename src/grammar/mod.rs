@@ -17,5 +17,11 @@ mod shape;
 pub use constant::constant_text;
 pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
-pub use prove::{ColumnUse, Proof, RelationUse, Terms, Violation, prove, prove_expression};
+pub use prove::{
+    Assignment, ColumnUse, Proof, Reference, RelationUse, Row, Scope, ScopeItem, Source, Terms,
+    Violation, Wrap, Write, WriteKind, prove, prove_expression, prove_statement,
+};
+
+/// The schema in which names stand for what is put into a statement later. No catalog has it.
+pub const RESERVED_SCHEMA: &str = "scrim$";
 pub use shape::{fingerprint, shape};

@@ -138,6 +138,10 @@ fn is_printed(statement: &protobuf::RawStmt) -> bool {
         node,
         Some(
             Node::SelectStmt(_)
+                | Node::InsertStmt(_)
+                | Node::UpdateStmt(_)
+                | Node::DeleteStmt(_)
+                | Node::MergeStmt(_)
                 | Node::TransactionStmt(_)
                 | Node::VariableSetStmt(_)
                 | Node::VariableShowStmt(_)
@@ -152,7 +156,6 @@ fn is_printed(statement: &protobuf::RawStmt) -> bool {
                 | Node::ExplainStmt(_)
                 | Node::CreateTableAsStmt(_)
                 | Node::CreateStmt(_)
-                | Node::InsertStmt(_)
                 | Node::UnlistenStmt(_)
         )
     )

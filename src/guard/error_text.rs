@@ -5,11 +5,44 @@
 //! in `invalid input syntax for type integer: "k***"` is a mask. DETAIL is where it quotes what no expression
 //! of the client's has seen: the failing row, the key that exists already, the parameters of the statement.
 
+use crate::policy::{KEPT_MARK, UNSEEN_MARK};
 use crate::wire::reader;
 
 /// Classes of SQLSTATE whose DETAIL speaks of the statement, the session, the schema or the server, not of data.
 const DETAIL_CLASSES: [&str; 12] =
     ["08", "0A", "25", "26", "34", "3D", "3F", "42", "53", "54", "55", "57"];
+
+/// Scrim's own refusal, where its SQL has failed as it should: the message is PostgreSQL's about a boolean that is
+/// none, in whatever language.
+fn own_refusal(code: &str, message: &str) -> Option<Vec<u8>> {
+    if code != "22P02" {
+        return None;
+    }
+    let (message, hint) = match (message.split_once(KEPT_MARK), message.contains(UNSEEN_MARK)) {
+        (Some((_, rest)), _) => {
+            let column = rest.rsplit_once('"').map_or(rest, |(column, _)| column);
+            (
+                format!("scrim: column `{column}` cannot be written by this role"),
+                "it may only be assigned the value it shows, and keeps its own then; leave it out of the statement",
+            )
+        }
+        (None, true) => (
+            "scrim: a row with this key exists, which this role may not see".to_owned(),
+            "nothing was written",
+        ),
+        (None, false) => return None,
+    };
+    let mut body = Vec::new();
+    for (kind, text) in
+        [(b'S', "ERROR"), (b'V', "ERROR"), (b'C', "42501"), (b'M', message.as_str()), (b'H', hint)]
+    {
+        body.push(kind);
+        body.extend_from_slice(text.as_bytes());
+        body.push(0);
+    }
+    body.push(0);
+    Some(body)
+}
 
 /// The body of an ErrorResponse or NoticeResponse, rebuilt from an allow-list of fields: severity, SQLSTATE,
 /// message, hint, names of schema, table, column, type and constraint always; detail only where the class of
@@ -18,6 +51,10 @@ const DETAIL_CLASSES: [&str; 12] =
 pub fn clean_error_fields(body: &[u8]) -> Option<Vec<u8>> {
     let fields: Vec<(u8, &str)> = reader::error_fields(body).ok()?.collect();
     let code = fields.iter().find(|(kind, _)| *kind == b'C').map(|(_, text)| *text)?;
+    let said = fields.iter().find(|(kind, _)| *kind == b'M').map_or("", |(_, text)| *text);
+    if let Some(own) = own_refusal(code, said) {
+        return Some(own);
+    }
     let has_detail = DETAIL_CLASSES.iter().any(|class| code.starts_with(class));
     let mut clean = Vec::with_capacity(body.len());
     for (kind, text) in fields {

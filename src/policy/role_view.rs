@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
 use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
-use super::template::{SelectList, Template};
+use super::template::{SelectList, Template, mentions};
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
 use crate::mask::{self, Conditions, Masked, Misfit};
@@ -208,6 +208,12 @@ impl RoleView {
                 Masked::Expression(mask) => {
                     let named = |sql: &str| format!("{sql} AS {name}");
                     list.push(&named(&mask.sql), &named(&mask.outline));
+                    let others = relation.columns.iter().filter(|other| {
+                        other.name != column.name
+                            && mentions(&mask.sql, &relation.name, &other.name)
+                    });
+                    list.decisive.extend(others.map(|other| other.name.clone()));
+                    list.masks.insert(column.name.clone(), mask.sql);
                     list.parts.extend(mask.parts);
                 }
             }

@@ -1,8 +1,16 @@
 //! The SQL by which a relation is replaced for a role.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::access::{ColumnAccess, ColumnVerdict};
 use crate::catalog::RelationOid;
 use crate::grammar::quote_identifier;
+
+/// What SQL of Scrim's own fails with where a masked column is assigned something else than it shows; the column's
+/// name follows. The guard knows it again.
+pub const KEPT_MARK: &str = "scrim$kept:";
+/// The same where an INSERT meets a row that the role does not see.
+pub const UNSEEN_MARK: &str = "scrim$unseen:";
 
 /// A compiled template. Its SQL has been verified: it reads this one relation and calls only what it may.
 #[derive(Debug, Clone)]
@@ -32,6 +40,10 @@ pub(super) struct SelectList {
     pub(super) outline: String,
     /// Those parts.
     pub(super) parts: Vec<String>,
+    /// The masks by column, as they are sent.
+    pub(super) masks: BTreeMap<String, String>,
+    /// Columns that other columns' masks go by.
+    pub(super) decisive: BTreeSet<String>,
 }
 
 impl SelectList {
@@ -109,8 +121,42 @@ impl Template {
         sql
     }
 
+    /// The mask of a column over the row of a relation that is called `row` in a statement, under the column's own
+    /// name; `None` for a column that has none.
+    pub fn mask_over(&self, row: &str, column: &str) -> Option<String> {
+        let mask = self.list.masks.get(column)?;
+        Some(self.over_row(row, &format!("{mask} AS {}", quote_identifier(column))))
+    }
+
+    /// The row filter over such a row.
+    pub fn filter_over(&self, row: &str) -> Option<String> {
+        self.filter.as_ref().map(|filter| self.over_row(row, filter))
+    }
+
+    /// An expression of the rules names columns by the relation, so the row is called that inside.
+    fn over_row(&self, row: &str, expression: &str) -> String {
+        let (row, name) = (quote_identifier(row), quote_identifier(&self.name));
+        format!("(SELECT {expression} FROM (SELECT {row}.*) AS {name})")
+    }
+
+    /// True for a column by which the row filter or another column's mask goes: who writes it changes what they see.
+    pub fn is_decisive(&self, column: &str) -> bool {
+        let in_filter =
+            self.filter.as_ref().is_some_and(|filter| mentions(filter, &self.name, column));
+        in_filter || self.list.decisive.contains(column)
+    }
+
     /// The columns that exist for the role, in order.
     pub fn visible_columns(&self) -> impl Iterator<Item = &ColumnAccess> {
         self.columns.iter().filter(|column| column.verdict != ColumnVerdict::Hidden)
     }
+}
+
+/// True when a checked expression may name the column: rather too often than too rarely.
+pub(super) fn mentions(sql: &str, relation: &str, column: &str) -> bool {
+    let reference = format!("{}.{}", quote_identifier(relation), quote_identifier(column));
+    sql.match_indices(&reference).any(|(at, _)| {
+        let rest = sql.get(at.saturating_add(reference.len())..).unwrap_or_default();
+        !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$')
+    })
 }

@@ -41,6 +41,7 @@ impl Journal {
         let verdict = if statement.rewritten { Verdict::Rewrite } else { Verdict::Forward };
         let record = StatementRecord {
             relations: statement.relations.clone(),
+            writes: statement.writes.clone(),
             lookups: statement.lookups.clone(),
             ..self.record(statement.shape.clone(), values, verdict)
         };
@@ -74,6 +75,7 @@ impl Journal {
             reason: None,
             rule: None,
             relations: Vec::new(),
+            writes: Vec::new(),
             lookups: Vec::new(),
         }
     }

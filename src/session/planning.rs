@@ -9,12 +9,13 @@ use std::sync::Arc;
 use super::budgets::Exhausted;
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
-use crate::audit::{LookupMade, RelationRead};
+use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::policy::RoleView;
 use crate::sql::{
     self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
+    Written,
 };
 
 /// Longer texts are planned on a thread of their own.
@@ -113,6 +114,14 @@ fn judge(
     let role = view.role();
     if statement.kind.reads() {
         judge_purpose(view, settings)?;
+    }
+    if role.limits.rows.is_some() && statement.kind == (StatementKind::Write { returning: true }) {
+        // The limit would stop the rows when everything is written.
+        let message = "scrim: a role with a limit of rows may not use RETURNING";
+        return Err(Refusal {
+            hint: Some(format!("role `{}` has a limit; write first, then SELECT", role.name)),
+            ..refusal("42501", Reason::StatementKind, message)
+        });
     }
     if role.limits.statement_seconds.is_some() {
         let text = statement.canonical.to_ascii_lowercase();
@@ -247,11 +256,12 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         }
         _ => None,
     };
-    let rewritten = statement.reads.iter().any(|read| !read.open);
+    let rewritten = !statement.writes.is_empty() || statement.reads.iter().any(|read| !read.open);
     let mut facts = StatementFacts {
         shape: shape(&statement.canonical),
         rewritten,
         relations: statement.reads.into_iter().map(relation).collect(),
+        writes: statement.writes.into_iter().map(written).collect(),
         lookups: statement.lookups.into_iter().map(lookup).collect(),
     };
     let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
@@ -288,5 +298,13 @@ fn relation(read: Read) -> RelationRead {
             .into_iter()
             .map(|(column, mask)| (column, serde_json::Value::String(mask)))
             .collect(),
+    }
+}
+
+fn written(write: Written) -> RelationWritten {
+    RelationWritten {
+        relation: format!("{}.{}", write.schema, write.relation),
+        kind: write.kind,
+        columns: write.columns,
     }
 }

@@ -399,6 +399,7 @@ fn empty_facts() -> StatementFacts {
         shape: String::new(),
         rewritten: false,
         relations: Vec::new(),
+        writes: Vec::new(),
         lookups: Vec::new(),
     }
 }

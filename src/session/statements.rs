@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::audit::{LookupMade, RelationRead};
+use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::guard::{Breach, Discretion};
 use crate::sql::{Effect, StatementKind};
 
@@ -23,6 +23,8 @@ pub struct StatementFacts {
     pub rewritten: bool,
     /// What it reads.
     pub relations: Vec<RelationRead>,
+    /// What it writes.
+    pub writes: Vec<RelationWritten>,
     /// What it finds by true values.
     pub lookups: Vec<LookupMade>,
 }

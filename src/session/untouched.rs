@@ -187,6 +187,7 @@ impl Untouched {
                 shape,
                 rewritten: false,
                 relations: Vec::new(),
+                writes: Vec::new(),
                 lookups: Vec::new(),
             };
             match self.attached.journal.accept(&facts, &self.values).await {

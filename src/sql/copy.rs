@@ -91,7 +91,7 @@ fn judge_option(option: &protobuf::Node) -> Result<u8, Refusal> {
 }
 
 /// `CSV HEADER` of old says what `(HEADER)` says; the printer knows the second.
-fn say_header_one_way(option: &mut protobuf::Node) {
+pub(super) fn say_header_one_way(option: &mut protobuf::Node) {
     if let Some(Node::DefElem(option)) = &mut option.node
         && option.defname == "header"
         && let Some(Node::Boolean(protobuf::Boolean { boolval: true })) =

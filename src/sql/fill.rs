@@ -28,6 +28,32 @@ impl std::fmt::Debug for VerifiedSql {
     }
 }
 
+/// What stands at a byte offset of a verified text, and what goes there.
+pub(super) struct Piece {
+    pub(super) offset: usize,
+    pub(super) expected: String,
+    pub(super) filling: String,
+}
+
+/// Fills a verified text that writes.
+pub(super) fn fill_pieces(text: &str, mut pieces: Vec<Piece>) -> Result<VerifiedSql, Refusal> {
+    let lost = || Refusal::not_understood("a hole is not where PostgreSQL's parser saw it");
+    pieces.sort_by_key(|piece| piece.offset);
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = 0;
+    for Piece { offset, expected, filling } in pieces {
+        let before = text.get(rest..offset).ok_or_else(lost)?;
+        if !text.get(offset..).is_some_and(|tail| tail.starts_with(&expected)) {
+            return Err(lost());
+        }
+        filled.push_str(before);
+        filled.push_str(&filling);
+        rest = offset.saturating_add(expected.len());
+    }
+    filled.push_str(text.get(rest..).ok_or_else(lost)?);
+    Ok(VerifiedSql { text: filled })
+}
+
 /// Fills a verified text. `places`: byte offset and index of each hole, as the verifier found them.
 pub(super) fn fill(
     text: &str,

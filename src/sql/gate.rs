@@ -10,12 +10,14 @@ use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 use super::Speaker;
 use super::copy::{self, CopyOut};
 use super::explain;
+use super::kind_name::kind_name;
 use super::own;
 use super::refusal::Refusal;
 use super::resolve::resolve_named;
 use super::set_config;
 use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use super::temporary;
+use super::write;
 use crate::catalog::SearchPath;
 use crate::grammar::{deparse, quote_identifier};
 
@@ -34,6 +36,8 @@ pub(super) enum Gated {
         kind: StatementKind,
         effect: Effect,
     },
+    /// To the rewriter of what writes.
+    Write,
     /// The query in it to the rewriter, and out with what stands around it.
     Wrapped(Box<Wrapped>),
 }
@@ -72,7 +76,20 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
     if reads && !role.may.read && !role.may.everything {
         return refused(&kind_name(node));
     }
+    // What is written may be read by RETURNING, and conditions read in any case.
+    let may_write = role.may.read && role.may.write;
     match node {
+        Node::InsertStmt(statement)
+            if statement.relation.iter().any(|name| temporary::is_temporary(name, speaker)) =>
+        {
+            temporary::insert(statement, speaker)
+        }
+        Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_)
+            if may_write =>
+        {
+            Ok(Gated::Write)
+        }
+        Node::SelectStmt(select) if may_write && write::is_in_with(select) => Ok(Gated::Write),
         Node::SelectStmt(select) if select.into_clause.is_none() => {
             match set_config::search_path_of(select, speaker) {
                 Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
@@ -86,14 +103,6 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::TruncateStmt(statement) => temporary::truncate(statement, speaker),
         Node::IndexStmt(statement) => temporary::index(statement, speaker),
         Node::VacuumStmt(statement) => temporary::analyze(statement, speaker),
-        Node::InsertStmt(statement)
-            if statement
-                .relation
-                .as_ref()
-                .is_some_and(|name| temporary::is_temporary(name, speaker)) =>
-        {
-            temporary::insert(statement, speaker)
-        }
         Node::TransactionStmt(transaction) => {
             let Some(effect) = transaction_effect(transaction) else {
                 return refused("two-phase commit");
@@ -137,6 +146,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::ExecuteStmt(execute) => {
             wrapped(node, StatementKind::Execute, Effect::Execute(execute.name.clone()))
         }
+        Node::CopyStmt(copy) if copy.is_from && may_write => Ok(Gated::Write),
         Node::CopyStmt(statement) => {
             let CopyOut { node, written, made, extra_messages } = copy::judge(statement, speaker)?;
             let kind = StatementKind::Copy { extra_messages };
@@ -186,8 +196,8 @@ fn lock(lock: &protobuf::LockStmt, speaker: Speaker<'_>) -> Result<Gated, Refusa
 }
 
 fn wrapped(node: &Node, kind: StatementKind, effect: Effect) -> Result<Gated, Refusal> {
-    let (node, written) = (node.clone(), node.clone());
-    Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
+    let wrapped = Wrapped { node: node.clone(), written: node.clone(), made: false, kind, effect };
+    Ok(Gated::Wrapped(Box::new(wrapped)))
 }
 
 fn query_in(query: &Option<Box<protobuf::Node>>) -> Option<&Node> {
@@ -339,55 +349,6 @@ fn value(node: &Node) -> Option<String> {
     }
 }
 
-/// A statement's kind in the words of SQL, for people.
-fn kind_name(node: &Node) -> String {
-    let known = match node {
-        Node::SelectStmt(_) => "SELECT",
-        Node::InsertStmt(_) => "INSERT",
-        Node::UpdateStmt(_) => "UPDATE",
-        Node::DeleteStmt(_) => "DELETE",
-        Node::MergeStmt(_) => "MERGE",
-        Node::CopyStmt(_) => "COPY",
-        Node::DoStmt(_) => "DO",
-        Node::CallStmt(_) => "CALL",
-        Node::ExplainStmt(_) => "EXPLAIN",
-        Node::PrepareStmt(_) => "PREPARE",
-        Node::ExecuteStmt(_) => "EXECUTE",
-        Node::DeclareCursorStmt(_) => "DECLARE",
-        Node::FetchStmt(_) => "FETCH",
-        Node::CreateTableAsStmt(_) => "CREATE TABLE AS",
-        Node::CreateStmt(_) => "CREATE TABLE",
-        Node::ViewStmt(_) => "CREATE VIEW",
-        Node::CreateFunctionStmt(_) => "CREATE FUNCTION",
-        Node::CreateRoleStmt(_) => "CREATE ROLE",
-        Node::AlterRoleStmt(_) | Node::AlterRoleSetStmt(_) => "ALTER ROLE",
-        Node::GrantStmt(_) | Node::GrantRoleStmt(_) => "GRANT",
-        Node::DropStmt(_) => "DROP",
-        Node::TruncateStmt(_) => "TRUNCATE",
-        Node::AlterTableStmt(_) => "ALTER TABLE",
-        Node::IndexStmt(_) => "CREATE INDEX",
-        Node::LockStmt(_) => "LOCK",
-        Node::LoadStmt(_) => "LOAD",
-        Node::ListenStmt(_) => "LISTEN",
-        Node::NotifyStmt(_) => "NOTIFY",
-        Node::VacuumStmt(_) => "VACUUM",
-        Node::ConstraintsSetStmt(_) => "SET CONSTRAINTS",
-        Node::AlterSystemStmt(_) => "ALTER SYSTEM",
-        Node::CheckPointStmt(_) => "CHECKPOINT",
-        Node::CreateExtensionStmt(_) => "CREATE EXTENSION",
-        Node::CreateTrigStmt(_) => "CREATE TRIGGER",
-        Node::CreateSchemaStmt(_) => "CREATE SCHEMA",
-        Node::RuleStmt(_) => "CREATE RULE",
-        Node::CommentStmt(_) => "COMMENT",
-        Node::RefreshMatViewStmt(_) => "REFRESH MATERIALIZED VIEW",
-        Node::ReindexStmt(_) => "REINDEX",
-        Node::ReassignOwnedStmt(_) => "REASSIGN OWNED",
-        Node::SecLabelStmt(_) => "SECURITY LABEL",
-        _ => "of this kind",
-    };
-    known.to_owned()
-}
-
 /// Kinds of statements that pass the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
@@ -412,6 +373,13 @@ pub enum StatementKind {
         /// Messages of data that are no row: a header line, or the end of the binary format.
         extra_messages: u8,
     },
+    /// INSERT, UPDATE, DELETE, MERGE, and SELECT with one of them in its WITH.
+    Write {
+        /// It gives rows.
+        returning: bool,
+    },
+    /// COPY … FROM STDIN.
+    CopyIn,
     /// EXPLAIN.
     Explain {
         /// The plan comes as JSON, in one row; else as text, a row a line.
@@ -434,6 +402,8 @@ impl StatementKind {
             | StatementKind::Fetch
             | StatementKind::Prepare
             | StatementKind::Execute
+            | StatementKind::Write { .. }
+            | StatementKind::CopyIn
             | StatementKind::Explain { .. }
             | StatementKind::TempTable
             | StatementKind::Copy { .. } => true,
@@ -451,13 +421,16 @@ impl StatementKind {
             StatementKind::Select
             | StatementKind::Show
             | StatementKind::Fetch
+            | StatementKind::Write { returning: true }
             | StatementKind::Explain { .. }
             | StatementKind::Execute => true,
-            StatementKind::Transaction
+            StatementKind::Write { returning: false }
+            | StatementKind::Transaction
             | StatementKind::Set
             | StatementKind::Discard
             | StatementKind::Cursor
             | StatementKind::Prepare
+            | StatementKind::CopyIn
             | StatementKind::TempTable
             | StatementKind::Definition
             | StatementKind::Copy { .. } => false,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::temporary::TEMP_SCHEMA;
-use crate::grammar::quote_identifier;
+use crate::grammar::{RESERVED_SCHEMA, quote_identifier};
 use crate::policy::{ColumnAccess, Template, View, ViewBody};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
 /// a client that writes it is told that no such relation exists.
-pub(super) const HOLE_SCHEMA: &str = "scrim$";
+pub(super) const HOLE_SCHEMA: &str = RESERVED_SCHEMA;
 
 /// One hole.
 #[derive(Debug, Clone)]

@@ -4,11 +4,13 @@
 //! The rewriter is not trusted; the verifier is: a [`VerifiedSql`] has no other constructor than `fill`.
 //! Pure: no clock, no I/O.
 
+mod any_operator;
 mod copy;
 mod explain;
 mod fill;
 mod gate;
 mod hole;
+mod kind_name;
 mod lookups;
 mod own;
 mod place;
@@ -24,13 +26,16 @@ mod types;
 mod verify;
 mod view;
 mod wrapped;
+mod write;
 
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use lookups::LookedUp;
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
+pub use system::{readable_catalogs, telling_columns};
 pub use view::closed_views;
+pub use write::Written;
 
 use std::collections::BTreeSet;
 
@@ -101,6 +106,8 @@ pub struct PlannedStatement {
     pub effect: Effect,
     /// What it reads.
     pub reads: Vec<Read>,
+    /// What it writes.
+    pub writes: Vec<Written>,
     /// What it finds by true values.
     pub lookups: Vec<LookedUp>,
     /// For a COPY or a new temporary table, whose rows nobody describes: a query that gives none, and whose description
@@ -156,12 +163,14 @@ fn plan_statement(
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
         Gated::Query => plan_query(text, statement, speaker),
+        Gated::Write => write::plan(text, statement, speaker),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
             canonical: text.clone(),
             sql: VerifiedSql::of_gate(text),
             kind,
             effect,
             reads: Vec::new(),
+            writes: Vec::new(),
             lookups: Vec::new(),
             probe: None,
         }),
@@ -192,6 +201,7 @@ fn plan_query(
         kind: StatementKind::Select,
         effect: Effect::None,
         reads,
+        writes: Vec::new(),
         lookups: lookups::of(&rewritten.holes),
         probe: None,
     })
@@ -226,7 +236,7 @@ fn plan_wrapped(
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
     let lookups = lookups::of(&rewritten.holes);
-    Ok(PlannedStatement { canonical, sql, kind, effect, reads, lookups, probe })
+    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes: Vec::new(), lookups, probe })
 }
 
 /// The query without a row, proven like any other.
@@ -294,15 +304,15 @@ pub fn read(text: &str, speaker: Speaker<'_>) -> Result<(), Refusal> {
 /// nobody has judged for rewriting (SQL/JSON), by the places of the names alone.
 fn rewritten(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, Refusal> {
     let not_understood = |refusal: &Refusal| refusal.reason == Reason::NotUnderstood;
-    match rewrite::read(canonical) {
-        Ok(tree) if is_faithful(&tree.to_string(), canonical) => {
-            match rewrite::rewrite(tree, speaker) {
-                Err(refusal) if not_understood(&refusal) => {
-                    rewrite::rewrite_tree(canonical, speaker).map_err(|_| refusal)
-                }
-                rewritten => rewritten,
+    let plain = any_operator::plain(canonical, speaker);
+    let read = plain.as_deref().unwrap_or(canonical);
+    match rewrite::read(read) {
+        Ok(tree) if is_faithful(&tree.to_string(), read) => match rewrite::rewrite(tree, speaker) {
+            Err(refusal) if not_understood(&refusal) => {
+                rewrite::rewrite_tree(canonical, speaker).map_err(|_| refusal)
             }
-        }
+            rewritten => rewritten,
+        },
         Ok(_) | Err(_) => match rewrite::rewrite_tree(canonical, speaker) {
             Err(refusal) if not_understood(&refusal) => place::place(canonical, speaker),
             rewritten => rewritten,

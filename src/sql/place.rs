@@ -10,13 +10,17 @@ use super::Speaker;
 use super::hole::{HOLE_SCHEMA, Hole};
 use super::refusal::Refusal;
 use super::resolve::{Target, resolve};
-use super::rewrite::Rewritten;
+use super::rewrite::{Rewritten, may_mention};
+use super::system;
 use super::verify::AsWritten;
 use crate::grammar;
 
 /// Puts holes into a canonical text.
 pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, Refusal> {
     let lost = || Refusal::not_understood("neither sqlparser nor the scanner can place it");
+    if system::has_absent(speaker) && may_mention(canonical) {
+        return Err(lost());
+    }
     let statements = grammar::parse(canonical).map_err(|error| Refusal::syntax(&error))?;
     let [statement] = statements.as_slice() else { return Err(lost()) };
     let mut relations = grammar::prove(statement, &AsWritten(speaker))
@@ -38,7 +42,12 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
     let three = |index: usize| {
         dotted(index.saturating_add(1)) && dotted(index.saturating_add(3)) && !starts(index)
     };
-    if tokens.iter().any(|token| token.token() == Token::GroupP) || (0..tokens.len()).any(three) {
+    // GROUP BY DISTINCT is of grouping sets, by which nothing depends on a key.
+    let groups = tokens.windows(3).any(|three| {
+        matches!(three, [group, by, next] if group.token() == Token::GroupP
+            && by.token() == Token::By && next.token() != Token::Distinct)
+    });
+    if groups || (0..tokens.len()).any(three) {
         return Err(lost());
     }
     let mut placed = Rewritten { text: String::new(), holes: Vec::new(), open: Vec::new() };
@@ -80,7 +89,7 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
 }
 
 /// Where `a.b.c` that starts at a token ends.
-fn end_of_name(tokens: &[ScanToken], first: usize) -> Option<usize> {
+pub(super) fn end_of_name(tokens: &[ScanToken], first: usize) -> Option<usize> {
     let mut last = first;
     while tokens.get(last.checked_add(1)?).is_some_and(|token| token.token() == Token::Ascii46) {
         last = last.checked_add(2)?;
@@ -89,12 +98,12 @@ fn end_of_name(tokens: &[ScanToken], first: usize) -> Option<usize> {
 }
 
 /// ONLY, with or without a parenthesis, stands before the name.
-fn follows_only(tokens: &[ScanToken], first: usize) -> bool {
+pub(super) fn follows_only(tokens: &[ScanToken], first: usize) -> bool {
     let before = |by: usize| first.checked_sub(by).and_then(|index| tokens.get(index));
     let is = |by, kind| before(by).is_some_and(|token| token.token() == kind);
     is(1, Token::Only) || (is(1, Token::Ascii40) && is(2, Token::Only))
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

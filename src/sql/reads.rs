@@ -94,7 +94,8 @@ pub(super) fn add(
     }
 }
 
-fn merge(reads: &mut Vec<Read>, mut read: Read) {
+/// Mentions of the same relation are one.
+pub(super) fn merge(reads: &mut Vec<Read>, mut read: Read) {
     let same = reads
         .iter_mut()
         .find(|other| other.schema == read.schema && other.relation == read.relation);

@@ -97,6 +97,13 @@ impl Refusal {
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
     }
 
+    /// The same of COPY from the client.
+    pub(super) fn copy_in_option(name: &str) -> Refusal {
+        let hint = "format, delimiter, null, default, header, quote, escape, force_null, force_not_null, and encoding \
+                    UTF8 are";
+        Refusal { hint: Some(hint.to_owned()), ..Refusal::copy_option(name) }
+    }
+
     /// What a temporary table of a masked role cannot be.
     pub(super) fn temporary(why: &str) -> Refusal {
         let message = format!("scrim: a temporary table {why}");
@@ -107,6 +114,12 @@ impl Refusal {
     pub(super) fn no_such_table(name: &str) -> Refusal {
         let message = format!("table \"{name}\" does not exist");
         Refusal::new("42P01", Reason::NoSuchRelation, message, None)
+    }
+
+    /// PostgreSQL's own words for a type that does not exist.
+    pub(super) fn no_such_type(name: &str) -> Refusal {
+        let message = format!("type \"{name}\" does not exist");
+        Refusal::new("42704", Reason::Type, message, None)
     }
 
     /// True when it says that a relation does not exist.
@@ -128,6 +141,36 @@ impl Refusal {
         let hint = "this role may read: SELECT, VALUES, TABLE, COPY TO STDOUT, cursors, PREPARE, transaction \
                     control, SET and SHOW";
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
+    /// A relation that must not be written.
+    pub(super) fn not_written(name: &str, why: &str) -> Refusal {
+        let message = format!("scrim: relation `{name}` cannot be written by this role");
+        Refusal::new("42501", Reason::ClosedRelation, message, Some(why.to_owned()))
+    }
+
+    /// A column that must not be assigned.
+    pub(super) fn not_assigned(column: &str, relation: &str, why: &str, hint: &str) -> Refusal {
+        let message = format!("scrim: column `{column}` of `{relation}` cannot be written: {why}");
+        Refusal::new("42501", Reason::MaskedColumn, message, Some(hint.to_owned()))
+    }
+
+    /// PostgreSQL's own words for a column that no relation in sight has.
+    pub(super) fn no_such_column(name: &str) -> Refusal {
+        let message = format!("column {name} does not exist");
+        Refusal::new("42703", Reason::NoSuchColumn, message, None)
+    }
+
+    /// PostgreSQL's own words for a bare name that two relations have.
+    pub(super) fn ambiguous_column(name: &str) -> Refusal {
+        let message = format!("column reference \"{name}\" is ambiguous");
+        Refusal::new("42702", Reason::NoSuchColumn, message, None)
+    }
+
+    /// PostgreSQL's own words for a name that FROM gives twice.
+    pub(super) fn name_twice(name: &str) -> Refusal {
+        let message = format!("table name \"{name}\" specified more than once");
+        Refusal::new("42712", Reason::NoSuchColumn, message, None)
     }
 
     /// A setting, or a value of it.
@@ -215,6 +258,8 @@ pub enum Reason {
     ClosedRelation,
     /// A column that does not exist, for this role at least.
     NoSuchColumn,
+    /// A column that is masked, or decides what is, and was to be written.
+    MaskedColumn,
     /// A function.
     Function,
     /// An operator.
@@ -245,6 +290,7 @@ impl Reason {
             Reason::NoSuchRelation => "no_such_relation",
             Reason::ClosedRelation => "closed_relation",
             Reason::NoSuchColumn => "no_such_column",
+            Reason::MaskedColumn => "masked_column",
             Reason::Function => "function",
             Reason::Operator => "operator",
             Reason::Type => "type",

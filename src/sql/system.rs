@@ -7,8 +7,10 @@
 //! <https://www.postgresql.org/docs/current/catalogs.html>
 
 mod absent;
+mod telling;
 
-use absent::{Absent, TELLING};
+use absent::Absent;
+use telling::TELLING;
 
 use super::Speaker;
 use super::hole::Content;
@@ -168,6 +170,35 @@ fn partly(relation: &Relation, name: &'static str, closed: &[&str]) -> Content {
             columns.join(", ")
         ),
     }
+}
+
+/// Catalogs that masked roles may read, by name.
+pub fn readable_catalogs() -> impl Iterator<Item = &'static str> {
+    PG_CATALOG.iter().copied().chain(PARTLY.iter().map(|(name, _)| *name))
+}
+
+/// Columns of catalogs by which what is absent is taken out: catalog and column.
+pub fn telling_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TELLING.iter().flat_map(|(_, name, marks)| {
+        marks.iter().flat_map(|mark| mark.columns()).map(|column| (*name, column))
+    })
+}
+
+/// True when something is absent for the role, or looks otherwise than it is.
+pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
+    !Absent::of(speaker.view).is_empty()
+}
+
+/// The OIDs of all that is absent, as a relation with the column `oid`.
+pub(super) fn absent_objects(speaker: Speaker<'_>) -> Content {
+    let sql = Absent::of(speaker.view).everything();
+    Content::System { schema: "pg_catalog", name: "pg_class", sql }
+}
+
+/// The hidden columns, as a relation with the columns `oid` and `number`; `None` where there are none.
+pub(super) fn absent_columns(speaker: Speaker<'_>) -> Option<Content> {
+    let sql = Absent::of(speaker.view).hidden_columns()?;
+    Some(Content::System { schema: "pg_catalog", name: "pg_attribute", sql })
 }
 
 /// A system relation without a row.

@@ -11,10 +11,11 @@ use pg_query::protobuf::node::Node;
 
 use super::hole::HOLE_SCHEMA;
 use super::lookups;
-use super::rewrite::Rewritten;
+use super::rewrite::{Rewritten, is_judged};
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
+use super::write::Target;
 use super::{Refusal, Speaker};
 use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
 
@@ -23,10 +24,10 @@ use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, p
 pub(super) struct AsWritten<'a>(pub(super) Speaker<'a>);
 
 /// The proof's terms.
-struct WithHoles<'a> {
-    speaker: Speaker<'a>,
-    holes: usize,
-    open: &'a [(String, String)],
+pub(super) struct WithHoles<'a> {
+    pub(super) speaker: Speaker<'a>,
+    pub(super) holes: usize,
+    pub(super) open: &'a [(String, String)],
 }
 
 /// Proves a text with holes: gives each hole's place and index. `parameters` must be those of the client's text.
@@ -66,7 +67,7 @@ pub(super) fn prove_expression(
     prove(expression, &terms).map(|_| ()).map_err(|found| Refusal::violation(&found, role))
 }
 
-fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
+pub(super) fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
     let mut statements = parse(text).map_err(|_| lost("its own text does not parse"))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
@@ -93,7 +94,7 @@ fn prove_query(
     places(&proof)
 }
 
-fn places(proof: &Proof) -> Result<Vec<(usize, usize)>, Refusal> {
+pub(super) fn places(proof: &Proof) -> Result<Vec<(usize, usize)>, Refusal> {
     proof
         .relations
         .iter()
@@ -158,6 +159,11 @@ impl Terms for AsWritten<'_> {
 
     fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
         // A collation orders what the role sees anyway.
+        Ok(())
+    }
+
+    fn may_write(&self, _: Option<&str>, _: Option<&str>, _: &str) -> Result<(), Violation> {
+        // Judged when it is resolved, and in the proof again.
         Ok(())
     }
 }
@@ -225,6 +231,19 @@ impl Terms for WithHoles<'_> {
     fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
         Ok(())
     }
+
+    fn may_write(
+        &self,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<(), Violation> {
+        let seen = schema.and_then(|schema| Target::named(self.speaker, schema, name));
+        match (catalog, seen) {
+            (None, Some(Ok(_))) => Ok(()),
+            _ => Err(Violation::Relation(name.into())),
+        }
+    }
 }
 
 /// A function whose schema is known.
@@ -255,7 +274,9 @@ fn judge_call(
 /// `(x).name` and `alias.name` call a function where there is no such column.
 fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
     // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
-    if matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config") {
+    let is_argument_judged =
+        matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config");
+    if is_argument_judged || is_judged(name) {
         return Err(Violation::Field(name.into()));
     }
     let snapshot = speaker.view.snapshot();

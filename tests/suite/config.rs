@@ -302,7 +302,7 @@ fn check_asks_the_database() {
     let output = check_desk(&good, &["--database", DATABASE]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.starts_with("ok: 5 files, 6 roles, 7 users; "), "{said}");
+    assert!(said.starts_with("ok: 5 files, 7 roles, 8 users; "), "{said}");
     assert!(!said.contains(" classified, 0 not"), "some columns are left out on purpose: {said}");
     assert!(text(&output.stderr).contains("public.unlisted"), "{}", text(&output.stderr));
 
@@ -313,7 +313,7 @@ fn check_asks_the_database() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
     assert!(said.contains("99.yaml:2:3") && said.contains("`public.customers`?"), "{said}");
     assert!(said.trim_end().ends_with("error: 1 error in the rules"), "{said}");
-    // Each thing once, although four roles see it.
+    // Each thing once, although six roles see it.
     assert_eq!(said.matches("99.yaml:2:3").count(), 1, "{said}");
 }
 

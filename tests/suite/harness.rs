@@ -27,6 +27,7 @@ pub struct Scrim {
 /// Users of the sample by the role they start with.
 const USERS: &[(&str, &str)] = &[
     ("support", "alice"),
+    ("agent", "aria"),
     ("analyst", "ana"),
     ("researcher", "rosa"),
     ("reception", "rita"),

@@ -2,6 +2,7 @@
 
 mod canary;
 mod cases;
+mod catalogs;
 mod cli;
 mod clients;
 mod config;
@@ -23,3 +24,4 @@ mod sessions_under_stress;
 mod spliced;
 mod tpch;
 mod upstream;
+mod writing;

@@ -153,7 +153,8 @@ fn build(role: &str) -> MaskedCopy {
     script.push_str("COMMIT;\n");
     let login = rules.login(role);
     for schema in ["public", "catalog"] {
-        script.push_str(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {login};\n"));
+        let rights = if login == "scrim" { "SELECT, INSERT, UPDATE, DELETE" } else { "SELECT" };
+        script.push_str(&format!("GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {login};\n"));
     }
     script.push_str("ANALYZE;\n");
     server.run("desk", &script).unwrap_or_else(|error| panic!("masked copy for {role}: {error}"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::grammar;
 use crate::policy::{Access, ColumnAccess, ColumnVerdict, RoleView};
-use crate::sql::{LookedUp, Plan, PlannedStatement, Read, Refusal};
+use crate::sql::{LookedUp, Plan, PlannedStatement, Read, Refusal, Written};
 
 /// What would happen to a text.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,16 @@ struct Sent {
     relations: Vec<Relation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookups: Vec<Lookup>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    writes: Vec<Write>,
     sql: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Write {
+    relation: String,
+    kind: &'static str,
+    columns: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,13 +106,23 @@ fn sent(statement: &PlannedStatement, view: &RoleView) -> Sent {
     let masked = statement.reads.iter().any(|read| !read.open);
     let verdict = match statement.kind {
         kind if kind.reads() && masked => "rewrite",
+        _ if !statement.writes.is_empty() => "rewrite",
         _ => "forward",
     };
     Sent {
         verdict,
         relations: statement.reads.iter().map(|read| relation(read, view)).collect(),
+        writes: statement.writes.iter().map(write).collect(),
         lookups: statement.lookups.iter().map(lookup).collect(),
         sql: statement.sql.as_str().to_owned(),
+    }
+}
+
+fn write(write: &Written) -> Write {
+    Write {
+        relation: format!("{}.{}", write.schema, write.relation),
+        kind: write.kind,
+        columns: write.columns.clone(),
     }
 }
 
@@ -232,6 +251,14 @@ impl fmt::Display for Sent {
                     column.shown(),
                     column.why()
                 )?;
+            }
+        }
+        for write in &self.writes {
+            writeln!(f)?;
+            write!(f, "  {}  (written: {}", write.relation, write.kind)?;
+            match write.columns.is_empty() {
+                true => writeln!(f, ")")?,
+                false => writeln!(f, " of {})", write.columns.join(", "))?,
             }
         }
         for Lookup { column, values } in &self.lookups {

@@ -47,6 +47,11 @@ impl<'t> Walker<'t, '_> {
         }
         self.terms.may_call(schema, name, call)?;
         self.proof.functions.insert(parts.join("."));
+        if let (Extent::Statement, None, Ok(location)) =
+            (self.extent, schema, usize::try_from(call.location))
+        {
+            self.proof.calls.push((location, name.to_owned()));
+        }
         Ok(())
     }
 
@@ -126,7 +131,8 @@ impl<'t> Walker<'t, '_> {
     }
 
     /// `a`, `a.b`, `a.b.c`, `*`, `a.*`. A name of one part is a column or a whole row, never a call.
-    pub(super) fn column(&mut self, column: &protobuf::ColumnRef) -> Proven {
+    pub(super) fn column(&mut self, column: &'t protobuf::ColumnRef) -> Proven {
+        self.note_reference(column)?;
         let protobuf::ColumnRef { fields, location: _ } = column;
         let Some((last, qualifiers)) = fields.split_last() else {
             return Err(Violation::Node("ColumnRef"));
@@ -141,7 +147,7 @@ impl<'t> Walker<'t, '_> {
                 self.note_column(qualifier, name);
                 Ok(())
             }
-            Some(Node::AStar(protobuf::AStar {})) if self.extent == Extent::Query => {
+            Some(Node::AStar(protobuf::AStar {})) if self.extent != Extent::Expression => {
                 self.note_column(qualifier, "*");
                 Ok(())
             }

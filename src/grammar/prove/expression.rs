@@ -290,7 +290,7 @@ impl<'t> Walker<'t, '_> {
                     self.note_column(qualifier, name);
                     qualifier = Some(name);
                 }
-                Some(Node::AStar(protobuf::AStar {})) if self.extent == Extent::Query => {
+                Some(Node::AStar(protobuf::AStar {})) if self.extent != Extent::Expression => {
                     self.note_column(qualifier, "*");
                 }
                 Some(Node::AIndices(indices)) => {

@@ -13,9 +13,17 @@ impl<'t> Walker<'t, '_> {
             Some(Node::RangeVar(relation)) => self.relation(relation),
             Some(Node::JoinExpr(join)) => self.join(join),
             Some(Node::RangeSubselect(subselect)) => {
-                let protobuf::RangeSubselect { lateral: _, subquery, alias } = &**subselect;
+                let protobuf::RangeSubselect { lateral, subquery, alias } = &**subselect;
                 self.alias(alias.as_ref())?;
-                self.subselect(subquery)
+                let scope = self.scope;
+                if !*lateral {
+                    // It sees what is around this FROM clause, not its neighbours.
+                    let around = scope.and_then(|scope| self.proof.scopes.get(scope));
+                    self.scope = around.and_then(|scope| scope.parent);
+                }
+                self.subselect(subquery)?;
+                self.scope = scope;
+                Ok(())
             }
             Some(Node::RangeFunction(function)) => self.range_function(function),
             Some(Node::RangeTableSample(sample)) => self.sample(sample),

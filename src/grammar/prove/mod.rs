@@ -17,16 +17,22 @@
 //! build without optimisation; a worker of tokio has 2 MiB. Trees made otherwise are no concern of this room.
 
 mod ask;
+mod assign;
 mod expression;
 mod from;
 mod json;
 mod node_name;
 mod query;
+mod scope;
+mod write;
 
 use std::collections::BTreeSet;
 
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
+
+pub use scope::{Scope, ScopeItem, Source};
+pub use write::{Assignment, Reference, Row, Wrap, Write, WriteKind};
 
 /// What a text may mention. The answers decide; [`super::prove`] makes sure that every mention is asked about.
 pub trait Terms {
@@ -59,6 +65,15 @@ pub trait Terms {
     fn may_select_column(&self, name: &str) -> Result<(), Violation>;
     /// May a collation be named?
     fn may_collate(&self, schema: Option<&str>, name: &str) -> Result<(), Violation>;
+    /// May a relation be written? Only [`prove_statement`] asks.
+    fn may_write(
+        &self,
+        _catalog: Option<&str>,
+        _schema: Option<&str>,
+        name: &str,
+    ) -> Result<(), Violation> {
+        Err(Violation::Relation(name.to_owned()))
+    }
 }
 
 /// What stands in a text that must not.
@@ -106,6 +121,16 @@ pub struct Proof {
     /// star is the name `*`. What means more columns than it names counts as a star: NATURAL JOIN as one without
     /// qualifier, a relation whose columns get other names (`customers AS c(a, b)`) as one with its alias.
     pub columns: BTreeSet<ColumnUse>,
+    /// Relations that are written. This and what follows is found by [`prove_statement`] only.
+    pub writes: Vec<Write>,
+    /// Column references, once for each place.
+    pub references: Vec<Reference>,
+    /// FROM clauses, as far as their columns are known.
+    pub scopes: Vec<Scope>,
+    /// What stands for something around an expression.
+    pub wraps: Vec<Wrap>,
+    /// Calls by a bare name: byte offset and name.
+    pub calls: Vec<(usize, String)>,
 }
 
 /// A relation in FROM.
@@ -138,6 +163,18 @@ pub fn prove(statement: &protobuf::RawStmt, terms: &dyn Terms) -> Result<Proof, 
     Ok(walker.proof)
 }
 
+/// Proves one statement that may write: INSERT, UPDATE, DELETE, MERGE, or a SELECT with one of them in its WITH.
+pub fn prove_statement(
+    statement: &protobuf::RawStmt,
+    terms: &dyn Terms,
+) -> Result<Proof, Violation> {
+    let protobuf::RawStmt { stmt, stmt_location: _, stmt_len: _ } = statement;
+    let mut walker = Walker::new(terms, Extent::Statement);
+    walker.statement(stmt.as_ref().and_then(|node| node.node.as_ref()))?;
+    walker.proof.relations.sort_by_key(|relation| relation.location);
+    Ok(walker.proof)
+}
+
 /// Proves one expression over one row: `SELECT <expression>` as parsed, nothing else beside it. No sub-select,
 /// no star, no parameter, and no function of PostgreSQL's that counts, windows or multiplies rows stands in it.
 pub fn prove_expression(
@@ -163,6 +200,8 @@ fn select_of(statement: &protobuf::RawStmt) -> Result<&protobuf::SelectStmt, Vio
 enum Extent {
     /// A whole query.
     Query,
+    /// A whole statement, which may write.
+    Statement,
     /// One expression over one row.
     Expression,
 }
@@ -177,11 +216,27 @@ struct Walker<'t, 'a> {
     /// Names of the common table expressions in scope, inner ones last. Which of several of the same name is
     /// meant does not matter here: none of them is a relation.
     ctes: Vec<&'t str>,
+    /// The row that an expression could name.
+    row: Option<Row>,
+    /// The innermost FROM clause.
+    scope: Option<usize>,
+    cte_columns: scope::CteColumns<'t>,
+    /// Places of names of output columns.
+    keys: BTreeSet<i32>,
 }
 
 impl<'a> Walker<'_, 'a> {
     fn new(terms: &'a dyn Terms, extent: Extent) -> Self {
-        Walker { terms, extent, proof: Proof::default(), ctes: Vec::new() }
+        Walker {
+            terms,
+            extent,
+            proof: Proof::default(),
+            ctes: Vec::new(),
+            row: None,
+            scope: None,
+            cte_columns: scope::CteColumns::default(),
+            keys: BTreeSet::new(),
+        }
     }
 }
 

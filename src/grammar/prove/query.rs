@@ -6,6 +6,7 @@ use pg_query::protobuf::node::Node;
 
 use super::ask::strings;
 use super::node_name::node_name;
+use super::scope::names_of;
 use super::{Proven, Violation, Walker};
 
 impl<'t> Walker<'t, '_> {
@@ -55,6 +56,8 @@ impl<'t> Walker<'t, '_> {
         for arm in [larg, rarg].into_iter().flatten() {
             self.select(arm)?;
         }
+        let scope = self.enter(from_clause);
+        self.note_keys(select);
         self.distinct(distinct_clause)?;
         from_clause.iter().try_for_each(|item| self.item(item))?;
         target_list.iter().try_for_each(|target| self.target(target))?;
@@ -69,7 +72,9 @@ impl<'t> Walker<'t, '_> {
         }
         for row in values_lists {
             match &row.node {
-                Some(Node::List(protobuf::List { items })) => self.all(items)?,
+                Some(Node::List(protobuf::List { items })) => {
+                    items.iter().try_for_each(|item| self.value_or_default(item))?;
+                }
                 other => return Err(unexpected(other, "List")),
             }
         }
@@ -77,6 +82,7 @@ impl<'t> Walker<'t, '_> {
         self.optional(limit_offset)?;
         self.optional(limit_count)?;
         locking_clause.iter().try_for_each(|locking| self.locking(locking))?;
+        self.leave(scope);
         self.ctes.truncate(outside);
         Ok(())
     }
@@ -90,7 +96,7 @@ impl<'t> Walker<'t, '_> {
     }
 
     /// Without RECURSIVE an expression sees those before it; with it, all of the list, itself included.
-    fn with(&mut self, with: &'t protobuf::WithClause) -> Proven {
+    pub(super) fn with(&mut self, with: &'t protobuf::WithClause) -> Proven {
         let protobuf::WithClause { ctes, recursive, location: _ } = with;
         let ctes: Vec<&'t protobuf::CommonTableExpr> = ctes
             .iter()
@@ -113,7 +119,7 @@ impl<'t> Walker<'t, '_> {
 
     fn cte(&mut self, cte: &'t protobuf::CommonTableExpr) -> Proven {
         let protobuf::CommonTableExpr {
-            ctename: _,
+            ctename,
             aliascolnames,
             ctematerialized: _,
             ctequery,
@@ -133,8 +139,16 @@ impl<'t> Walker<'t, '_> {
         if analysed.into_iter().any(|list| !list.is_empty()) {
             return Err(Violation::Node("CommonTableExpr"));
         }
-        // Data-modifying WITH is no SelectStmt and ends here.
-        self.subselect(ctequery)?;
+        // Data-modifying WITH ends here, where only a query is proven.
+        self.statement(ctequery.as_deref().and_then(|query| query.node.as_ref()))?;
+        let names = if aliascolnames.is_empty() {
+            names_of(ctequery.as_deref())
+        } else {
+            strings(aliascolnames, "CommonTableExpr")
+                .ok()
+                .map(|names| names.into_iter().map(str::to_owned).collect())
+        };
+        self.cte_columns.insert(ctename, names);
         if let Some(search) = search_clause {
             let protobuf::CteSearchClause {
                 search_col_list,
@@ -289,6 +303,6 @@ pub(super) fn unexpected(found: &Option<Node>, expected: &'static str) -> Violat
     unexpected_ref(found.as_ref(), expected)
 }
 
-fn unexpected_ref(found: Option<&Node>, expected: &'static str) -> Violation {
+pub(super) fn unexpected_ref(found: Option<&Node>, expected: &'static str) -> Violation {
     Violation::Node(found.map_or(expected, node_name))
 }

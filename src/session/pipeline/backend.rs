@@ -48,6 +48,7 @@ impl Pipeline {
             tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', true, out).map(|_| ()),
             b'H' => self.copy_begins(frame, out),
             b'c' => self.copy_ends(frame, out),
+            b'G' => self.copy_asks(frame, out),
             b'N' => {
                 if let Some(fields) = self.judge.clean(frame.body()) {
                     message(b'N', &fields, &mut out.to_client);

@@ -213,10 +213,24 @@ pub struct Progress {
     pub is_judged: bool,
     /// The server is sending the data of a COPY.
     pub is_copying: bool,
+    /// The server takes the client's data of a COPY.
+    pub feeding: Feeding,
     /// Rows given to the client.
     pub rows: u64,
     /// Their bytes.
     pub bytes: u64,
     /// No row goes out any more; this error stands in the place of the completion.
     pub stopped: Option<Bytes>,
+}
+
+/// The data of a COPY from the client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Feeding {
+    /// The server has not asked for it.
+    #[default]
+    NotYet,
+    /// The client sends it.
+    Open,
+    /// The client has said that it is all, or has given up.
+    Over,
 }

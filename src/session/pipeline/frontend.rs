@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::super::statements::Prepared;
+use super::copy_in::Copied;
 use super::expected::{Execution, Fate, Probed, Progress, QueryRun, Reply, SentStatement};
 use super::lookup::{Known, Use};
 use super::{
@@ -21,6 +22,10 @@ const HEADER_BYTES: usize = 5;
 impl Pipeline {
     /// Takes a message of the client, or a piece of one.
     pub fn take(&mut self, piece: Piece, out: &mut Out) -> Result<Step, Fault> {
+        let piece = match self.take_copy(piece, out)? {
+            Copied::Done(step) => return Ok(step),
+            Copied::Not(piece) => piece,
+        };
         match piece {
             Piece::Whole(frame) => self.take_whole(frame, out),
             Piece::Start { tag, bytes } => self.take_start(tag, bytes, out),
@@ -49,7 +54,7 @@ impl Pipeline {
                 self.push(Reply::Sync, Fate::Forward);
                 return Ok(send(frame, out));
             }
-            // A masked session is never in copy mode; PostgreSQL ignores what comes late, and so do we.
+            // No COPY takes it; PostgreSQL ignores what comes late, and so do we.
             b'd' | b'c' | b'f' => return Ok(Step::Done),
             _ if self.skipping => return Ok(Step::Done),
             b'H' => {

@@ -33,6 +33,7 @@
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>
 
 mod backend;
+mod copy_in;
 mod expected;
 mod failing;
 mod frontend;

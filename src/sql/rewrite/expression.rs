@@ -24,6 +24,11 @@ impl Rewriter<'_> {
     }
 
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Done {
+        self.inside(expr)?;
+        self.judge_object_cast(expr)
+    }
+
+    fn inside(&mut self, expr: &mut Expr) -> Done {
         match expr {
             Expr::Identifier(ident) => {
                 let name = vec![meaning(ident)];
@@ -240,18 +245,24 @@ impl Rewriter<'_> {
         }
         self.order_by_exprs(within_group)?;
         self.boxed(filter)?;
-        match over {
+        let window = match over {
             None | Some(WindowType::NamedWindow(_)) => Ok(()),
             Some(WindowType::WindowSpec(spec)) => self.window(spec),
-        }
+        };
+        window?;
+        self.judge_object_names(function)
     }
 
     pub(super) fn function_args(&mut self, args: &mut [FunctionArg]) -> Done {
         for arg in args {
-            let (FunctionArg::Named { name: _, arg, operator: _ } | FunctionArg::Unnamed(arg)) =
-                arg
-            else {
-                return Err(foreign("an expression as an argument's name"));
+            let arg = match arg {
+                // `days => 1`
+                FunctionArg::Named { name: _, arg, operator: _ }
+                | FunctionArg::ExprNamed { name: Expr::Identifier(_), arg, operator: _ }
+                | FunctionArg::Unnamed(arg) => arg,
+                FunctionArg::ExprNamed { .. } => {
+                    return Err(foreign("an expression as an argument's name"));
+                }
             };
             match arg {
                 FunctionArgExpr::Expr(expr) => self.expr(expr)?,

@@ -10,6 +10,7 @@ mod from;
 mod group_by;
 mod lookup;
 mod names;
+mod object_names;
 mod query;
 mod scope;
 mod system_columns;
@@ -22,6 +23,7 @@ use sqlparser::parser::{Parser, ParserOptions};
 use super::Speaker;
 use super::hole::Hole;
 use super::refusal::Refusal;
+pub(super) use object_names::{is_judged, may_mention};
 use scope::{Item, Mention};
 pub(super) use tree::rewrite_tree;
 

@@ -10,16 +10,23 @@ mod from;
 use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{self, SelectStmt};
 
-use super::{Done, Mention, Refusal, Rewriter, Rewritten};
+use super::{Done, Mention, Refusal, Rewriter, Rewritten, may_mention};
 use crate::grammar;
-use crate::sql::Speaker;
 use crate::sql::refusal::Reason;
+use crate::sql::{Speaker, system};
 
 /// Puts holes into the tree of a canonical text.
 pub(in crate::sql) fn rewrite_tree(
     canonical: &str,
     speaker: Speaker<'_>,
 ) -> Result<Rewritten, Refusal> {
+    // A reason of its own, here and below, so that nothing else is tried.
+    let closed =
+        |what: &str| Refusal { reason: Reason::NoSuchColumn, ..Refusal::not_understood(what) };
+    // Where they find what is absent for the role is judged on sqlparser's tree alone.
+    if system::has_absent(speaker) && may_mention(canonical) {
+        return Err(closed("a function or type that knows every relation, in such a statement"));
+    }
     let mut statements = grammar::parse(canonical).map_err(|error| Refusal::syntax(&error))?;
     let [statement] = statements.as_mut_slice() else { return Err(unknown("RawStmt")) };
     let mut rewriter = Rewriter::new(speaker);
@@ -28,9 +35,7 @@ pub(in crate::sql) fn rewrite_tree(
         _ => return Err(unknown("RawStmt")),
     }
     if rewriter.holes.iter().any(|hole| !hole.system_columns.is_empty()) {
-        // A reason of its own, so that nothing else is tried.
-        let refusal = Refusal::not_understood("ctid, xmin or tableoid in such a statement");
-        return Err(Refusal { reason: Reason::NoSuchColumn, ..refusal });
+        return Err(closed("ctid, xmin or tableoid in such a statement"));
     }
     let text =
         grammar::deparse(statement).map_err(|_| unknown("what PostgreSQL's printer gives"))?;
@@ -125,6 +130,10 @@ impl Rewriter<'_> {
 
     /// See `group_by`.
     fn tree_dependency(&self, select: &mut SelectStmt, before: usize) {
+        // GROUP BY DISTINCT is of grouping sets, by which nothing depends on a key.
+        if select.group_distinct {
+            return;
+        }
         let grouped: Vec<Mention> = select
             .group_clause
             .iter()

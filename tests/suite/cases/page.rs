@@ -6,6 +6,9 @@
 /// The phrase that takes a test out of the comparison with the masked copy; the prose around it says why.
 const NOT_COMPARED: &str = "not compared with the masked copy";
 
+/// The role that writes.
+const WRITER: &str = "agent";
+
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -25,7 +28,16 @@ pub struct Case {
     pub search_path: Option<String>,
     pub compared: bool,
     pub sql: String,
+    /// What is sent where a COPY asks for data.
+    pub data: Option<String>,
     pub expected: Vec<Expectation>,
+}
+
+impl Case {
+    /// Roles that write do so in a transaction that is undone, through Scrim and on the copy.
+    pub fn is_undone(&self) -> bool {
+        self.role == WRITER
+    }
 }
 
 /// What a test expects, beside the law.
@@ -42,6 +54,9 @@ pub enum Expectation {
     Sent(String),
     /// JSON that must be part of the audit record.
     Audit(serde_json::Value),
+    /// What the true database holds when the statements have been run and nothing is undone yet: SQL of an
+    /// administrator, and its answer as in a table.
+    After { sql: String, lines: Vec<String> },
 }
 
 /// What holds for a section and those below it.
@@ -117,11 +132,19 @@ fn add_block(
             search_path: nearest(sections, |section| section.search_path.clone()),
             compared: !sections.iter().any(|section| section.not_compared),
             sql: block.join("\n"),
+            data: None,
             expected: Vec::new(),
         });
         return Ok(());
     }
     if kind == "text" || kind == "yaml" {
+        return Ok(());
+    }
+    if kind == "data" {
+        let Some(case) = page.cases.last_mut() else {
+            return Err("`data` without an `sql` block before it".into());
+        };
+        case.data = Some(block.join("\n") + "\n");
         return Ok(());
     }
     let code = || match argument.len() == 5 {
@@ -133,6 +156,13 @@ fn add_block(
         "table" => Expectation::Table { lines: lines(), block: first..first + block.len() },
         "refused" => Expectation::Refused { code: code()?, lines: lines() },
         "error" => Expectation::Error { code: code()?, message: lines().first().cloned() },
+        "after" => match block.iter().position(|line| line.trim() == "---") {
+            Some(at) => Expectation::After {
+                sql: block[..at].join("\n"),
+                lines: lines()[at + 1..].to_vec(),
+            },
+            None => return Err("`after` is SQL, a line `---`, and a table".into()),
+        },
         "sent" => Expectation::Sent(block.join("\n")),
         "audit" => Expectation::Audit(
             serde_json::from_str(&block.join("\n"))
@@ -140,7 +170,7 @@ fn add_block(
         ),
         other => {
             return Err(format!(
-                "unknown block `{other}`: known are sql, table, refused, error, sent, audit; \
+                "unknown block `{other}`: known are sql, data, table, refused, error, sent, audit, after; \
                  text and yaml are only for the reader"
             ));
         }

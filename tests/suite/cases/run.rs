@@ -44,8 +44,13 @@ pub fn run_guarded(case: &Case, update: bool) -> Outcome {
 pub fn run_core(case: &Case) -> Vec<String> {
     let guarded = std::panic::catch_unwind(|| {
         let copy = masked_copy(&case.role);
-        let answers =
-            harness::core::run(&case.role, &copy.login, case.search_path.as_deref(), &case.sql);
+        let answers = harness::core::run(
+            &case.role,
+            &copy.login,
+            case.search_path.as_deref(),
+            (&case.sql, case.data.as_deref()),
+            "",
+        );
         let mut failures = Vec::new();
         let mut law_holds = case.compared;
         for expectation in &case.expected {
@@ -57,6 +62,7 @@ pub fn run_core(case: &Case) -> Vec<String> {
                 Expectation::Table { .. }
                 | Expectation::Error { .. }
                 | Expectation::Sent(_)
+                | Expectation::After { .. }
                 | Expectation::Audit(_) => {}
             }
         }
@@ -99,6 +105,21 @@ fn run(case: &Case, update: bool) -> Outcome {
             }
         }
     }
+    for expectation in &case.expected {
+        if let Expectation::After { sql, lines } = expectation {
+            let path = case.search_path.as_deref();
+            let answers = harness::core::run(
+                &case.role,
+                "scrim",
+                path,
+                (&case.sql, case.data.as_deref()),
+                sql,
+            );
+            let last = &answers[answers.len().saturating_sub(1)..];
+            let wrong = table_differs(lines, last, ordered(sql));
+            outcome.failures.extend(wrong.map(|wrong| format!("the true database: {wrong}")));
+        }
+    }
     if !outcome.failures.is_empty() {
         outcome.new_table = None;
     }
@@ -115,6 +136,10 @@ fn run_form(
     let mut failures = Vec::new();
     let application = application_name();
     let mut scrim = connect(case, form, &application);
+    if case.is_undone() {
+        scrim.simple("BEGIN");
+    }
+    scrim.data = case.data.clone().map(String::into_bytes);
     let answers = scrim.run(form, &case.sql, statements);
     let clear = case.role == CLEAR_ROLE;
     let check_bytes = |client: &mut Client, failures: &mut Vec<String>| {
@@ -144,7 +169,7 @@ fn run_form(
             Expectation::Error { code, message } => {
                 failures.extend(error_differs(code, message.as_deref(), &answers));
             }
-            Expectation::Sent(_) => {}
+            Expectation::Sent(_) | Expectation::After { .. } => {}
             Expectation::Audit(expected) => {
                 failures.extend(harness::audit_differs(&application, expected));
             }
@@ -195,6 +220,10 @@ fn law(case: &Case, form: Form, statements: &[&str], answers: &[Answer]) -> Vec<
     if let Some(path) = &case.search_path {
         client.simple(&format!("SET search_path TO {path}"));
     }
+    if case.is_undone() {
+        client.simple("BEGIN");
+    }
+    client.data = case.data.clone().map(String::into_bytes);
     let expected = client.run(form, &case.sql, statements);
     let none = RowTypes::default();
     let row_types = copy.as_deref().map_or(&none, |copy| &copy.row_types);

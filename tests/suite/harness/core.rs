@@ -37,7 +37,14 @@ pub fn sent_if_allowed(role: &str, text: &str) -> Option<Vec<String>> {
 
 /// What the core alone makes of a text: its plan, run on the sample database itself by the role's login.
 /// Nothing of the shell is in between, so what fails here is not the shell's fault.
-pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Vec<Answer> {
+/// All in a transaction that is undone; `after` is run in it at the end, as it is.
+pub fn run(
+    role: &str,
+    login: &str,
+    search_path: Option<&str>,
+    (text, data): (&str, Option<&str>),
+    after: &str,
+) -> Vec<Answer> {
     let statements = match planned(role, search_path, text) {
         Ok(statements) => statements,
         Err(refusal) => {
@@ -63,7 +70,38 @@ pub fn run(role: &str, login: &str, search_path: Option<&str>, text: &str) -> Ve
     if statements.is_empty() {
         statements.push("");
     }
-    connection.run(Form::ExtendedText, text, &statements)
+    let undone = role == "agent";
+    if undone {
+        connection.simple("BEGIN");
+    }
+    connection.data = data.map(|data| data.as_bytes().to_vec());
+    let mut answers = connection.run(Form::ExtendedText, text, &statements);
+    if !after.is_empty() {
+        answers.extend(connection.simple(after));
+    }
+    answers.iter_mut().for_each(guarded);
+    answers
+}
+
+/// What the guard makes of an error, whose text may be Scrim's own.
+fn guarded(answer: &mut Answer) {
+    let Some(error) = &mut answer.error else { return };
+    let mut body = Vec::new();
+    for (kind, text) in [(b'S', &error.severity), (b'C', &error.code), (b'M', &error.message)] {
+        body.push(kind);
+        client::put_string(&mut body, text);
+    }
+    body.push(0);
+    let clean = scrim::guard::clean_error_fields(&body).expect("fields of an error");
+    let fields = clean.split(|byte| *byte == 0).filter_map(|field| field.split_first());
+    for (kind, text) in fields {
+        match kind {
+            b'C' => error.code = client::text(text),
+            b'M' => error.message = client::text(text),
+            b'H' => error.hint = Some(client::text(text)),
+            _ => {}
+        }
+    }
 }
 
 /// Can the text be read and rewritten, whatever the rules say of what it calls? If not, why.

@@ -18,6 +18,7 @@ const CONDITIONS: &[(&str, Condition)] = &[
         // ISO dates of the same length sort like their text.
         row["paid_on"].as_deref().map(|date| date < "2026-06-01")
     }),
+    ("region <> 'overseas'", |row| row["region"].as_deref().map(|region| region != "overseas")),
     ("mod(id, 2) < 1", |row| {
         let id = row["id"].as_deref()?;
         Some(id.parse::<i64>().expect("a number") % 2 == 0)

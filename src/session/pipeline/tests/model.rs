@@ -438,6 +438,7 @@ impl Bench {
                         shape: text.clone(),
                         rewritten: false,
                         relations: Vec::new(),
+                        writes: Vec::new(),
                         lookups: Vec::new(),
                     };
                     let kind = (!text.is_empty()).then_some(kind);

@@ -1,0 +1,415 @@
+//! Functions and casts that know every relation, by its name or its number: `'staff'::regclass`, `pg_relation_size(…)`.
+//!
+//! What is absent for the role must not be found by them. A name that is a plain literal is looked up here, and one that
+//! is not there gets PostgreSQL's own error. Everything else is looked up by PostgreSQL, and what comes out is NULL if it
+//! is absent, and NULL too if there is no such name: the two look alike.
+//! <https://www.postgresql.org/docs/current/datatype-oid.html>
+
+use pg_query::protobuf::node::Node;
+use sqlparser::ast::{
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserOptions};
+
+use super::names::{meaning, parts, quoted};
+use super::{Done, Refusal, Rewriter, foreign};
+use crate::grammar;
+use crate::policy::{Access, ColumnVerdict};
+use crate::sql::hole::{Content, HOLE_SCHEMA, Hole};
+use crate::sql::{system, types};
+
+/// What an argument means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// A relation, or an object that belongs to one.
+    Relation,
+    /// A type.
+    Type,
+}
+
+/// Where a function's argument stands: from the front, or from the end.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Front(usize),
+    End(usize),
+}
+
+/// Functions by which something absent could be found.
+const JUDGED: &[(&str, At, Meaning)] = &[
+    ("col_description", At::Front(0), Meaning::Relation),
+    ("format_type", At::Front(0), Meaning::Type),
+    ("has_any_column_privilege", At::End(1), Meaning::Relation),
+    ("has_column_privilege", At::End(2), Meaning::Relation),
+    ("has_sequence_privilege", At::End(1), Meaning::Relation),
+    ("has_table_privilege", At::End(1), Meaning::Relation),
+    ("has_type_privilege", At::End(1), Meaning::Type),
+    ("obj_description", At::Front(0), Meaning::Relation),
+    ("pg_column_is_updatable", At::Front(0), Meaning::Relation),
+    ("pg_describe_object", At::Front(1), Meaning::Relation),
+    ("pg_get_constraintdef", At::Front(0), Meaning::Relation),
+    ("pg_get_indexdef", At::Front(0), Meaning::Relation),
+    ("pg_get_partition_constraintdef", At::Front(0), Meaning::Relation),
+    ("pg_get_partkeydef", At::Front(0), Meaning::Relation),
+    ("pg_get_ruledef", At::Front(0), Meaning::Relation),
+    ("pg_get_serial_sequence", At::Front(0), Meaning::Relation),
+    ("pg_get_statisticsobjdef", At::Front(0), Meaning::Relation),
+    ("pg_get_statisticsobjdef_columns", At::Front(0), Meaning::Relation),
+    ("pg_get_statisticsobjdef_expressions", At::Front(0), Meaning::Relation),
+    ("pg_get_triggerdef", At::Front(0), Meaning::Relation),
+    ("pg_get_viewdef", At::Front(0), Meaning::Relation),
+    ("pg_index_column_has_property", At::Front(0), Meaning::Relation),
+    ("pg_index_has_property", At::Front(0), Meaning::Relation),
+    ("pg_indexes_size", At::Front(0), Meaning::Relation),
+    ("pg_partition_root", At::Front(0), Meaning::Relation),
+    ("pg_relation_is_publishable", At::Front(0), Meaning::Relation),
+    ("pg_relation_is_updatable", At::Front(0), Meaning::Relation),
+    ("pg_relation_size", At::Front(0), Meaning::Relation),
+    ("pg_statistics_obj_is_visible", At::Front(0), Meaning::Relation),
+    ("pg_table_is_visible", At::Front(0), Meaning::Relation),
+    ("pg_table_size", At::Front(0), Meaning::Relation),
+    ("pg_total_relation_size", At::Front(0), Meaning::Relation),
+    ("pg_type_is_visible", At::Front(0), Meaning::Type),
+    ("row_security_active", At::Front(0), Meaning::Relation),
+    ("to_regclass", At::Front(0), Meaning::Relation),
+    ("to_regtype", At::Front(0), Meaning::Type),
+];
+
+/// Functions whose argument is a text, not a number: of what is absent they are to give NULL.
+const BY_TEXT: [&str; 3] = ["to_regclass", "to_regtype", "pg_get_serial_sequence"];
+
+/// True for functions and types by which something absent could be found.
+pub(in crate::sql) fn is_judged(name: &str) -> bool {
+    JUDGED.iter().any(|(judged, ..)| *judged == name)
+}
+
+/// True when a text that the rewriter has not read may hold one of them.
+pub(in crate::sql) fn may_mention(canonical: &str) -> bool {
+    let text = canonical.to_ascii_lowercase();
+    text.contains("regclass")
+        || text.contains("regtype")
+        || JUDGED.iter().any(|(name, ..)| text.contains(name))
+}
+
+impl Rewriter<'_> {
+    /// Judges a call, whose own arguments have been walked.
+    pub(super) fn judge_object_names(&mut self, function: &mut Function) -> Done {
+        let names = parts(&function.name).unwrap_or_default();
+        let name = match names.as_slice() {
+            [name] => name,
+            [schema, name] if schema == "pg_catalog" => name,
+            _ => return Ok(()),
+        };
+        let Some((name, at, meaning)) = JUDGED.iter().find(|(judged, ..)| judged == name).copied()
+        else {
+            return Ok(());
+        };
+        if !system::has_absent(self.speaker) {
+            return Ok(());
+        }
+        let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+        let count = list.args.len();
+        let place = match at {
+            At::Front(place) => Some(place),
+            At::End(place) => count.checked_sub(place.saturating_add(1)),
+        };
+        let column = match name {
+            "has_column_privilege" | "pg_get_serial_sequence" | "col_description" => {
+                place.and_then(|place| list.args.get(place.saturating_add(1))).map(text_of)
+            }
+            _ => None,
+        };
+        let number = match list.args.get(1) {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(number))) => Some(number.clone()),
+            _ => None,
+        };
+        let Some(argument) = place.and_then(|place| list.args.get_mut(place)) else {
+            return Ok(());
+        };
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) = argument else {
+            return Err(Refusal::not_understood("arguments by name are not looked up here"));
+        };
+        if name == "to_regclass" || name == "to_regtype" {
+            // They give NULL where others fail.
+            *argument = self.known_text(argument, meaning)?;
+            return Ok(());
+        }
+        let relation = self.literal(argument, meaning)?;
+        match (name, column) {
+            ("col_description", _) => {
+                if relation.is_none() {
+                    *argument = self.known(argument, meaning)?;
+                }
+                if let Some(number) = number {
+                    *argument = self.known_column(argument, &number)?;
+                }
+                return Ok(());
+            }
+            ("has_column_privilege" | "pg_get_serial_sequence", Some(column)) => {
+                self.judge_column(relation.as_ref(), column)?;
+            }
+            _ => {}
+        }
+        if relation.is_none() {
+            *argument = match BY_TEXT.contains(&name) {
+                true => self.known_text(argument, meaning)?,
+                false => self.known(argument, meaning)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Judges a cast, whose operand has been walked.
+    pub(super) fn judge_object_cast(&mut self, expr: &mut Expr) -> Done {
+        let Expr::Cast { expr: operand, data_type, .. } = expr else { return Ok(()) };
+        let name = type_name(data_type);
+        let meaning = match name.trim_end_matches("[]") {
+            "regclass" => Meaning::Relation,
+            "regtype" => Meaning::Type,
+            _ => return Ok(()),
+        };
+        if !system::has_absent(self.speaker) {
+            return Ok(());
+        }
+        if name.ends_with("[]") {
+            return Err(Refusal::not_understood("an array of names is not looked up here"));
+        }
+        if self.literal(operand, meaning)?.is_none() {
+            **operand = self.known(operand, meaning)?;
+        }
+        Ok(())
+    }
+
+    /// A name that is a plain literal and is there for the role; a number and everything else is `None`.
+    fn literal(&self, expr: &Expr, meaning: Meaning) -> Result<Option<String>, Refusal> {
+        let Some(text) = plain(expr) else { return Ok(None) };
+        if text.bytes().all(|byte| byte.is_ascii_digit()) || text == "-" {
+            return Ok(None);
+        }
+        match meaning {
+            Meaning::Relation => {
+                let missing = || Refusal::no_such_relation(&text);
+                let (schema, name) = relation_name(&text).ok_or_else(missing)?;
+                self.visible(schema.as_deref(), &name).ok_or_else(missing)?;
+            }
+            Meaning::Type => {
+                let missing = || Refusal::no_such_type(&text);
+                let names = type_names(&text).ok_or_else(missing)?;
+                let (schema, name) = match names.as_slice() {
+                    [name] => (None, name),
+                    [schema, name] => (Some(schema.as_str()), name),
+                    _ => return Err(missing()),
+                };
+                types::judge(self.speaker, schema, name).map_err(|_| missing())?;
+            }
+        }
+        Ok(Some(text))
+    }
+
+    /// True when there is such a relation for the role.
+    fn visible(&self, schema: Option<&str>, name: &str) -> Option<()> {
+        let own = self.speaker.temp_tables.contains(name);
+        if own && matches!(schema, None | Some("pg_temp")) {
+            return Some(());
+        }
+        let snapshot = self.speaker.view.snapshot();
+        let relation = match schema {
+            Some(schema) => snapshot.relation_named(schema, name),
+            None => snapshot.resolve(self.speaker.search_path, name),
+        }?;
+        match self.speaker.view.access(relation.oid) {
+            Access::Hidden => None,
+            Access::Open | Access::Masked(_) | Access::View(_) | Access::Closed { .. } => Some(()),
+        }
+    }
+
+    /// A column by its name, of a relation by its name.
+    fn judge_column(&self, relation: Option<&String>, column: Option<String>) -> Done {
+        let unclear = || Refusal::not_understood("name the table and the column as plain literals");
+        let relation = relation.ok_or_else(unclear)?;
+        let column = column.ok_or_else(unclear)?;
+        let (schema, name) = relation_name(relation).ok_or_else(unclear)?;
+        let snapshot = self.speaker.view.snapshot();
+        let found = match schema {
+            Some(schema) => snapshot.relation_named(&schema, &name),
+            None => snapshot.resolve(self.speaker.search_path, &name),
+        };
+        let Some(found) = found else { return Ok(()) };
+        let columns = match self.speaker.view.access(found.oid) {
+            Access::Masked(template) => template,
+            Access::View(view) => view.template.clone(),
+            Access::Open | Access::Hidden | Access::Closed { .. } => return Ok(()),
+        };
+        let is_hidden = columns.columns.iter().any(|known| {
+            known.verdict == ColumnVerdict::Hidden
+                && (known.name == column || known.number.to_string() == column)
+        });
+        match is_hidden {
+            true => Err(Refusal::no_such_column_of(&column, &name)),
+            false => Ok(()),
+        }
+    }
+
+    /// The table of `col_description(table, number)`, or NULL where the column is hidden.
+    fn known_column(&mut self, table: &Expr, number: &Expr) -> Result<Expr, Refusal> {
+        let Some(content) = system::absent_columns(self.speaker) else { return Ok(table.clone()) };
+        let hole = self.hole(content);
+        parsed(&format!(
+            "(SELECT CASE WHEN (k.v, k.n) IN (SELECT absent.oid, absent.number FROM {hole} AS absent) THEN NULL \
+             ELSE k.v END FROM (SELECT {}, t.n FROM (SELECT CAST({table} AS pg_catalog.text), \
+             CAST({number} AS pg_catalog.int4)) AS t(x, n)) AS k(v, n))",
+            number_of(Meaning::Relation)
+        ))
+    }
+
+    /// The number of what an expression names, or NULL.
+    fn known(&mut self, expr: &Expr, meaning: Meaning) -> Result<Expr, Refusal> {
+        let absent = self.absent_hole();
+        let reg = match meaning {
+            Meaning::Relation => "regclass",
+            Meaning::Type => "regtype",
+        };
+        let name = quoted(&column_name(expr).unwrap_or_else(|| reg.to_owned()));
+        parsed(&format!(
+            "CAST((SELECT CASE WHEN k.v IN (SELECT absent.oid FROM {absent} AS absent) THEN NULL ELSE k.v END AS {name} \
+             FROM (SELECT {} FROM (SELECT CAST({expr} AS pg_catalog.text)) AS t(x)) AS k(v)) AS pg_catalog.{reg})",
+            number_of(meaning)
+        ))
+    }
+
+    /// The text itself, or NULL where it names what is absent or nothing.
+    fn known_text(&mut self, expr: &Expr, meaning: Meaning) -> Result<Expr, Refusal> {
+        let absent = self.absent_hole();
+        parsed(&format!(
+            "(SELECT CASE WHEN k.v IS NULL OR k.v IN (SELECT absent.oid FROM {absent} AS absent) THEN NULL ELSE k.x END \
+             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text)) AS t(x)) AS k(x, v))",
+            number_of(meaning)
+        ))
+    }
+
+    fn absent_hole(&mut self) -> String {
+        let content = system::absent_objects(self.speaker);
+        self.hole(content)
+    }
+
+    fn hole(&mut self, content: Content) -> String {
+        let index = self.holes.len();
+        self.holes.push(Hole {
+            content,
+            only: false,
+            sample: None,
+            lookups: Vec::new(),
+            system_columns: Vec::new(),
+        });
+        format!("\"{HOLE_SCHEMA}\".\"{index}\"")
+    }
+}
+
+/// Of the text `t.x`: numbers as they are, names as PostgreSQL finds them; NULL for what is not there.
+fn number_of(meaning: Meaning) -> String {
+    let find = match meaning {
+        Meaning::Relation => "to_regclass",
+        Meaning::Type => "to_regtype",
+    };
+    format!(
+        "CASE WHEN t.x OPERATOR(pg_catalog.~) '^[0-9]+$' THEN CAST(t.x AS pg_catalog.oid) \
+         ELSE CAST(pg_catalog.{find}(t.x) AS pg_catalog.oid) END"
+    )
+}
+
+/// What PostgreSQL would call a column of the select list that is a cast of this (`FigureColname` in
+/// parser/parse_target.c).
+fn column_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(meaning(ident)),
+        Expr::CompoundIdentifier(idents) => idents.last().map(meaning),
+        Expr::Function(function) => parts(&function.name).and_then(|names| names.last().cloned()),
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => column_name(inner),
+        _ => None,
+    }
+}
+
+fn parsed(text: &str) -> Result<Expr, Refusal> {
+    let dialect = PostgreSqlDialect {};
+    let options = ParserOptions::new().with_unescape(false);
+    Parser::new(&dialect)
+        .with_options(options)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(|_| foreign("what is no expression"))
+}
+
+/// The text of a literal, also under a cast to a text type.
+fn plain(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Nested(inner) => plain(inner),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.replace("''", "'")),
+            _ => None,
+        },
+        Expr::Cast { expr, data_type, .. } => {
+            let is_name = matches!(
+                type_name(data_type).as_str(),
+                "text" | "regclass" | "regtype" | "varchar"
+            );
+            plain(expr).filter(|_| is_name)
+        }
+        _ => None,
+    }
+}
+
+fn text_of(argument: &FunctionArg) -> Option<String> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.replace("''", "'")),
+            Value::Number(text, _) => Some(text.clone()),
+            _ => None,
+        },
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => plain(expr),
+        _ => None,
+    }
+}
+
+fn type_name(data_type: &DataType) -> String {
+    let name = data_type.to_string().to_ascii_lowercase().replace('"', "");
+    name.strip_prefix("pg_catalog.").map(str::to_owned).unwrap_or(name)
+}
+
+/// A relation's name as PostgreSQL reads it in a string.
+fn relation_name(text: &str) -> Option<(Option<String>, String)> {
+    let statements = grammar::parse(&format!("TABLE {text}")).ok()?;
+    let [statement] = statements.as_slice() else { return None };
+    let Some(Node::SelectStmt(select)) = statement.stmt.as_ref()?.node.as_ref() else {
+        return None;
+    };
+    match select.from_clause.as_slice() {
+        [from] => match from.node.as_ref()? {
+            Node::RangeVar(name) if name.catalogname.is_empty() && name.alias.is_none() => {
+                let schema = (!name.schemaname.is_empty()).then(|| name.schemaname.clone());
+                Some((schema, name.relname.clone()))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A type's name as PostgreSQL reads it in a string.
+fn type_names(text: &str) -> Option<Vec<String>> {
+    let statements = grammar::parse(&format!("SELECT NULL::{text}")).ok()?;
+    let [statement] = statements.as_slice() else { return None };
+    let Some(Node::SelectStmt(select)) = statement.stmt.as_ref()?.node.as_ref() else {
+        return None;
+    };
+    let [target] = select.target_list.as_slice() else { return None };
+    let Some(Node::ResTarget(target)) = &target.node else { return None };
+    let Some(Node::TypeCast(cast)) = target.val.as_ref().and_then(|value| value.node.as_ref())
+    else {
+        return None;
+    };
+    let part = |node: &pg_query::protobuf::Node| match &node.node {
+        Some(Node::String(part)) => Some(part.sval.clone()),
+        _ => None,
+    };
+    cast.type_name.as_ref()?.names.iter().map(part).collect()
+}

@@ -1,0 +1,376 @@
+//! The second step: what names stand for, by the places that PostgreSQL's own parser gives. Not trusted.
+//!
+//! Relations become holes or get their full names; in sight of the row that is written every name is qualified, by
+//! [`ROW`] or by what it belongs to; names that somebody overloaded are pinned. Where the tree does not tell what a
+//! bare name means, the statement is refused, and the client told to qualify it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pg_query::protobuf::{ScanToken, Token};
+
+use super::super::Speaker;
+use super::super::hole::{Content, HOLE_SCHEMA, Hole};
+use super::super::place::{end_of_name, follows_only, quoted};
+use super::super::refusal::Refusal;
+use super::super::resolve::{self, resolve};
+use super::super::verify::{AsWritten, one};
+use super::target::{Seen, Target};
+use super::{Holes, ROW, SYSTEM_COLUMNS, read_of};
+use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source};
+use crate::policy::Read;
+
+/// Ways to write a place in a text anew: byte offset, end, text.
+type Edits = BTreeMap<usize, (usize, String)>;
+
+/// Puts holes into a shaped text; gives what is read of the rows that are written, too.
+pub(super) fn refer(
+    shaped: &str,
+    targets: &[Target],
+    speaker: Speaker<'_>,
+) -> Result<(Holes, Vec<Read>), Refusal> {
+    let statement = one(shaped)?;
+    let proof = grammar::prove_statement(&statement, &AsWritten(speaker))
+        .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?;
+    let tokens = pg_query::scan(shaped).map_err(|_| lost())?.tokens;
+    if tokens.iter().any(|token| token.token() == Token::Tablesample) {
+        return Err(Refusal::not_understood("TABLESAMPLE in a statement that writes"));
+    }
+    if proof.writes.len() != targets.len() {
+        return Err(lost());
+    }
+    let mut referrer = Referrer {
+        speaker,
+        targets,
+        proof: &proof,
+        tokens: &tokens,
+        edits: Edits::new(),
+        holes: Holes {
+            text: String::new(),
+            holes: Vec::new(),
+            open: Vec::new(),
+            masks: Vec::new(),
+        },
+        used: vec![BTreeSet::new(); targets.len()],
+    };
+    for relation in &proof.relations {
+        referrer.relation(relation)?;
+    }
+    for reference in &proof.references {
+        referrer.reference(reference)?;
+    }
+    referrer.calls();
+    let Referrer { edits, mut holes, used, .. } = referrer;
+    let mut rest = 0;
+    for (start, (end, text)) in edits {
+        holes.text.push_str(shaped.get(rest..start).ok_or_else(lost)?);
+        holes.text.push_str(&text);
+        rest = end;
+    }
+    holes.text.push_str(shaped.get(rest..).ok_or_else(lost)?);
+    let reads = targets.iter().zip(used).map(|(target, used)| {
+        let columns: Vec<String> = used.into_iter().collect();
+        read_of(target, &columns)
+    });
+    Ok((holes, reads.collect()))
+}
+
+fn lost() -> Refusal {
+    Refusal::not_understood("a name is not where PostgreSQL's parser saw it")
+}
+
+struct Referrer<'a> {
+    speaker: Speaker<'a>,
+    targets: &'a [Target],
+    proof: &'a Proof,
+    tokens: &'a [ScanToken],
+    edits: Edits,
+    holes: Holes,
+    used: Vec<BTreeSet<String>>,
+}
+
+type Done = Result<(), Refusal>;
+
+/// What a bare name means at one level.
+enum Found<'a> {
+    /// A column of the row that is written.
+    Row,
+    /// A column of an item.
+    Item(&'a str),
+    /// Nothing here.
+    Nothing,
+}
+
+impl<'a> Referrer<'a> {
+    fn token_at(&self, offset: usize) -> Result<usize, Refusal> {
+        let at = |token: &ScanToken| usize::try_from(token.start) == Ok(offset);
+        self.tokens.iter().position(at).ok_or_else(lost)
+    }
+
+    fn edit(&mut self, offset: usize, text: String) -> Done {
+        let end = end_of_name(self.tokens, self.token_at(offset)?).ok_or_else(lost)?;
+        self.edits.insert(offset, (end, text));
+        Ok(())
+    }
+
+    fn relation(&mut self, relation: &RelationUse) -> Done {
+        let first = self.token_at(relation.location)?;
+        match resolve(self.speaker, relation.schema.as_deref(), &relation.name)? {
+            resolve::Target::Open { schema, name } => {
+                self.edit(relation.location, format!("{}.{}", quoted(&schema), quoted(&name)))?;
+                self.holes.open.push((schema, name));
+            }
+            resolve::Target::Hole(content) => {
+                let only = follows_only(self.tokens, first);
+                if only {
+                    let before = first.checked_sub(1).and_then(|index| self.tokens.get(index));
+                    let word = before.filter(|token| token.token() == Token::Only);
+                    let word = word.ok_or_else(lost)?;
+                    let start = usize::try_from(word.start).map_err(|_| lost())?;
+                    self.edits.insert(start, (relation.location, String::new()));
+                }
+                let index = self.holes.holes.len();
+                let mut text = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
+                if relation.alias.is_none() {
+                    text.push_str(&format!(" AS {}", quoted(&relation.name)));
+                }
+                self.edit(relation.location, text)?;
+                self.holes.holes.push(Hole {
+                    content,
+                    only,
+                    sample: None,
+                    lookups: Vec::new(),
+                    system_columns: Vec::new(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn calls(&mut self) {
+        let snapshot = self.speaker.view.snapshot();
+        for (offset, name) in &self.proof.calls {
+            let Some(schemas) = snapshot.user_functions.get(name) else { continue };
+            let path = self.speaker.search_path.schemas(snapshot);
+            let schema = match snapshot.builtin_functions.contains(name) {
+                true => Some("pg_catalog"),
+                false => path.into_iter().find(|schema| schemas.contains(*schema)),
+            };
+            if let Some(schema) = schema {
+                self.edits.insert(*offset, (*offset, format!("{}.", quoted(schema))));
+            }
+        }
+    }
+
+    fn reference(&mut self, reference: &Reference) -> Done {
+        if reference.is_key {
+            return Ok(());
+        }
+        let fields: Vec<&str> = reference.fields.iter().map(String::as_str).collect();
+        match (&fields[..], reference.row) {
+            ([HOLE_SCHEMA, _], _) | (["*"], _) => Ok(()),
+            ([name], Some(row)) => self.bare(reference, row, name),
+            ([_], None) => Ok(()),
+            ([qualifier, name], Some(row)) => self.qualified(reference, row, qualifier, name),
+            ([_, _], None) => Ok(()),
+            ([.., schema, table, name], row) => self.in_schema(reference, row, schema, table, name),
+            ([], _) => Err(lost()),
+        }
+    }
+
+    /// FROM clauses from the inside out; with true where the row itself is.
+    fn levels(&self, reference: &Reference) -> Vec<(&'a [ScopeItem], bool)> {
+        let mut levels = Vec::new();
+        let mut next = reference.scope;
+        while let Some((index, scope)) =
+            next.and_then(|index| Some((index, self.proof.scopes.get(index)?)))
+        {
+            let is_row = reference.row.is_some_and(|row| row.scope == index);
+            levels.push((scope.items.as_slice(), is_row));
+            next = scope.parent.filter(|_| !is_row);
+        }
+        levels
+    }
+
+    fn bare(&mut self, reference: &Reference, row: Row, name: &str) -> Done {
+        for (items, is_row) in self.levels(reference) {
+            match self.find(items, is_row.then_some(row), name)? {
+                Found::Row => return self.of_row(reference, row, name, name),
+                Found::Item(alias) => {
+                    let text = format!("{}.{}", quoted(alias), quoted(name));
+                    return self.edit(reference.location, text);
+                }
+                Found::Nothing => {}
+            }
+        }
+        let is_called = |alias: Option<&str>| alias == Some(name);
+        let whole = self.levels(reference).into_iter().any(|(items, is_row)| {
+            items.iter().any(|item| is_called(item.alias.as_deref()))
+                || (is_row
+                    && (is_called(self.targets.get(row.write).map(|t| t.called.as_str()))
+                        || (row.excluded && name == "excluded")))
+        });
+        if whole {
+            return Err(whole_row(name));
+        }
+        Err(Refusal::no_such_column(&format!("\"{name}\"")))
+    }
+
+    fn find(
+        &self,
+        items: &'a [ScopeItem],
+        row: Option<Row>,
+        name: &str,
+    ) -> Result<Found<'a>, Refusal> {
+        let target = row.and_then(|row| self.targets.get(row.write));
+        let is_system = SYSTEM_COLUMNS.contains(&name);
+        let in_row = target.is_some_and(|target| is_system || target.seen(name) != Seen::Absent);
+        let mut owner = None;
+        let mut count = usize::from(in_row);
+        if in_row && row.is_some_and(|row| row.excluded) {
+            count = count.saturating_add(1);
+        }
+        for item in items {
+            match self.has(item, name) {
+                Some(true) => {
+                    owner = item.alias.as_deref();
+                    count = count.saturating_add(1);
+                }
+                Some(false) => {}
+                None => {
+                    let what = format!("qualify `{name}`: it is not known what it belongs to");
+                    return Err(Refusal::not_understood(&what));
+                }
+            }
+        }
+        match (count, in_row, owner) {
+            (0, ..) => Ok(Found::Nothing),
+            (1, true, _) => Ok(Found::Row),
+            (1, false, Some(alias)) => Ok(Found::Item(alias)),
+            (1, false, None) => Err(lost()),
+            _ => Err(Refusal::ambiguous_column(name)),
+        }
+    }
+
+    /// Whether an item has a column, as far as is known.
+    fn has(&self, item: &ScopeItem, name: &str) -> Option<bool> {
+        let (schema, relation) = match &item.source {
+            Source::Names(names) => return Some(names.iter().any(|own| own == name)),
+            Source::Unknown => return None,
+            Source::Relation(schema, relation) => (schema, relation),
+        };
+        let found = resolve(self.speaker, schema.as_deref(), relation).ok()?;
+        let snapshot = self.speaker.view.snapshot();
+        let (schema, relation) = found.name();
+        match &found {
+            resolve::Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
+                let template = content.template()?;
+                Some(template.visible_columns().any(|column| column.name == name))
+            }
+            resolve::Target::Hole(Content::Temporary { .. }) => None,
+            resolve::Target::Open { .. } | resolve::Target::Hole(Content::System { .. }) => {
+                Some(snapshot.relation_named(schema, relation)?.column(name).is_some())
+            }
+        }
+    }
+
+    fn qualified(&mut self, reference: &Reference, row: Row, qualifier: &str, name: &str) -> Done {
+        for (items, is_row) in self.levels(reference) {
+            let target = self.targets.get(row.write).filter(|_| is_row);
+            let own = target.is_some_and(|target| target.called == qualifier);
+            let is_item = items.iter().any(|item| item.alias.as_deref() == Some(qualifier));
+            if own && is_item {
+                return Err(Refusal::name_twice(qualifier));
+            }
+            if is_item {
+                return Ok(());
+            }
+            if own {
+                return self.of_row(reference, row, name, &format!("{qualifier}.{name}"));
+            }
+            if is_row && row.excluded && qualifier == "excluded" {
+                return self.of_excluded(row, name);
+            }
+            if is_row && row.returning && matches!(qualifier, "old" | "new") {
+                return Err(Refusal::not_understood("`old` and `new` in RETURNING"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A value that an INSERT gave, or a default, or what a trigger made of them.
+    fn of_excluded(&self, row: Row, name: &str) -> Done {
+        let target = self.targets.get(row.write).ok_or_else(lost)?;
+        match target.seen(name) {
+            Seen::Clear | Seen::Decisive => Ok(()),
+            Seen::Masked => Err(Refusal::not_assigned(
+                name,
+                &target.full(),
+                "it is masked for this role, in `excluded` too",
+                "leave it out",
+            )),
+            Seen::Absent if name == "*" => Err(whole_row("excluded")),
+            Seen::Absent => Err(Refusal::no_such_column(&format!("excluded.{name}"))),
+        }
+    }
+
+    fn of_row(&mut self, reference: &Reference, row: Row, name: &str, said: &str) -> Done {
+        let target = self.targets.get(row.write).ok_or_else(lost)?;
+        let text = match target.seen(name) {
+            Seen::Clear | Seen::Decisive => format!("{}.{}", quoted(ROW), quoted(name)),
+            Seen::Masked => {
+                let mask = (row.write, name.to_owned());
+                let known = self.holes.masks.iter().position(|other| *other == mask);
+                let index = known.unwrap_or_else(|| {
+                    self.holes.masks.push(mask);
+                    self.holes.masks.len().saturating_sub(1)
+                });
+                format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
+            }
+            Seen::Absent if SYSTEM_COLUMNS.contains(&name) => format!("{}.{name}", quoted(ROW)),
+            Seen::Absent if name == "*" => return Err(whole_row(&target.called)),
+            Seen::Absent => return Err(Refusal::no_such_column(said)),
+        };
+        let is_column = target.column(name).is_some();
+        if let Some(used) = self.used.get_mut(row.write).filter(|_| is_column) {
+            used.insert(name.to_owned());
+        }
+        self.edit(reference.location, text)
+    }
+
+    /// `schema.table.column`: of the row, or of a relation that has become a hole, which has no schema.
+    fn in_schema(
+        &mut self,
+        reference: &Reference,
+        row: Option<Row>,
+        schema: &str,
+        table: &str,
+        name: &str,
+    ) -> Done {
+        for (items, is_row) in self.levels(reference) {
+            let own = row.filter(|_| is_row).filter(|row| {
+                self.targets.get(row.write).is_some_and(|target| {
+                    target.unaliased && target.called == table && target.schema == schema
+                })
+            });
+            if let Some(row) = own {
+                return self.of_row(reference, row, name, &format!("{table}.{name}"));
+            }
+            let is_item = items.iter().any(|item| {
+                item.unaliased
+                    && item.alias.as_deref() == Some(table)
+                    && matches!(&item.source, Source::Relation(given, _)
+                        if given.as_deref().is_none_or(|given| given == schema))
+            });
+            if is_item {
+                let column = if name == "*" { name.to_owned() } else { quoted(name) };
+                return self.edit(reference.location, format!("{}.{column}", quoted(table)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn whole_row(name: &str) -> Refusal {
+    let what = format!("`{name}` as a whole row in a statement that writes: name its columns");
+    Refusal::not_understood(&what)
+}
