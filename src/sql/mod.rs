@@ -270,13 +270,54 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
-    let plain = any_operator::plain(&canonical, speaker);
-    let read = plain.as_ref().unwrap_or(&canonical);
-    let rewritten = match rewrite::read(read) {
-        Ok(tree) if is_faithful(&tree.to_string(), read) => rewrite::rewrite(tree, speaker)?,
-        Ok(_) | Err(_) => place::place(&canonical, speaker)?,
-    };
+    let rewritten = rewritten(&canonical, speaker)?;
     Ok(Query { canonical, rewritten, reads, parameters: written.parameters })
+}
+
+/// Reads and rewrites a query, or the one in a cursor, and judges nothing in it: for measuring how much can be read.
+/// What is refused otherwise than for reading is content.
+pub fn read(text: &str, speaker: Speaker<'_>) -> Result<(), Refusal> {
+    for statement in grammar::parse(text).map_err(|error| Refusal::syntax(&error))? {
+        let inner = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
+        let statement = match inner.and_then(wrapped::take_apart) {
+            Some((_, query)) => wrapped::raw(Node::SelectStmt(Box::new(query))),
+            None => statement,
+        };
+        let canonical = grammar::deparse(&statement).map_err(|error| Refusal::syntax(&error))?;
+        let proven = rewritten(&canonical, speaker).and_then(|rewritten| {
+            let parameters = grammar::prove(&statement, &AsWritten(speaker))
+                .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?
+                .parameters;
+            verify::verify(speaker, &rewritten, &parameters)
+        });
+        match proven {
+            Err(refusal) if matches!(refusal.reason, Reason::NotUnderstood | Reason::NotProven) => {
+                return Err(refusal);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// By sqlparser's tree where it reads what PostgreSQL reads; else by PostgreSQL's own; and where that has nodes that
+/// nobody has judged for rewriting (SQL/JSON), by the places of the names alone.
+fn rewritten(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, Refusal> {
+    let not_understood = |refusal: &Refusal| refusal.reason == Reason::NotUnderstood;
+    let plain = any_operator::plain(canonical, speaker);
+    let read = plain.as_deref().unwrap_or(canonical);
+    match rewrite::read(read) {
+        Ok(tree) if is_faithful(&tree.to_string(), read) => match rewrite::rewrite(tree, speaker) {
+            Err(refusal) if not_understood(&refusal) => {
+                rewrite::rewrite_tree(canonical, speaker).map_err(|_| refusal)
+            }
+            rewritten => rewritten,
+        },
+        Ok(_) | Err(_) => match rewrite::rewrite_tree(canonical, speaker) {
+            Err(refusal) if not_understood(&refusal) => place::place(canonical, speaker),
+            rewritten => rewritten,
+        },
+    }
 }
 
 /// What sqlparser prints, read by PostgreSQL, must be the canonical text again.

@@ -8,6 +8,7 @@
 
 pub mod compare;
 mod page;
+mod real;
 mod run;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,13 @@ fn the_core_alone_follows_the_law() {
 
 fn count(folder: &str) -> usize {
     pages(folder).iter().map(|(_, page)| page.cases.len()).sum()
+}
+
+/// The texts of all cases and attacks: role and SQL.
+pub fn texts() -> Vec<(String, String)> {
+    let pages = ["cases", "attacks"].iter().flat_map(|folder| pages(folder));
+    let cases = pages.flat_map(|(_, page)| page.cases);
+    cases.filter(|case| case.role != "admin").map(|case| (case.role, case.sql)).collect()
 }
 
 /// The pages of a folder below `tests`, in order of their names; panics with all that cannot be read.

@@ -7,7 +7,6 @@
 //! So that the same question has one answer, nothing is asked whose answer is chance: no sums of floating point
 //! numbers, no lists without an order, no LIMIT without one that tells all unlike rows apart, no clock.
 
-mod dice;
 mod from;
 mod judge;
 mod productions;
@@ -20,10 +19,10 @@ mod writer;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::dice::Dice;
 use crate::harness;
 use crate::harness::client::Client;
 use crate::masked_copy::{MaskedCopy, masked_copy};
-use dice::Dice;
 use judge::{Verdict, judge};
 use statement::Statement;
 
@@ -32,9 +31,9 @@ const SEEDS: &[u64] = &[1, 2_026, 90_417, 0x5c71_3000];
 /// For each role and seed.
 const STATEMENTS: u64 = 40;
 /// Of a hundred statements, so many must give rows, or the generator proves nothing.
-const ROWS_PERCENT_MIN: usize = 38;
+const ROWS_PERCENT_MIN: usize = 50;
 /// Of a hundred statements, so many may be refused.
-const REFUSED_PERCENT_MAX: usize = 25;
+const REFUSED_PERCENT_MAX: usize = 2;
 /// Of a hundred statements, so many may fail on one side only, by the order of work.
 const ONE_SIDED_PERCENT_MAX: usize = 3;
 const SHRINK_ATTEMPTS: usize = 400;
@@ -45,6 +44,7 @@ struct Tally {
     with_rows: usize,
     empty: usize,
     errors: usize,
+    kinds: BTreeMap<String, usize>,
     order_of_work: usize,
     one_sided: usize,
     too_long: usize,
@@ -86,7 +86,10 @@ impl Sides {
         match self.judge(&statement, &query) {
             Verdict::Same { rows: 0 } => tally.empty += 1,
             Verdict::Same { .. } => tally.with_rows += 1,
-            Verdict::SameError => tally.errors += 1,
+            Verdict::SameError(error) => {
+                tally.errors += 1;
+                *tally.kinds.entry(error).or_default() += 1;
+            }
             Verdict::OrderOfWork { one_sided } => {
                 tally.order_of_work += 1;
                 tally.one_sided += usize::from(one_sided);
@@ -186,6 +189,7 @@ impl Tally {
         for (why, (count, sample)) in &self.reasons {
             lines.push(format!("  {count} refused: {why}\n      {sample}"));
         }
+        lines.extend(self.kinds.iter().map(|(error, count)| format!("  {count} times {error}")));
         lines.join("\n")
     }
 }

@@ -48,7 +48,7 @@ impl Rewriter<'_> {
                 Ok(())
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
-                self.expr(root)?;
+                self.column_of_chain(root, access_chain)?;
                 access_chain.iter_mut().try_for_each(|access| self.access(access))
             }
             Expr::IsFalse(inner)
@@ -177,6 +177,28 @@ impl Rewriter<'_> {
             Expr::Lambda(_) => Err(foreign("a lambda")),
             Expr::MemberOf(MemberOf { value: _, array: _ }) => Err(foreign("MEMBER OF")),
         }
+    }
+
+    /// `schema.table.column[1]`: names before the first subscript are one column's.
+    fn column_of_chain(&mut self, root: &mut Expr, chain: &mut Vec<AccessExpr>) -> Done {
+        let Expr::Identifier(first) = root else { return self.expr(root) };
+        let mut idents = vec![first.clone()];
+        idents.extend(chain.iter().map_while(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.clone()),
+            AccessExpr::Dot(_) | AccessExpr::Subscript(_) => None,
+        }));
+        let mut names: Vec<String> = idents.iter().map(meaning).collect();
+        if let Some(kept) = self.without_schema(&names) {
+            let cut = names.len().saturating_sub(kept);
+            if let Some(table) = idents.get(cut) {
+                *first = table.clone();
+            }
+            chain.drain(..cut);
+            names.drain(..cut);
+        }
+        self.note_system_column(&names);
+        self.mentions.push(names);
+        Ok(())
     }
 
     fn access(&mut self, access: &mut AccessExpr) -> Done {

@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, GroupByExpr, SelectItem, Value};
 
 use super::Rewriter;
 use super::names::{meaning, quoted};
-use super::scope::Item;
+use super::scope::{Item, Mention};
 
 impl Rewriter<'_> {
     /// `before`: how many mentions there were before select list, HAVING and ORDER BY were walked.
@@ -18,12 +18,24 @@ impl Rewriter<'_> {
         before: usize,
     ) {
         let GroupByExpr::Expressions(exprs, modifiers) = group_by else { return };
-        let Some(items) = self.scopes.last() else { return };
         if exprs.is_empty() || !modifiers.is_empty() {
             return;
         }
         let grouped: Vec<Vec<String>> =
             exprs.iter().filter_map(|expr| column(expr, projection)).collect();
+        exprs.extend(self.dependent_columns(&grouped, before).into_iter().map(
+            |(alias, column)| Expr::CompoundIdentifier(vec![quoted(&alias), quoted(&column)]),
+        ));
+    }
+
+    /// Columns of the innermost FROM, with their qualifiers, that depend on the columns in `grouped` and are
+    /// mentioned from `before` on.
+    pub(super) fn dependent_columns(
+        &self,
+        grouped: &[Mention],
+        before: usize,
+    ) -> Vec<(String, String)> {
+        let Some(items) = self.scopes.last() else { return Vec::new() };
         let mentions = self.mentions.get(before..).unwrap_or_default();
         let mut added = Vec::new();
         for item in items {
@@ -43,14 +55,11 @@ impl Rewriter<'_> {
                     && !is_grouped(&column.name)
                     && mentions.iter().any(|mention| may_mean(mention, item, &column.name))
                 {
-                    added.push(Expr::CompoundIdentifier(vec![
-                        quoted(&item.alias),
-                        quoted(&column.name),
-                    ]));
+                    added.push((item.alias.clone(), column.name.clone()));
                 }
             }
         }
-        exprs.append(&mut added);
+        added
     }
 }
 

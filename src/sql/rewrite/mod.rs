@@ -14,6 +14,7 @@ mod object_names;
 mod query;
 mod scope;
 mod system_columns;
+mod tree;
 
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -24,6 +25,7 @@ use super::hole::Hole;
 use super::refusal::Refusal;
 pub(super) use object_names::{is_judged, may_mention};
 use scope::{Item, Mention};
+pub(super) use tree::rewrite_tree;
 
 /// How deep sqlparser may go; libpg_query's own limit is reached before.
 const DEPTH_MAX: usize = 200;

@@ -75,7 +75,7 @@ pub fn run_core(case: &Case) -> Vec<String> {
 }
 
 /// What PostgreSQL cannot parse goes as it is, in one piece.
-fn statements(sql: &str) -> Vec<&str> {
+pub fn statements(sql: &str) -> Vec<&str> {
     let statements = pg_query::split_with_parser(sql).unwrap_or_default();
     if statements.len() < 2 { vec![sql] } else { statements }
 }

@@ -30,6 +30,11 @@ pub fn sent(role: &str, search_path: Option<&str>, text: &str) -> String {
     }
 }
 
+/// As [`sent`], but nothing where the text is refused.
+pub fn sent_if_allowed(role: &str, text: &str) -> Option<Vec<String>> {
+    planned(role, None, text).ok()
+}
+
 /// What the core alone makes of a text: its plan, run on the sample database itself by the role's login.
 /// Nothing of the shell is in between, so what fails here is not the shell's fault.
 /// All in a transaction that is undone; `after` is run in it at the end, as it is.
@@ -97,6 +102,14 @@ fn guarded(answer: &mut Answer) {
             _ => {}
         }
     }
+}
+
+/// Can the text be read and rewritten, whatever the rules say of what it calls? If not, why.
+pub fn read(text: &str) -> Result<(), String> {
+    let path = SearchPath::parse("public").expect("a search_path");
+    let view = view("support");
+    scrim::sql::read(text, Speaker::new(&view, &path, "tester", false))
+        .map_err(|refusal| format!("{} ({})", refusal.message, refusal.hint.unwrap_or_default()))
 }
 
 fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {

@@ -330,6 +330,10 @@ fn truncated(text: &str, unit: &str) -> String {
     else {
         return text.into(); // infinity
     };
+    // docs/masks.md: a date that no timestamp can hold is redacted.
+    if year > 294_276 {
+        return "1970-01-01".into();
+    }
     let (year, month, day) = match unit {
         "year" => (year, 1, 1),
         "quarter" => (year, (month - 1) / 3 * 3 + 1, 1),

@@ -60,6 +60,8 @@ impl Writer<'_> {
             _ => {
                 let one = self.join_key(&left);
                 let other = self.join_key(std::slice::from_ref(&source));
+                let keyed = one != "1" && other != "1";
+                let kind = if keyed { kind } else { "JOIN" };
                 fill(&format!(" {kind} {{}} ON {one} = {other}"), vec![right])
             }
         };
@@ -149,7 +151,8 @@ impl Writer<'_> {
         if unaliased {
             let qualified = Some(format!("{}.{}", table.schema, table.name));
             let (alias, primary_key) = (table.name, table.primary_key);
-            return (text(name), Source { alias, columns, primary_key, qualified });
+            let renamed = false;
+            return (text(name), Source { alias, columns, primary_key, renamed, qualified });
         }
         let shadow = *self.dice.pick(SHADOWS);
         let alias = match self.dice.one_in(6) && !taken(self, shadow) {
@@ -163,11 +166,11 @@ impl Writer<'_> {
                 column.name = name.into();
             }
             let names = ["x", "y"][..count].join(", ");
-            return (text(format!("{name} AS {alias}({names})")), plain(alias, columns));
+            let source = Source { renamed: true, ..plain(alias.clone(), columns) };
+            return (text(format!("{name} AS {alias}({names})")), source);
         }
-        let primary_key = table.primary_key;
         let sql = text(format!("{name} AS {alias}"));
-        (sql, Source { alias, columns, primary_key, qualified: None })
+        (sql, Source { primary_key: table.primary_key, ..plain(alias, columns) })
     }
 
     fn values(&mut self) -> (Sql, Source) {
@@ -189,5 +192,5 @@ impl Writer<'_> {
 }
 
 fn plain(alias: String, columns: Vec<Seen>) -> Source {
-    Source { alias, columns, primary_key: Vec::new(), qualified: None }
+    Source { alias, columns, primary_key: Vec::new(), renamed: false, qualified: None }
 }

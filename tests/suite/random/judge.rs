@@ -12,7 +12,7 @@ pub enum Verdict {
     /// Both say the same; how many rows came.
     Same { rows: usize },
     /// Both give the same error.
-    SameError,
+    SameError(String),
     /// Scrim says no: message and hint without names.
     Refused(String),
     /// Each fails, at other values; or one fails where the other's plan did not get to.
@@ -82,7 +82,7 @@ fn weigh(
     let differences = compare::differences(expected, got, statement.ordered, row_types);
     if differences.is_empty() {
         return match left {
-            Some(_) => Verdict::SameError,
+            Some(error) => Verdict::SameError(format!("{} {}", error.code, error.message)),
             None => {
                 Verdict::Same { rows: got.iter().map(|a| a.rows.len() + a.copied.len() / 2).sum() }
             }
@@ -127,15 +127,16 @@ fn run(statement: &Statement, query: &str, client: &mut Client) -> Vec<Answer> {
 fn bound(statement: &Statement, query: &str, client: &mut Client, binary: bool) -> Answer {
     let mut parse = b"\0".to_vec();
     parse.extend(query.as_bytes());
-    parse.extend([0, 0, 0]);
+    parse.push(0);
+    let count = (statement.parameters.len() as i16).to_be_bytes();
+    parse.extend(count);
+    for parameter in &statement.parameters {
+        parse.extend(parameter.type_oid.to_be_bytes());
+    }
     client.send(b'P', &parse);
-    let used = (1..=statement.parameters.len())
-        .rev()
-        .find(|number| query.contains(&format!("${number}::")))
-        .unwrap_or(0);
     let mut bind = b"\0\0\0\0".to_vec();
-    bind.extend((used as i16).to_be_bytes());
-    for parameter in &statement.parameters[..used] {
+    bind.extend(count);
+    for parameter in &statement.parameters {
         match parameter.value {
             Some(value) => {
                 bind.extend((value.len() as i32).to_be_bytes());

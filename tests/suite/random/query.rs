@@ -84,6 +84,7 @@ impl Writer<'_> {
             0 => format!("{alias}.*"),
             1 => "*".into(),
             2 => format!("({alias}.*)::text AS whole"),
+            3 | 4 if source.renamed => return,
             3 => format!("row_to_json({alias}.*) AS whole"),
             4 => format!("to_jsonb({alias}.*) - 'c0' AS whole"),
             5 => format!("({alias}.*) IS NULL AS whole"),

@@ -1,9 +1,9 @@
 //! What is sent: a query as it is, in an order, limited, or wrapped in another statement.
 
-use super::dice::Dice;
 use super::schema::{Sort, Table};
 use super::tree::{Sql, fill, text};
 use super::writer::{Parameter, Writer};
+use crate::dice::Dice;
 use crate::harness::client::Form;
 
 /// A statement, or several that belong together.

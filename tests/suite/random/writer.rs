@@ -1,9 +1,9 @@
 //! Expressions over what is in scope. Queries are written in `query`, FROM in `from`.
 
-use super::dice::Dice;
 use super::productions::{LITERALS, Production, RISKY, SAFE};
 use super::schema::{Sort, Table};
 use super::tree::{Sql, fill, text};
+use crate::dice::Dice;
 
 /// What a name in FROM stands for.
 #[derive(Debug, Clone)]
@@ -12,6 +12,9 @@ pub struct Source {
     pub columns: Vec<Seen>,
     /// Names of the primary key's columns, where they are unrenamed.
     pub primary_key: Vec<String>,
+    /// Some columns have other names here than in the table. PostgreSQL makes JSON of a whole row of a table with
+    /// the table's own names even then, of a sub-select with the new ones: the one answer that is known to differ.
+    pub renamed: bool,
     /// `public.customers`, where columns may be qualified by it.
     pub qualified: Option<String>,
 }
@@ -37,9 +40,10 @@ pub struct Cte {
     pub columns: Vec<Seen>,
 }
 
-/// A parameter: the type it is cast to, and its value in text form.
+/// A parameter: its type, and its value in text form.
 #[derive(Debug, Clone)]
 pub struct Parameter {
+    pub type_oid: u32,
     pub value: Option<&'static str>,
 }
 
@@ -145,16 +149,16 @@ impl<'a> Writer<'a> {
         if self.dice.one_in(2)
             && let Some(parameters) = &mut self.parameters
         {
-            let (kind, value) = match sort {
-                Sort::Text => ("text", Some("seoul")),
-                Sort::Int => ("int", Some("7")),
-                Sort::Num => ("numeric", Some("12.50")),
-                Sort::Bool => ("bool", None),
-                Sort::Date => ("date", Some("2026-03-01")),
+            let (type_oid, value) = match sort {
+                Sort::Text => (25, Some("seoul")),
+                Sort::Int => (23, Some("7")),
+                Sort::Num => (1700, Some("12.50")),
+                Sort::Bool => (16, None),
+                Sort::Date => (1082, Some("2026-03-01")),
                 _ => return simplest(sort),
             };
-            parameters.push(Parameter { value });
-            return text(format!("${}::{kind}", parameters.len()));
+            parameters.push(Parameter { type_oid, value });
+            return text(format!("${}", parameters.len()));
         }
         text(*self.dice.pick(&fitting))
     }
