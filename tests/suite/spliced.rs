@@ -47,7 +47,8 @@ fn no_spliced_text_brings_out_a_mark() {
         let (got, bytes) = run(&mut direct, &statements);
         answered += usize::from(got);
         let found = canary::find(&bytes);
-        if !found.is_empty() {
+        // What the text says itself comes back to it, in errors and as constants.
+        if !found.is_empty() && canary::find(text.as_bytes()).is_empty() {
             wrong.push(format!("seed {seed}, role `{role}`: {found:?}\n```sql\n{text}\n```"));
         }
     }
