@@ -4,6 +4,7 @@
 //! behind get texts. No secret is held in anything that prints.
 
 mod draft;
+mod pool;
 mod pseudonym_key;
 mod rules_folder;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use crate::audit::AuditOptions;
+use crate::pool::PoolOptions;
 use crate::rules::{MaskRule, RuleSet};
 use crate::text::reader::{Environment, Reader};
 use crate::text::yaml;
@@ -45,6 +47,8 @@ pub struct Config {
     pub audit: AuditOptions,
     /// The key of keyed masks; without one, rules that use them are broken.
     pub pseudonym_key: Option<PseudonymKey>,
+    /// How server connections are shared.
+    pub pool: PoolOptions,
     /// What is worth a look, already drawn; may be empty.
     pub warnings: String,
     /// How many they are.

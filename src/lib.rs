@@ -53,6 +53,7 @@ pub mod grammar;
 pub mod guard;
 pub mod mask;
 pub mod policy;
+pub mod pool;
 pub mod rules;
 pub mod session;
 pub mod sql;

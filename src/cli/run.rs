@@ -74,6 +74,7 @@ impl RunArgs {
             rules: Arc::new(rules),
             audit: audit.clone(),
             pseudonym_key: config.pseudonym_key,
+            pool: config.pool,
         };
         let proxy = Proxy::new(options)
             .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
+use super::pool::pool;
 use super::{ClientTls, Config, PseudonymKey, read_text};
 use crate::audit::{AuditOptions, Durability};
+use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
@@ -16,9 +18,6 @@ use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls;
 
 const KEYS: [&str; 8] = ["listen", "database", "rules", "tls", "pool", "admin", "audit", "secrets"];
-
-/// Server connections that PostgreSQL could have at all (`MAX_BACKENDS`).
-const POOL_SIZE_MAX: u64 = 262_143;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -44,6 +43,7 @@ pub(super) struct Draft<'a> {
     key: Option<(PathBuf, Span)>,
     audit: AuditOptions,
     pseudonym_key: Option<PseudonymKey>,
+    pool: PoolOptions,
 }
 
 impl<'a> Draft<'a> {
@@ -65,7 +65,7 @@ impl<'a> Draft<'a> {
                     }
                 }
                 "tls" => draft.tls(reader, value),
-                "pool" => pool(reader, value),
+                "pool" => draft.pool = pool(reader, value),
                 "admin" => {
                     address(reader, value);
                     let message = "the admin address is not served in this version";
@@ -100,6 +100,7 @@ impl<'a> Draft<'a> {
                 key_file: None,
             },
             pseudonym_key: None,
+            pool: PoolOptions::default(),
         }
     }
 
@@ -132,6 +133,7 @@ impl<'a> Draft<'a> {
             tls,
             audit: self.audit,
             pseudonym_key: self.pseudonym_key,
+            pool: self.pool,
             warnings: String::new(),
             warnings_count: 0,
         }
@@ -361,20 +363,4 @@ fn address(reader: &mut Reader<'_>, node: &Node) -> Option<SocketAddr> {
         );
     }
     address
-}
-
-fn pool(reader: &mut Reader<'_>, node: &Node) {
-    for entry in reader.mapping(node) {
-        match entry.key.as_str() {
-            "mode" => {
-                let mode = reader.word(&entry.value, &[("transaction", false), ("session", true)]);
-                if mode == Some(false) {
-                    let message = "this version gives every session a server connection of its own";
-                    reader.complain(Diagnostic::warning(message, entry.key_span));
-                }
-            }
-            "size" => drop(reader.number(&entry.value, 1, POOL_SIZE_MAX)),
-            _ => reader.unknown_key(entry, &["mode", "size"]),
-        }
-    }
 }

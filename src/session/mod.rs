@@ -28,6 +28,8 @@ mod budgets;
 mod catalogs;
 mod closing;
 mod doorkeeper;
+mod entrance;
+mod footprint;
 mod greeting;
 mod journal;
 mod link;
@@ -53,6 +55,7 @@ use tokio::task::JoinSet;
 
 use crate::audit::{Audit, Record, SessionFacts};
 use crate::config::{ClientTls, PseudonymKey};
+use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet, User};
 use crate::upstream::Endpoint;
 use crate::wire::sasl::ProcessSecret;
@@ -62,6 +65,8 @@ use budgets::Budgets;
 use catalogs::Catalogs;
 use closing::Farewell;
 use doorkeeper::Doorkeeper;
+use entrance::Greetings;
+use footprint::Footprint;
 use greeting::{Greeted, Greeting, greet};
 use journal::Journal;
 use link::Link;
@@ -69,6 +74,7 @@ use pipeline::Out;
 use registry::Registry;
 use serving::Serving;
 use untouched::Untouched;
+use welcoming::Kind;
 
 /// From the first byte to the end of authentication.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(15);
@@ -91,6 +97,8 @@ pub struct ProxyOptions {
     pub audit: Audit,
     /// The key of keyed masks, for the server connections of masked sessions.
     pub pseudonym_key: Option<PseudonymKey>,
+    /// How server connections are shared.
+    pub pool: PoolOptions,
 }
 
 /// Shared by all sessions.
@@ -104,6 +112,8 @@ pub struct Proxy {
     registry: Arc<Registry>,
     doorkeeper: Arc<Doorkeeper>,
     catalogs: Catalogs,
+    pools: Pools<Footprint>,
+    greetings: Greetings,
     lookups: Budgets,
     sessions: AtomicU64,
 }
@@ -121,6 +131,8 @@ impl Proxy {
             secret: ProcessSecret::random()?,
             registry: Arc::default(),
             doorkeeper: Arc::default(),
+            pools: Pools::new(options.pool),
+            greetings: Greetings::default(),
             lookups: Budgets::default(),
             sessions: AtomicU64::new(0),
         }))
@@ -144,9 +156,14 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, shutdown: impl Futu
     let (stage, stages) = watch::channel(Stage::Open);
     let mut sessions = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
-    let fresh = tokio::spawn({
+    let mut chores = JoinSet::new();
+    chores.spawn({
         let proxy = Arc::clone(&proxy);
         async move { proxy.catalogs.keep_fresh().await }
+    });
+    chores.spawn({
+        let proxy = Arc::clone(&proxy);
+        async move { proxy.pools.keep().await }
     });
     loop {
         tokio::select! {
@@ -175,7 +192,7 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, shutdown: impl Futu
         let _ = tokio::time::timeout(patience, ending).await;
     }
     sessions.shutdown().await;
-    fresh.abort();
+    chores.shutdown().await;
 }
 
 /// A panic ends its session and nothing else. What it says may quote data, so only that it happened is logged.
@@ -262,20 +279,20 @@ async fn begin(
         let farewell = Farewell::new(refusal.code, refusal.message);
         return closing::close(greeted.stream, &farewell.frame()).await;
     }
-    let server = welcomed.server;
-    let attached = Attached::new(
-        Link::new(greeted.stream, greeted.buffer, server.stream, server.buffer),
+    let mut attached = Attached::new(
+        Link::new(greeted.stream, greeted.buffer),
         Out { to_client: welcomed.welcome, ..Out::default() },
         journal,
         welcomed.presence,
         session,
-        welcomed.endpoint,
-        server.backend_key,
         stage,
     );
-    match welcomed.masked {
-        Some(masked) => Serving::new(proxy, attached, masked).serve().await,
-        None => Untouched::new(attached, welcomed.purpose, welcomed.end_user).serve().await,
+    match welcomed.kind {
+        Kind::Masked(masked) => Serving::new(proxy, attached, *masked).serve().await,
+        Kind::Untouched(server) => {
+            attached.attach(*server).await;
+            Untouched::new(attached, welcomed.purpose, welcomed.end_user).serve().await;
+        }
     }
 }
 

@@ -52,6 +52,8 @@ pub struct PlannedPart {
     pub kind: StatementKind,
     /// What its success means for the session.
     pub effect: Effect,
+    /// What the client is told when it is complete, where the server says something else.
+    pub tag: Option<&'static str>,
 }
 
 /// Plans a text for a session.
@@ -201,6 +203,30 @@ pub fn not_to_be_executed(name: &str) -> Refusal {
     }
 }
 
+/// A name that shared statements have on server connections.
+pub fn reserved_name(name: &str) -> Refusal {
+    let message = format!("scrim: statement name `{name}` is reserved");
+    refusal("42939", Reason::Protocol, &message)
+}
+
+/// In PostgreSQL's own words.
+pub fn name_taken(name: &str) -> Refusal {
+    let message = format!("prepared statement \"{name}\" already exists");
+    refusal("42P05", Reason::Protocol, &message)
+}
+
+/// EXECUTE of what a Parse has prepared, where that has another name on each server connection.
+pub fn only_by_protocol(name: &str) -> Refusal {
+    let message = format!("scrim: EXECUTE of `{name}`, which a Parse has prepared, is not available");
+    Refusal {
+        hint: Some(
+            "execute it by the protocol's messages, or use PREPARE; `pool: {mode: session}` allows both"
+                .into(),
+        ),
+        ..refusal("0A000", Reason::StatementKind, &message)
+    }
+}
+
 /// FETCH or MOVE of a portal that a Bind has made.
 pub fn not_to_be_fetched(name: &str) -> Refusal {
     let message = format!("scrim: FETCH of `{name}`, which is no cursor of SQL, is not allowed");
@@ -281,6 +307,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         facts,
         kind: statement.kind,
         effect: statement.effect,
+        tag: None,
     }
 }
 

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use super::Proxy;
 use super::attached::{Attached, Ending, GOODBYE_MAX};
 use super::catalogs::{GuardJudge, Lease};
+use super::entrance::Entrance;
 use super::closing::{Farewell, error_frame};
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Use};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
-use super::statements::{Prepared, StatementFacts};
+use super::statements::{Prepared, SHARED_NAME, Source, StatementFacts};
 use super::welcoming::Masked;
 use crate::grammar::shape;
 use crate::policy::RoleView;
@@ -31,6 +32,7 @@ pub struct Serving {
     attached: Attached,
     who: Who,
     role: String,
+    entrance: Entrance,
     lease: Lease,
     view: Arc<RoleView>,
     pipeline: Pipeline,
@@ -52,8 +54,12 @@ impl Serving {
             .rows
             .map(|rows| (rows, error_frame(&planning::too_many_rows(&role.name, rows))));
         let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
-        let pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        if masked.entrance.is_shared() {
+            pipeline.share(masked.told, !role.functions.is_empty());
+        }
         Serving {
+            entrance: masked.entrance,
             role: role.name.clone(),
             proxy,
             attached,
@@ -72,13 +78,49 @@ impl Serving {
     /// Serves to the end.
     pub async fn serve(mut self) {
         let ending = self.run().await;
-        let is_busy = !self.pipeline.is_quiet();
+        if matches!(ending, Ending::Terminated | Ending::ClientGone | Ending::Away(_)) {
+            self.release().await;
+        }
+        let remains = self.pipeline.remains();
         self.pipeline.abandon(ending.code(), &mut self.attached.out);
         let may_speak = self.pipeline.is_between_messages();
-        self.attached.end(ending, is_busy, may_speak).await;
+        self.attached.end(ending, remains, may_speak).await;
+    }
+
+    /// The server connection goes back to the pool where nothing keeps it.
+    async fn release(&mut self) {
+        let attached = &mut self.attached;
+        if !self.pipeline.is_attached()
+            || !attached.out.to_server.is_empty()
+            || !attached.link.has_nothing_from_server()
+            || !self.from_server.between_messages()
+        {
+            return;
+        }
+        if let Some(footprint) = self.pipeline.detach() {
+            attached.give_back(footprint).await;
+        }
+    }
+
+    /// A server connection of the pool, with the session's settings.
+    async fn attach(&mut self) -> Result<(), Ending> {
+        if self.pipeline.is_attached() {
+            return Ok(());
+        }
+        let session = self.attached.session();
+        let taken = self.attached.or_stage(self.entrance.take(session)).await?;
+        let (server, footprint, is_own) = taken.map_err(Ending::Away)?;
+        self.attached.attach(server).await;
+        self.pipeline.attach(footprint, is_own, &mut self.attached.out);
+        Ok(())
     }
 
     async fn run(&mut self) -> Ending {
+        if !self.entrance.is_shared()
+            && let Err(ending) = self.attach().await
+        {
+            return ending;
+        }
         loop {
             if let Err(ending) = self.hear().await {
                 return ending;
@@ -86,6 +128,7 @@ impl Serving {
             if self.leaving.is_some() && self.pipeline.is_quiet() {
                 return Ending::Terminated;
             }
+            self.release().await;
             let is_idle = self.pipeline.is_idle() && self.held.is_none();
             if let Some(ending) = self.attached.must_end(is_idle) {
                 return ending;
@@ -120,6 +163,9 @@ impl Serving {
                     }
                 }
             };
+            if self.pipeline.needs_server(&piece) {
+                self.attach().await?;
+            }
             let step = self.pipeline.take(piece, &mut self.attached.out);
             match step.map_err(|fault| self.closed_by(&fault))? {
                 Step::Done => {}
@@ -127,7 +173,7 @@ impl Serving {
                     self.held = Some(piece);
                     break;
                 }
-                Step::Plan(ask) => self.plan(ask).await,
+                Step::Plan(ask) => self.plan(ask).await?,
                 Step::Execute(execute) => self.execute(execute).await,
                 Step::FunctionCall => {
                     let refusal = planning::no_function_calls();
@@ -164,6 +210,14 @@ impl Serving {
         match fault {
             Fault::Client { code, message } => Ending::Away(Farewell::new(code, message.clone())),
             Fault::ServerFatal => Ending::Told,
+            Fault::NotAsItWas { .. } => {
+                let session = self.attached.session();
+                tracing::error!(session, %fault, "a session is lost");
+                Ending::Away(
+                    Farewell::new("08006", "scrim: the settings of the session could not be set again")
+                        .hint("connect anew"),
+                )
+            }
             Fault::Misfit { .. } => {
                 let session = self.attached.session();
                 tracing::error!(session, %fault, "ALARM: both connections are closed");
@@ -173,7 +227,7 @@ impl Serving {
     }
 
     /// Plans a text and sends it, or its refusal.
-    async fn plan(&mut self, ask: Ask) {
+    async fn plan(&mut self, ask: Ask) -> Result<(), Ending> {
         self.plans = self.plans.saturating_add(1);
         if self.plans >= PLANS_IN_A_ROW {
             self.plans = 0;
@@ -184,6 +238,9 @@ impl Serving {
             Some(text) => self.planned(text).await,
             None => Err(planning::too_large()),
         };
+        if planned.is_ok() {
+            self.attach().await?;
+        }
         let sent = match (planned, &ask.origin) {
             (Ok(planned), Origin::Query) => self.send_query(planned).await,
             (Ok(planned), Origin::Parse { name, types }) => self.send_parse(planned, name, types),
@@ -199,6 +256,7 @@ impl Serving {
                 Origin::Parse { name, .. } => self.pipeline.refuse_parse(name, error, out),
             }
         }
+        Ok(())
     }
 
     async fn planned(&mut self, text: &str) -> Result<Planned, Refusal> {
@@ -235,6 +293,9 @@ impl Serving {
                 Effect::Prepare(_) if self.pipeline.statements.is_full() => {
                     return Err(planning::too_many_names());
                 }
+                Effect::Prepare(name) if self.pipeline.is_taken(name) => {
+                    return Err(planning::name_taken(name));
+                }
                 Effect::Prepare(name) => made.push(name),
                 Effect::Execute(name) if made.contains(&name.as_str()) => {}
                 effect => self.judge_use(effect)?,
@@ -245,6 +306,7 @@ impl Serving {
 
     fn judge_use(&self, effect: &Effect) -> Result<(), Refusal> {
         match (self.pipeline.may_use(effect), effect) {
+            (Use::Elsewhere, Effect::Execute(name)) => Err(planning::only_by_protocol(name)),
             (Use::Refused | Use::Uncertain, Effect::Execute(name)) => {
                 Err(planning::not_to_be_executed(name))
             }
@@ -275,10 +337,14 @@ impl Serving {
             match self.attached.journal.accept(&part.facts, values.current()).await {
                 Ok(number) => {
                     values.apply(&part.effect, "");
-                    let PlannedPart { kind, effect, discretion, makes, .. } = part;
+                    if let Some(stand_in) = self.pipeline.stand_in(&part.effect) {
+                        part.text = stand_in.text.to_owned();
+                        part.tag = Some(stand_in.tag);
+                    }
+                    let PlannedPart { kind, effect, discretion, makes, tag, .. } = part;
                     let is_probe = false;
                     let statement =
-                        SentStatement { number, kind, effect, discretion, makes, is_probe };
+                        SentStatement { number, kind, effect, discretion, makes, tag, is_probe };
                     for piece in part.probe.iter().chain([&part.text]) {
                         text.push_str(if text.is_empty() { "" } else { "; " });
                         text.push_str(piece);
@@ -302,21 +368,33 @@ impl Serving {
         if self.pipeline.statements.is_full() {
             return Err(planning::too_many_names());
         }
+        if name.starts_with(SHARED_NAME) {
+            return Err(planning::reserved_name(name));
+        }
+        if self.pipeline.is_taken(name) {
+            return Err(planning::name_taken(name));
+        }
         let mut parts = planned.statements.into_iter();
         let version = self.view.snapshot().version;
         let (text, prepared) = match (parts.next(), parts.next()) {
             (Some(part), None) => {
-                let PlannedPart { text, probe, discretion, makes, facts, kind, effect } = part;
+                let PlannedPart { mut text, probe, discretion, makes, facts, kind, effect, mut tag } =
+                    part;
+                if let Some(stand_in) = self.pipeline.stand_in(&effect) {
+                    text = stand_in.text.to_owned();
+                    tag = Some(stand_in.tag);
+                }
                 if kind == StatementKind::Show && effect != Effect::None {
                     // Executed for its first row only, it would have its effect and never say that it is complete.
                     return Err(planning::only_by_set());
                 }
-                let prepared = Prepared::new(facts, Some(kind), effect, version);
+                let prepared = Prepared::new(facts, Some(kind), effect, version).with_tag(tag);
                 (text, prepared.with_probe(probe).with_made(makes).with_discretion(discretion))
             }
             (None, _) => (String::new(), Prepared::new(empty_facts(), None, Effect::None, version)),
             (Some(_), Some(_)) => return Err(planning::several_in_parse()),
         };
+        let prepared = prepared.with_source(Source::new(text.clone(), types.to_vec()));
         self.pipeline
             .parse(name, &text, types, Arc::new(prepared), &mut self.attached.out)
             .map_err(|_| planning::unwritable())

@@ -7,12 +7,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ring::digest::{Context, SHA256};
+
 use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::guard::{Breach, Discretion};
 use crate::sql::{Effect, StatementKind};
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
 pub const NAMES_MAX: usize = 4096;
+
+/// How the names of shared statements begin; the client's may not.
+pub const SHARED_NAME: &str = "scrim$";
+/// Of the hash, in the name: two texts of one name are not to be found.
+const SHARED_NAME_BYTES: usize = 16;
 
 /// What the audit says of a statement, whenever it is executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +50,43 @@ pub struct Prepared {
     pub probe: Option<String>,
     /// For an EXPLAIN: what of the plan it may show.
     pub discretion: Option<Arc<Discretion>>,
+    /// What was sent in its Parse; `None` where SQL has made it.
+    pub source: Option<Source>,
+    /// What the client is told in the place of what the server says when it is complete.
+    pub tag: Option<&'static str>,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
+}
+
+/// A Parse that can be sent to any server connection of the session's kind.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The planned text.
+    pub text: String,
+    /// Types of the parameters, as far as given.
+    pub types: Vec<u32>,
+    /// Its name on shared server connections: the same for the same text and types, whoever sends them.
+    pub shared_name: Arc<str>,
+}
+
+impl Source {
+    /// Of a Parse.
+    pub fn new(text: String, types: Vec<u32>) -> Source {
+        let mut hash = Context::new(&SHA256);
+        for kind in &types {
+            hash.update(&kind.to_be_bytes());
+        }
+        // No text holds a zero byte, so nothing runs into it.
+        hash.update(&[0]);
+        hash.update(text.as_bytes());
+        let digest = hash.finish();
+        let mut name = String::from(SHARED_NAME);
+        for byte in digest.as_ref().iter().take(SHARED_NAME_BYTES) {
+            name.push_str(&format!("{byte:02x}"));
+        }
+        Source { text, types, shared_name: name.into() }
+    }
 }
 
 /// What is known of a statement's rows.
@@ -78,6 +119,8 @@ impl Prepared {
             makes: None,
             probe: None,
             discretion: None,
+            source: None,
+            tag: None,
             judged_under,
             rows,
         }
@@ -96,6 +139,16 @@ impl Prepared {
     /// An EXPLAIN, whose rows are edited.
     pub fn with_discretion(self, discretion: Option<Arc<Discretion>>) -> Prepared {
         Prepared { discretion, ..self }
+    }
+
+    /// With what was sent in its Parse.
+    pub fn with_source(self, source: Source) -> Prepared {
+        Prepared { source: Some(source), ..self }
+    }
+
+    /// Of which the client is told another tag than the server gives.
+    pub fn with_tag(self, tag: Option<&'static str>) -> Prepared {
+        Prepared { tag, ..self }
     }
 
     /// True for statements whose description is asked for after Parse.
@@ -151,6 +204,10 @@ pub struct Portal {
 pub struct Statements {
     prepared: HashMap<String, Arc<Prepared>>,
     portals: HashMap<String, Portal>,
+    /// How many of the prepared ones SQL has made.
+    made_by_sql: usize,
+    /// A cursor WITH HOLD may be open.
+    holds: bool,
 }
 
 impl Statements {
@@ -169,6 +226,12 @@ impl Statements {
         self.portals.get_mut(name)
     }
 
+    /// True while there is something on the server connection that no other one has: a statement that SQL has
+    /// prepared, or a cursor that outlives its transaction.
+    pub fn are_bound(&self) -> bool {
+        self.holds || self.made_by_sql > 0
+    }
+
     /// True when no further names can be taken.
     pub fn is_full(&self) -> bool {
         self.prepared.len() >= NAMES_MAX || self.portals.len() >= NAMES_MAX
@@ -176,6 +239,8 @@ impl Statements {
 
     /// ParseComplete.
     pub fn parsed(&mut self, name: &str, prepared: Arc<Prepared>) {
+        self.drop_statement(name);
+        self.made_by_sql = self.made_by_sql.saturating_add(usize::from(prepared.source.is_none()));
         self.prepared.insert(name.to_owned(), prepared);
     }
 
@@ -187,7 +252,14 @@ impl Statements {
 
     /// A statement is gone.
     pub fn drop_statement(&mut self, name: &str) {
-        self.prepared.remove(name);
+        if self.prepared.remove(name).is_some_and(|prepared| prepared.source.is_none()) {
+            self.made_by_sql = self.made_by_sql.saturating_sub(1);
+        }
+    }
+
+    fn drop_statements(&mut self) {
+        self.prepared.clear();
+        self.made_by_sql = 0;
     }
 
     /// A portal is gone.
@@ -209,11 +281,16 @@ impl Statements {
                 }
             }
             Effect::Deallocate(Some(name)) => self.drop_statement(name),
-            Effect::Deallocate(None) => self.prepared.clear(),
+            Effect::Hold => self.holds = true,
+            Effect::Deallocate(None) => self.drop_statements(),
             Effect::ClosePortal(Some(name)) => self.drop_portal(name),
-            Effect::ClosePortal(None) => self.drop_portals(),
+            Effect::ClosePortal(None) => {
+                self.holds = false;
+                self.drop_portals();
+            }
             Effect::DiscardAll => {
-                self.prepared.clear();
+                self.drop_statements();
+                self.holds = false;
                 self.drop_portals();
             }
             Effect::None
@@ -229,6 +306,7 @@ impl Statements {
             | Effect::Release(_)
             | Effect::RollbackTo(_)
             | Effect::SearchPath { .. }
+            | Effect::Set(_)
             | Effect::ResetAll
             | Effect::Purpose(_)
             | Effect::EndUser(_) => {}

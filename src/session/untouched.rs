@@ -5,14 +5,13 @@
 
 use std::collections::VecDeque;
 
-use super::attached::{Attached, Ending};
+use super::attached::{Attached, Ending, Remains};
 use super::closing::{Farewell, error_frame};
 use super::journal::not_accepted;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Event, Txn};
 use super::settings::Values;
 use super::statements::StatementFacts;
-use crate::catalog::{SearchPath, TempTables};
 use crate::grammar::shape;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
 
@@ -50,12 +49,7 @@ impl Untouched {
     pub fn new(attached: Attached, purpose: Option<String>, end_user: Option<String>) -> Untouched {
         Untouched {
             attached,
-            values: Values {
-                search_path: SearchPath::default(),
-                purpose,
-                end_user,
-                temp_tables: TempTables::default(),
-            },
+            values: Values { purpose, end_user, ..Values::default() },
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
             due: VecDeque::new(),
@@ -74,15 +68,18 @@ impl Untouched {
     /// Serves to the end.
     pub async fn serve(mut self) {
         let ending = self.run().await;
-        let is_busy = !self.due.is_empty() || self.in_unit;
+        let remains = match (self.due.is_empty(), self.in_unit || self.is_muddled) {
+            (false, _) => Remains::Busy,
+            (true, true) => Remains::OpenUnit,
+            (true, false) => Remains::Nothing,
+        };
         let left: Vec<u64> = self.due.drain(..).flatten().chain(self.open.drain(..)).collect();
         let error = Some(ending.code().to_owned());
         for statement in left {
             let completed = Event::Completed { statement, rows: 0, bytes: 0, error: error.clone() };
             self.attached.out.events.push(completed);
         }
-        let is_busy = is_busy && ending != Ending::Terminated;
-        self.attached.end(ending, is_busy, !self.is_mid_message).await;
+        self.attached.end(ending, remains, !self.is_mid_message).await;
     }
 
     async fn run(&mut self) -> Ending {
@@ -138,7 +135,6 @@ impl Untouched {
             Piece::Whole(frame) => {
                 let tag = frame.tag();
                 if tag == b'X' {
-                    self.attached.out.to_server.extend_from_slice(&frame.into_bytes());
                     return Err(self.goodbye().await);
                 }
                 let text = text_of(&frame);
@@ -162,10 +158,10 @@ impl Untouched {
         Ok(())
     }
 
-    /// The server finishes what it was asked and closes; the client hears it if it still listens.
+    /// The server finishes what it was asked; the client hears it if it still listens.
     async fn goodbye(&mut self) -> Ending {
         let until = tokio::time::Instant::now() + super::attached::GOODBYE_MAX;
-        while tokio::time::Instant::now() < until {
+        while tokio::time::Instant::now() < until && !self.due.is_empty() {
             match self.attached.exchange(false, true, Some(until)).await {
                 Some(Moved::Bytes) => {
                     while let Ok(Some(piece)) =

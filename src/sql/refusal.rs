@@ -185,6 +185,12 @@ impl Refusal {
         Refusal::new("42704", Reason::Setting, message, None)
     }
 
+    /// PREPARE, EXECUTE or DEALLOCATE of a name that is Scrim's own.
+    pub(super) fn reserved_statement_name(name: &str) -> Refusal {
+        let message = format!("scrim: statement name `{name}` is reserved");
+        Refusal::new("42939", Reason::Protocol, message, None)
+    }
+
     /// sqlparser and PostgreSQL do not read the same.
     pub(super) fn not_understood(what: &str) -> Refusal {
         let message = "scrim: this form of statement is not understood well enough to be masked";

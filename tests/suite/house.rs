@@ -19,12 +19,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guard", &["policy", "catalog", "wire"]),
     ("audit", &[]),
     ("upstream", &["wire", "catalog"]),
-    ("config", &["text", "upstream", "audit", "rules", "mask", "wire"]),
+    ("pool", &["upstream", "wire"]),
+    ("config", &["text", "upstream", "audit", "rules", "mask", "wire", "pool"]),
     (
         "session",
         &[
             "audit", "catalog", "config", "grammar", "guard", "policy", "rules", "sql", "text",
-            "upstream", "wire",
+            "upstream", "wire", "pool",
         ],
     ),
     ("demo", &["wire"]),

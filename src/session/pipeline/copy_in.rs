@@ -130,6 +130,7 @@ fn awaits(expected: &Expected) -> bool {
         | Reply::DescribeStatement { .. }
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
+        | Reply::Replay { .. }
         | Reply::Sync => false,
     }
 }
@@ -143,6 +144,7 @@ fn progress(reply: &Reply) -> Option<&Progress> {
         | Reply::DescribeStatement { .. }
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
+        | Reply::Replay { .. }
         | Reply::Sync => None,
     }
 }

@@ -19,6 +19,8 @@
 //! A refused statement is *poisoned*: a text that cannot parse goes in its place, and PostgreSQL's error is replaced.
 //! Transaction state, skipping and order are then the server's own.
 //!
+//! The server connection may be another one at each transaction ([`shared`] has how that is kept from the client).
+//!
 //! Names (statements, portals) and settings change only when the server confirms; what a message will mean is looked
 //! up newest first among what is on its way, and where that depends on how an earlier unit ends, the message waits.
 //!
@@ -39,12 +41,14 @@ mod failing;
 mod frontend;
 mod lookup;
 mod rows;
+mod shared;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::footprint::{Footprint, Reported};
 use super::settings::Settings;
 use super::statements::{Prepared, Statements};
 use crate::guard::Breach;
@@ -54,6 +58,7 @@ use crate::wire::{Piece, writer};
 pub use expected::SentStatement;
 use expected::{Expected, Fate, Reply};
 pub use lookup::Use;
+pub use shared::CLEANING;
 
 /// What is sent in place of a refused text. It parses under no setting.
 pub const POISON: &str = "scrim refused this";
@@ -195,6 +200,12 @@ pub enum Fault {
         /// What was due.
         due: &'static str,
     },
+    /// A server connection could not be brought to the session's settings.
+    #[error("the settings of the session could not be set again: {code}")]
+    NotAsItWas {
+        /// SQLSTATE.
+        code: String,
+    },
     /// The server has said goodbye; the client has been told.
     #[error("the server ended the session")]
     ServerFatal,
@@ -245,6 +256,16 @@ pub struct Pipeline {
     from_server: Option<Course>,
     /// A Flush has been sent for a message that waits.
     flushed: bool,
+    /// What is known of the server connection; `None`: there is none.
+    footprint: Option<Footprint>,
+    /// Server connections are shared with other sessions, and statements on them too, under names of our own.
+    is_shared: bool,
+    /// The session's statements may call functions of the user, which may do anything to a server connection.
+    runs_user_code: bool,
+    /// Which of the session's statements is the unnamed one on this server connection.
+    unnamed: Option<Arc<Prepared>>,
+    /// Parameters, as the client was told.
+    told: Reported,
     /// Names.
     pub statements: Statements,
     /// Settings.
@@ -255,7 +276,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// At the start of a session, the server idle. `rows_max` comes with the error that stands for further rows.
+    /// At the start of a session, without a server connection. `rows_max` comes with the error that stands for further rows.
     pub fn new(settings: Settings, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) -> Self {
         Pipeline {
             queue: VecDeque::new(),
@@ -266,6 +287,11 @@ impl Pipeline {
             from_client: None,
             from_server: None,
             flushed: false,
+            footprint: None,
+            is_shared: false,
+            runs_user_code: false,
+            unnamed: None,
+            told: Reported::default(),
             statements: Statements::default(),
             settings,
             judge,
