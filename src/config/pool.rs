@@ -33,7 +33,8 @@ pub(super) fn pool(reader: &mut Reader<'_>, node: &Node) -> PoolOptions {
         };
         match entry.key.as_str() {
             "mode" => {
-                let words = [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
+                let words =
+                    [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)];
                 pool.mode = reader.word(value, &words).unwrap_or(pool.mode);
             }
             "size" => pool.size = size(reader, value, 1).unwrap_or(pool.size),

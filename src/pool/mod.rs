@@ -125,7 +125,11 @@ impl<T: Send + 'static> Pools<T> {
     ) -> Arc<Place<T>> {
         let key = (endpoint.user.clone(), database.to_owned(), is_untouched);
         let place = self.places.entry(key).or_insert_with(|| {
-            Arc::new(Place::new(Arc::clone(endpoint), database.to_owned(), Arc::clone(&self.options)))
+            Arc::new(Place::new(
+                Arc::clone(endpoint),
+                database.to_owned(),
+                Arc::clone(&self.options),
+            ))
         });
         Arc::clone(&place)
     }

@@ -223,10 +223,13 @@ impl<T> Place<T> {
 impl<T> Shelf<T> {
     /// The session's last, or the one that came back last.
     fn take(&mut self, lineage: &Lineage, session: u64) -> Option<AtRest<T>> {
-        let is_own = |at_rest: &AtRest<T>| at_rest.session == session && at_rest.lineage == *lineage;
-        let place = self.at_rest.iter().rposition(is_own).or_else(|| {
-            self.at_rest.iter().rposition(|at_rest| at_rest.lineage == *lineage)
-        })?;
+        let is_own =
+            |at_rest: &AtRest<T>| at_rest.session == session && at_rest.lineage == *lineage;
+        let place = self
+            .at_rest
+            .iter()
+            .rposition(is_own)
+            .or_else(|| self.at_rest.iter().rposition(|at_rest| at_rest.lineage == *lineage))?;
         Some(self.at_rest.remove(place))
     }
 

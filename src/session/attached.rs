@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::closing::{self, Farewell};
-use super::journal::Journal;
 use super::footprint::Footprint;
+use super::journal::Journal;
 use super::link::{Link, Moved, Server};
 use super::pipeline::Out;
 use super::registry::Presence;
@@ -96,14 +96,18 @@ impl Attached {
     pub async fn attach(&mut self, mut server: Server) {
         let endpoint = Arc::clone(server.place().endpoint());
         let key = server.connection().map(|connection| connection.backend_key.clone());
-        self.presence.has(key.map(|key| (endpoint, key))).await;
+        if let Some(key) = key {
+            self.presence.has((endpoint, key)).await;
+        }
         self.link.attach(server);
     }
 
     /// It goes back, when no cancel is on its way to it any more.
     pub async fn give_back(&mut self, left: Footprint) {
-        self.presence.has(None).await;
-        if let Some(server) = self.link.detach() {
+        let is_certain = self.presence.has_none().await;
+        if let Some(server) = self.link.detach()
+            && is_certain
+        {
             server.give_back(left, self.session);
         }
     }
@@ -179,7 +183,7 @@ impl Attached {
     pub async fn end(self, ending: Ending, remains: Remains, may_speak: bool) {
         let Attached { mut link, mut out, mut journal, presence, .. } = self;
         // From here on no cancel of the client reaches the server connection.
-        presence.has(None).await;
+        let is_certain = presence.has_none().await;
         drop(presence);
         tracing::debug!(session = self.session, ?ending, ?remains, "a session ends");
         journal.tell(&mut out.events).await;
@@ -195,7 +199,7 @@ impl Attached {
                     // It may have ended meanwhile, or the database may be gone: then there is nothing to cancel.
                     let _ = upstream::cancel(&endpoint, &key).await;
                 }
-            } else if remains == Remains::Nothing && is_written {
+            } else if remains == Remains::Nothing && is_written && is_certain {
                 // Nobody has to wait for it.
                 tokio::spawn(server.clean_and_give_back());
             }

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::pipeline::Out;
 use super::footprint::Footprint;
+use super::pipeline::Out;
 use super::stream::ClientStream;
 use crate::pool::Lent;
 

@@ -39,6 +39,7 @@ mod planning;
 mod registry;
 mod serving;
 mod settings;
+mod showing;
 mod statements;
 mod stream;
 mod untouched;
@@ -273,6 +274,7 @@ async fn begin(
         Ok(welcomed) => welcomed,
         Err(farewell) => return send_away(&proxy, greeted, farewell, session, peer).await,
     };
+    let facts = Arc::clone(&welcomed.facts);
     let journal = Journal::new(proxy.audit.clone(), welcomed.facts);
     if let Err(error) = journal.login().await {
         let refusal = journal::not_accepted(&error);
@@ -291,7 +293,8 @@ async fn begin(
         Kind::Masked(masked) => Serving::new(proxy, attached, *masked).serve().await,
         Kind::Untouched(server) => {
             attached.attach(*server).await;
-            Untouched::new(attached, welcomed.purpose, welcomed.end_user).serve().await;
+            let (purpose, end_user) = (welcomed.purpose, welcomed.end_user);
+            Untouched::new(proxy, attached, &facts, purpose, end_user).serve().await;
         }
     }
 }

@@ -217,7 +217,8 @@ pub fn name_taken(name: &str) -> Refusal {
 
 /// EXECUTE of what a Parse has prepared, where that has another name on each server connection.
 pub fn only_by_protocol(name: &str) -> Refusal {
-    let message = format!("scrim: EXECUTE of `{name}`, which a Parse has prepared, is not available");
+    let message =
+        format!("scrim: EXECUTE of `{name}`, which a Parse has prepared, is not available");
     Refusal {
         hint: Some(
             "execute it by the protocol's messages, or use PREPARE; `pool: {mode: session}` allows both"

@@ -3,7 +3,8 @@
 //! The keys are Scrim's own; the server's never reach a client. A cancel is passed on only while the session that
 //! was told the key is here, to the server connection that it has at that moment. INVARIANT: while a cancel is on its
 //! way, up to the moment at which PostgreSQL has closed the connection that brought it, that server connection stays
-//! with its session: else it could end somebody else's statement.
+//! with its session; and where that moment was never seen, nobody else gets it. Else it could end somebody else's
+//! statement.
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS>
 
 use std::sync::Arc;
@@ -32,7 +33,13 @@ struct Present {
 }
 
 /// Which server connection a session has now. Held while a cancel is on its way there.
-type Serving = Mutex<Option<Target>>;
+type Serving = Mutex<Option<Served>>;
+
+struct Served {
+    target: Target,
+    /// A cancel was sent there, and PostgreSQL has not been seen to be through with it.
+    is_doubtful: bool,
+}
 
 /// Where a cancel goes: the server, and the process id and key of the connection there.
 pub type Target = (Arc<Endpoint>, (i32, Vec<u8>));
@@ -70,11 +77,15 @@ impl Registry {
             .get(&process_id)
             .and_then(|present| is_equal(&present.key, key).then(|| Arc::clone(&present.serving)));
         let Some(serving) = found else { return };
-        let serving = serving.lock().await;
-        if let Some((endpoint, backend_key)) = &*serving
-            && let Err(error) = upstream::cancel(endpoint, backend_key).await
-        {
-            tracing::warn!(%error, "a cancel could not be passed on");
+        let mut serving = serving.lock().await;
+        let Some(Served { target: (endpoint, backend_key), is_doubtful }) = &mut *serving else {
+            return;
+        };
+        // Also where this is given up half-way.
+        let was_doubtful = std::mem::replace(is_doubtful, true);
+        match upstream::cancel(endpoint, backend_key).await {
+            Ok(()) => *is_doubtful = was_doubtful,
+            Err(error) => tracing::warn!(%error, "a cancel could not be passed on"),
         }
     }
 }
@@ -90,9 +101,15 @@ impl Presence {
         &self.key
     }
 
-    /// The session has this server connection now, or none. Returns when no cancel is on its way to the one before.
-    pub async fn has(&self, server: Option<Target>) {
-        *self.serving.lock().await = server;
+    /// The session has this server connection now.
+    pub async fn has(&self, target: Target) {
+        *self.serving.lock().await = Some(Served { target, is_doubtful: false });
+    }
+
+    /// The session gives its server connection up. Returns when no cancel is on its way there; false: one may still
+    /// be, and the connection must be closed.
+    pub async fn has_none(&self) -> bool {
+        self.serving.lock().await.take().is_none_or(|served| !served.is_doubtful)
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::Proxy;
 use super::attached::{Attached, Ending, GOODBYE_MAX};
 use super::catalogs::{GuardJudge, Lease};
-use super::entrance::Entrance;
 use super::closing::{Farewell, error_frame};
+use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Use};
 use super::planning::{self, Planned, PlannedPart, Who};
@@ -214,8 +214,11 @@ impl Serving {
                 let session = self.attached.session();
                 tracing::error!(session, %fault, "a session is lost");
                 Ending::Away(
-                    Farewell::new("08006", "scrim: the settings of the session could not be set again")
-                        .hint("connect anew"),
+                    Farewell::new(
+                        "08006",
+                        "scrim: the settings of the session could not be set again",
+                    )
+                    .hint("connect anew"),
                 )
             }
             Fault::Misfit { .. } => {
@@ -378,8 +381,16 @@ impl Serving {
         let version = self.view.snapshot().version;
         let (text, prepared) = match (parts.next(), parts.next()) {
             (Some(part), None) => {
-                let PlannedPart { mut text, probe, discretion, makes, facts, kind, effect, mut tag } =
-                    part;
+                let PlannedPart {
+                    mut text,
+                    probe,
+                    discretion,
+                    makes,
+                    facts,
+                    kind,
+                    effect,
+                    mut tag,
+                } = part;
                 if let Some(stand_in) = self.pipeline.stand_in(&effect) {
                     text = stand_in.text.to_owned();
                     tag = Some(stand_in.tag);

@@ -47,7 +47,8 @@ impl Values {
         if !Arc::ptr_eq(&self.others, &there.others) {
             let gone = there.others.keys().filter(|name| !self.others.contains_key(*name));
             statements.extend(gone.map(|name| format!("RESET {name}")));
-            let new = self.others.iter().filter(|(name, text)| there.others.get(*name) != Some(text));
+            let new =
+                self.others.iter().filter(|(name, text)| there.others.get(*name) != Some(text));
             statements.extend(new.map(|(_, text)| text.clone()));
         }
         if self.search_path != there.search_path {
@@ -450,7 +451,8 @@ mod tests {
         server.now_as(&session);
         assert_eq!(session.difference(&server), None);
 
-        let datestyle = || vec![("datestyle".to_owned(), Some("SET datestyle TO 'ISO'".to_owned()))];
+        let datestyle =
+            || vec![("datestyle".to_owned(), Some("SET datestyle TO 'ISO'".to_owned()))];
         for settings in [&mut session, &mut server] {
             run(settings, &[Effect::Set(datestyle()), set(false, "a\"b")]);
             settings.ready_idle();
@@ -463,7 +465,10 @@ mod tests {
         assert_eq!(statements, expected);
         // And the next session does not find them.
         let statements = fresh.difference(&session).unwrap();
-        assert_eq!(statements, ["RESET datestyle", "RESET timezone", "SET search_path TO \"start\""]);
+        assert_eq!(
+            statements,
+            ["RESET datestyle", "RESET timezone", "SET search_path TO \"start\""]
+        );
     }
 
     #[test]

@@ -4,14 +4,20 @@
 //! side's messages whole. Nothing is planned, judged or rewritten.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
+
+use super::Proxy;
 use super::attached::{Attached, Ending, Remains};
 use super::closing::{Farewell, error_frame};
 use super::journal::not_accepted;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Event, Txn};
 use super::settings::Values;
+use super::showing;
 use super::statements::StatementFacts;
+use crate::audit::SessionFacts;
 use crate::grammar::shape;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
 
@@ -22,7 +28,10 @@ const GROUP_STATEMENTS_MAX: usize = 1024;
 
 /// An untouched session.
 pub struct Untouched {
+    proxy: Arc<Proxy>,
     attached: Attached,
+    user: String,
+    role: String,
     values: Values,
     from_client: Pieces,
     from_server: Pieces,
@@ -46,9 +55,18 @@ pub struct Untouched {
 
 impl Untouched {
     /// From the welcome on.
-    pub fn new(attached: Attached, purpose: Option<String>, end_user: Option<String>) -> Untouched {
+    pub fn new(
+        proxy: Arc<Proxy>,
+        attached: Attached,
+        facts: &SessionFacts,
+        purpose: Option<String>,
+        end_user: Option<String>,
+    ) -> Untouched {
         Untouched {
+            proxy,
             attached,
+            user: facts.user.clone(),
+            role: facts.role.clone(),
             values: Values { purpose, end_user, ..Values::default() },
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
@@ -141,7 +159,7 @@ impl Untouched {
                 if !self.note(tag, text).await? {
                     return Ok(());
                 }
-                frame.into_bytes()
+                self.shown(&frame).unwrap_or_else(|| frame.into_bytes())
             }
             Piece::Start { tag, bytes } => {
                 let text = matches!(tag, b'Q' | b'P').then(|| "<too large>".to_owned());
@@ -156,6 +174,19 @@ impl Untouched {
         };
         self.attached.out.to_server.extend_from_slice(&bytes);
         Ok(())
+    }
+
+    /// A Query in the place of one that asks for what PostgreSQL does not know.
+    fn shown(&self, frame: &Frame) -> Option<Bytes> {
+        if frame.tag() != b'Q' {
+            return None;
+        }
+        let asked = showing::asked(reader::Query::read(frame.body()).ok()?.text)?;
+        let told = showing::Told { user: &self.user, role: &self.role };
+        let text = showing::answer(asked, &told, || self.proxy.pools.figures());
+        let mut query = BytesMut::new();
+        writer::query(&mut query, &text).ok()?;
+        Some(query.freeze())
     }
 
     /// The server finishes what it was asked; the client hears it if it still listens.

@@ -348,7 +348,9 @@ fn set(
 }
 
 /// SET SESSION CHARACTERISTICS AS TRANSACTION …, which sets the defaults of what it names.
-fn characteristics(set: &protobuf::VariableSetStmt) -> Result<Vec<(String, Option<String>)>, Refusal> {
+fn characteristics(
+    set: &protobuf::VariableSetStmt,
+) -> Result<Vec<(String, Option<String>)>, Refusal> {
     let lost = || Refusal::setting(&set.name, "takes plain literals only");
     let one = |arg: &protobuf::Node| {
         let Some(Node::DefElem(element)) = &arg.node else { return None };

@@ -17,6 +17,7 @@ mod limits;
 mod lookups;
 mod masked_copy;
 mod parse_rate;
+mod pooling;
 mod random;
 mod rules;
 mod session;

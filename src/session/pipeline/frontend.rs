@@ -365,7 +365,10 @@ impl Pipeline {
         };
         // A failed transaction takes no Parse; that is for the server to say, and so it is while one may fail.
         let may_fail = self.txn == Txn::Failed
-            || self.queue.iter().any(|before| matches!(before.reply, Reply::Sync | Reply::Query(_)));
+            || self
+                .queue
+                .iter()
+                .any(|before| matches!(before.reply, Reply::Sync | Reply::Query(_)));
         if is_there && !may_fail {
             let mut said = BytesMut::new();
             writer::parse_complete(&mut said);

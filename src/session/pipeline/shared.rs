@@ -81,7 +81,8 @@ impl Pipeline {
         }
         let difference = self.settings.difference(&footprint.settings).unwrap_or_default();
         let cleaning = CLEANING.iter().take(if is_dirty { CLEANING.len() } else { 0 });
-        let statements: Vec<&str> = cleaning.copied().chain(difference.iter().map(String::as_str)).collect();
+        let statements: Vec<&str> =
+            cleaning.copied().chain(difference.iter().map(String::as_str)).collect();
         match statements.is_empty() {
             true => self.tell_parameters(out),
             false => self.replay(&statements, out),
@@ -132,7 +133,8 @@ impl Pipeline {
         match frame.tag() {
             b'E' => return self.error(&frame, out),
             b'S' => {
-                let (name, value) = reader::parameter_status(frame.body()).map_err(|_| misfit.clone())?;
+                let (name, value) =
+                    reader::parameter_status(frame.body()).map_err(|_| misfit.clone())?;
                 self.judge_parameter(name, value).ok_or(misfit)?;
                 if let Some(footprint) = &mut self.footprint {
                     footprint.reports(name, value);
@@ -194,7 +196,10 @@ impl Pipeline {
             {
                 let prepared = Some(Arc::clone(&prepared));
                 self.unit_open = true;
-                self.push(Reply::Parse { name: String::new(), prepared, shared: None }, Fate::Swallow);
+                self.push(
+                    Reply::Parse { name: String::new(), prepared, shared: None },
+                    Fate::Swallow,
+                );
             }
             return Provided::AsIs;
         }
@@ -204,7 +209,8 @@ impl Pipeline {
             self.make_way(&shared, out);
             if writer::parse(&mut out.to_server, &shared, &source.text, &source.types).is_ok() {
                 let name = shared.to_string();
-                let reply = Reply::Parse { name, prepared: None, shared: Some(Arc::clone(&shared)) };
+                let reply =
+                    Reply::Parse { name, prepared: None, shared: Some(Arc::clone(&shared)) };
                 self.push(reply, Fate::Swallow);
             }
         }
