@@ -7,10 +7,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::closing::{self, Farewell};
+use super::in_force::Standing;
 use super::journal::Journal;
 use super::link::{Link, Moved};
 use super::pipeline::Out;
 use super::registry::Presence;
+use crate::metrics::Seat;
 use crate::upstream::{self, Endpoint};
 use crate::wire::writer;
 
@@ -64,6 +66,10 @@ pub struct Attached {
     pub out: Out,
     /// The audit.
     pub journal: Journal,
+    /// By which rules it goes.
+    pub standing: Standing,
+    /// Its place among the sessions that are counted.
+    pub seat: Seat,
     presence: Presence,
     session: u64,
     endpoint: Arc<Endpoint>,
@@ -78,13 +84,26 @@ impl Attached {
         link: Link,
         out: Out,
         journal: Journal,
+        standing: Standing,
+        seat: Seat,
         presence: Presence,
         session: u64,
         endpoint: Arc<Endpoint>,
         backend_key: (i32, Vec<u8>),
         stage: watch::Receiver<Stage>,
     ) -> Attached {
-        Attached { link, out, journal, presence, session, endpoint, backend_key, stage }
+        Attached {
+            link,
+            out,
+            journal,
+            standing,
+            seat,
+            presence,
+            session,
+            endpoint,
+            backend_key,
+            stage,
+        }
     }
 
     /// The session's number.
@@ -99,8 +118,11 @@ impl Attached {
         }
     }
 
-    /// The end that the proxy's own brings.
-    pub fn must_end(&self, is_idle: bool) -> Option<Ending> {
+    /// The end that the proxy's own brings, or newer rules.
+    pub fn must_end(&mut self, is_idle: bool) -> Option<Ending> {
+        if let Some(farewell) = self.standing.must_end() {
+            return Some(Ending::Away(farewell));
+        }
         match *self.stage.borrow() {
             Stage::Open => None,
             Stage::Draining if !is_idle => None,
@@ -108,7 +130,7 @@ impl Attached {
         }
     }
 
-    /// Moves bytes. `None`: the time is up, or the proxy's stage has changed.
+    /// Moves bytes. `None`: the time is up, or the proxy's stage or the rules have changed.
     pub async fn exchange(
         &mut self,
         client: bool,
@@ -130,6 +152,7 @@ impl Attached {
                 }
                 None
             }
+            () = self.standing.changed() => None,
             () = time_is_up => None,
         }
     }

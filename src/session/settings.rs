@@ -75,6 +75,7 @@ impl Settings {
             | Effect::Prepare(_)
             | Effect::Execute(_)
             | Effect::Fetch(_)
+            | Effect::Declare { .. }
             | Effect::Deallocate(_)
             | Effect::ClosePortal(_) => {}
             Effect::Commit { .. } if tag == "ROLLBACK" => self.roll_back(),

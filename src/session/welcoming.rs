@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use super::Proxy;
 use super::catalogs::{CatalogFault, Lease};
 use super::closing::Farewell;
+use super::in_force::{InForce, passes_through};
 use super::parameters::{self, Wishes};
 use super::planning::Who;
 use super::registry::Presence;
@@ -20,7 +21,7 @@ use crate::audit::SessionFacts;
 use crate::catalog::{SearchPath, TempTables};
 use crate::config::PseudonymKey;
 use crate::policy::RoleView;
-use crate::rules::{Limits, Role, User};
+use crate::rules::{Role, User};
 use crate::upstream::{Endpoint, ServerConnection};
 use crate::wire::startup::Startup;
 use crate::wire::writer;
@@ -62,7 +63,7 @@ pub struct Masked {
 
 /// What is known of a client when it is sent away.
 pub fn claimed_facts(
-    proxy: &Proxy,
+    rules: &InForce,
     startup: &Startup,
     session: u64,
     peer: SocketAddr,
@@ -75,24 +76,23 @@ pub fn claimed_facts(
         client: peer.to_string(),
         application: parameters::cut(application),
         database: parameters::cut(startup.database().unwrap_or_default()),
-        rules: proxy.rules.version.clone(),
+        rules: rules.rules.version.clone(),
     }
 }
 
 /// Chooses the role, connects to the database, and puts the welcome together.
 pub async fn welcome(
     proxy: &Proxy,
+    rules: &InForce,
     startup: &Startup,
     user: &User,
     session: u64,
     peer: SocketAddr,
 ) -> Result<Welcomed, Farewell> {
     let wishes = parameters::wishes(startup)?;
-    let role = role(proxy, user, &wishes)?;
+    let role = role(rules, user, &wishes)?;
     judge_own_settings(role, user, &wishes)?;
-    // Limits and purposes are kept by what a masked session does; a role that has them is not passed through.
-    let is_untouched =
-        role.is_untouched() && role.limits == Limits::default() && role.purposes.is_empty();
+    let is_untouched = passes_through(role);
     let parameters = match is_untouched {
         true => parameters::untouched_parameters(&wishes),
         false => {
@@ -115,7 +115,8 @@ pub async fn welcome(
     let masked = match is_untouched {
         true => None,
         false => {
-            Some(masked(proxy, &endpoint, database, role, user, wishes.clone(), &mut server).await?)
+            let lease = proxy.catalogs.enter(database, &endpoint);
+            Some(masked(rules, lease, role, user, wishes.clone(), &mut server).await?)
         }
     };
     let has_long_keys = startup.minor_spoken() >= 2;
@@ -129,14 +130,14 @@ pub async fn welcome(
         user: user.name.clone(),
         role: role.name.clone(),
         application: wishes.application,
-        ..claimed_facts(proxy, startup, session, peer)
+        ..claimed_facts(rules, startup, session, peer)
     };
     let (purpose, end_user) = (wishes.purpose, wishes.end_user);
     let facts = Arc::new(facts);
     Ok(Welcomed { facts, server, endpoint, presence, welcome, masked, purpose, end_user })
 }
 
-fn role<'a>(proxy: &'a Proxy, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {
+fn role<'a>(rules: &'a InForce, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {
     let name = match &wishes.role {
         Some(wanted) if user.roles.contains(wanted) => Some(wanted),
         Some(wanted) => {
@@ -146,7 +147,7 @@ fn role<'a>(proxy: &'a Proxy, user: &User, wishes: &Wishes) -> Result<&'a Role, 
         }
         None => user.roles.first(),
     };
-    name.and_then(|name| proxy.rules.roles.get(name))
+    name.and_then(|name| rules.rules.roles.get(name))
         .ok_or_else(|| Farewell::new("28000", format!("scrim: user `{}` has no role", user.name)))
 }
 
@@ -167,9 +168,8 @@ fn judge_own_settings(role: &Role, user: &User, wishes: &Wishes) -> Result<(), F
 }
 
 async fn masked(
-    proxy: &Proxy,
-    endpoint: &Arc<Endpoint>,
-    database: &str,
+    rules: &InForce,
+    lease: Lease,
     role: &Role,
     user: &User,
     wishes: Wishes,
@@ -183,8 +183,7 @@ async fn masked(
         }
     }
     let search_path = search_path(server).await?;
-    let lease = proxy.catalogs.enter(database, endpoint);
-    let view = proxy.catalogs.view(&lease, &role.name).await.map_err(|error| {
+    let view = lease.view(&role.name, rules).await.map_err(|error| {
         tracing::warn!(%error, "no catalog");
         match error {
             CatalogFault::Upstream(error) => Farewell::from(&error),

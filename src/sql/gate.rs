@@ -21,6 +21,8 @@ use super::write;
 use crate::catalog::SearchPath;
 use crate::grammar::{deparse, quote_identifier};
 
+/// `CURSOR_OPT_HOLD` in nodes/parsenodes.h.
+const CURSOR_OPT_HOLD: i32 = 0x0020;
 /// `AccessShareLock` (storage/lockdefs.h).
 const ACCESS_SHARE: i32 = 1;
 
@@ -132,7 +134,11 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             let name = (!close.portalname.is_empty()).then(|| close.portalname.clone());
             pass(statement, StatementKind::Discard, Effect::ClosePortal(name))
         }
-        Node::DeclareCursorStmt(_) => wrapped(node, StatementKind::Cursor, Effect::None),
+        Node::DeclareCursorStmt(declare) => {
+            let holds = declare.options & CURSOR_OPT_HOLD != 0;
+            let effect = Effect::Declare { name: declare.portalname.clone(), holds };
+            wrapped(node, StatementKind::Cursor, effect)
+        }
         Node::FetchStmt(fetch) => {
             let kind = if fetch.ismove { StatementKind::Cursor } else { StatementKind::Fetch };
             pass(statement, kind, Effect::Fetch(fetch.portalname.clone()))
@@ -491,6 +497,13 @@ pub enum Effect {
     Fetch(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),
+    /// DECLARE: a cursor is open, to the end of the transaction or beyond.
+    Declare {
+        /// Its name.
+        name: String,
+        /// WITH HOLD
+        holds: bool,
+    },
     /// CLOSE cursor; `None`: ALL.
     ClosePortal(Option<String>),
     /// SET scrim.purpose; `None`: RESET.

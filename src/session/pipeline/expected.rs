@@ -140,6 +140,7 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::Prepare(_)
         | Effect::Execute(_)
         | Effect::Fetch(_)
+        | Effect::Declare { .. }
         | Effect::Deallocate(_)
         | Effect::ClosePortal(_) => false,
     }

@@ -80,6 +80,10 @@ impl Pipeline {
             }
             b'B' => {
                 let head = Bind::read(frame.body())?.head;
+                if self.names_older(head.statement) {
+                    let name = head.statement.to_owned();
+                    return Ok(self.renew_first(Piece::Whole(frame), name, out));
+                }
                 self.bind(head, out);
                 Ok(send(frame, out))
             }
@@ -112,6 +116,10 @@ impl Pipeline {
         match tag {
             b'B' => {
                 let head = BindHead::read(body)?;
+                if self.names_older(head.statement) {
+                    let name = head.statement.to_owned();
+                    return Ok(self.renew_first(Piece::Start { tag, bytes }, name, out));
+                }
                 self.bind(head, out);
                 out.to_server.extend_from_slice(&bytes);
                 self.from_client = Some(Course::Forward);
@@ -174,6 +182,20 @@ impl Pipeline {
     fn describe(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
         let describe = reader::Describe::read(frame.body())?;
         let name = describe.name.to_owned();
+        if describe.kind == Named::Statement && self.names_older(&name) {
+            return Ok(self.renew_first(Piece::Whole(frame), name, out));
+        }
+        if describe.kind == Named::Portal && self.statements.is_older_portal(&name) {
+            // Refused as its execution is, unless what is on its way binds another.
+            match self.portal(&name) {
+                Known::Uncertain => return Ok(self.wait(Piece::Whole(frame), out)),
+                Known::Yes(prepared) if self.reads_older(&name, &prepared) => {
+                    let prepared = Some(prepared);
+                    return Ok(Step::Execute(Execute { portal: name, rows_max: 0, prepared }));
+                }
+                Known::Yes(_) | Known::No => {}
+            }
+        }
         let reply = match describe.kind {
             Named::Statement => {
                 Reply::DescribeStatement { name, judged: None, has_parameters: false }
@@ -188,7 +210,7 @@ impl Pipeline {
     /// One Describe that the client did not send; its answer is judged and swallowed.
     ///
     /// A COPY is not described by the server; a query of ours is in its place, prepared and closed again.
-    fn describe_ourselves(
+    pub(super) fn describe_ourselves(
         &mut self,
         name: &str,
         prepared: Arc<Prepared>,
