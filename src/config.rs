@@ -3,7 +3,9 @@
 //! This is where files are read: the configuration, the rules folder, passwords and certificates. The rooms
 //! behind get texts. No secret is held in anything that prints.
 
+mod changes;
 mod draft;
+mod log;
 mod pool;
 mod pseudonym_key;
 mod rules_folder;
@@ -13,6 +15,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 
@@ -24,6 +27,7 @@ use crate::text::yaml;
 use crate::text::{Diagnostic, Sources, render};
 use crate::upstream::Endpoint;
 use draft::Draft;
+pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
 
@@ -43,6 +47,14 @@ pub struct Config {
     pub rules: PathBuf,
     /// What clients see.
     pub tls: ClientTls,
+    /// Where health and figures are told; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// How long running transactions may take when Scrim is told to stop.
+    pub drain: Duration,
+    /// Rules come into force when their files change, not at SIGHUP alone.
+    pub reload_on_change: bool,
+    /// The log.
+    pub log: LogOptions,
     /// The audit trail.
     pub audit: AuditOptions,
     /// The key of keyed masks; without one, rules that use them are broken.

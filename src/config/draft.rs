@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
 use super::pool::pool;
-use super::{ClientTls, Config, PseudonymKey, read_text};
+use super::{ClientTls, Config, LogOptions, PseudonymKey, read_text};
 use crate::audit::{AuditOptions, Durability};
 use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
@@ -17,7 +18,24 @@ use crate::text::{Diagnostic, Span};
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls;
 
-const KEYS: [&str; 8] = ["listen", "database", "rules", "tls", "pool", "admin", "audit", "secrets"];
+const KEYS: [&str; 11] = [
+    "listen",
+    "database",
+    "rules",
+    "tls",
+    "pool",
+    "admin",
+    "audit",
+    "secrets",
+    "log",
+    "reload",
+    "drain_seconds",
+];
+
+/// Longer than a day nobody waits for a process to end.
+const DRAIN_SECONDS_MAX: u64 = 24 * 3600;
+/// A report has the time to end, and systemd's own patience (90 seconds) is not over.
+const DRAIN_SECONDS: u64 = 30;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -42,6 +60,10 @@ pub(super) struct Draft<'a> {
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
     audit: AuditOptions,
+    admin: Option<(SocketAddr, Span)>,
+    drain_seconds: u64,
+    reload_on_change: bool,
+    log: LogOptions,
     pseudonym_key: Option<PseudonymKey>,
     pool: PoolOptions,
 }
@@ -67,9 +89,16 @@ impl<'a> Draft<'a> {
                 "tls" => draft.tls(reader, value),
                 "pool" => draft.pool = pool(reader, value),
                 "admin" => {
-                    address(reader, value);
-                    let message = "the admin address is not served in this version";
-                    reader.complain(Diagnostic::warning(message, entry.key_span));
+                    draft.admin = address(reader, value).map(|address| (address, value.span));
+                }
+                "log" => draft.log = LogOptions::read(reader, value),
+                "reload" => {
+                    let words = [("on_change", true), ("on_signal", false)];
+                    draft.reload_on_change = reader.word(value, &words).unwrap_or_default();
+                }
+                "drain_seconds" => {
+                    draft.drain_seconds =
+                        reader.number(value, 0, DRAIN_SECONDS_MAX).unwrap_or_default();
                 }
                 "audit" => draft.audit(reader, value),
                 "secrets" => draft.secrets(reader, value),
@@ -99,6 +128,10 @@ impl<'a> Draft<'a> {
                 durability: Durability::Queued,
                 key_file: None,
             },
+            admin: None,
+            drain_seconds: DRAIN_SECONDS,
+            reload_on_change: true,
+            log: LogOptions::default(),
             pseudonym_key: None,
             pool: PoolOptions::default(),
         }
@@ -117,6 +150,14 @@ impl<'a> Draft<'a> {
                         who listens";
             reader.complain(Diagnostic::warning(message, span).help(help));
         }
+        if let Some((admin, span)) = self.admin
+            && admin == self.listen.0
+            && admin.port() != 0
+        {
+            let message = "`admin` and `listen` are the same address";
+            let help = "6433 is the usual port of `admin`";
+            reader.complain(Diagnostic::error(message, span).help(help));
+        }
         let database = self.name.unwrap_or_else(|| self.user.clone());
         Config {
             listen: self.listen.0,
@@ -131,6 +172,10 @@ impl<'a> Draft<'a> {
             database,
             rules: self.rules,
             tls,
+            admin: self.admin.map(|(address, _)| address),
+            drain: Duration::from_secs(self.drain_seconds),
+            reload_on_change: self.reload_on_change,
+            log: self.log,
             audit: self.audit,
             pseudonym_key: self.pseudonym_key,
             pool: self.pool,

@@ -9,10 +9,12 @@ use tokio::time::Instant;
 
 use super::closing::{self, Farewell};
 use super::footprint::Footprint;
+use super::in_force::Standing;
 use super::journal::Journal;
 use super::link::{Link, Moved, Server};
 use super::pipeline::Out;
 use super::registry::Presence;
+use crate::metrics::Seat;
 use crate::upstream;
 
 /// How long what a client has asked for before its goodbye may take.
@@ -74,6 +76,10 @@ pub struct Attached {
     pub out: Out,
     /// The audit.
     pub journal: Journal,
+    /// By which rules it goes.
+    pub standing: Standing,
+    /// Its place among the sessions that are counted.
+    pub seat: Seat,
     presence: Presence,
     session: u64,
     stage: watch::Receiver<Stage>,
@@ -81,15 +87,18 @@ pub struct Attached {
 
 impl Attached {
     /// Puts a session together; `out` holds the welcome.
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, named once")]
     pub fn new(
         link: Link,
         out: Out,
         journal: Journal,
+        standing: Standing,
+        seat: Seat,
         presence: Presence,
         session: u64,
         stage: watch::Receiver<Stage>,
     ) -> Attached {
-        Attached { link, out, journal, presence, session, stage }
+        Attached { link, out, journal, standing, seat, presence, session, stage }
     }
 
     /// A server connection comes. A cancel of the client reaches it from now on.
@@ -124,8 +133,11 @@ impl Attached {
         }
     }
 
-    /// The end that the proxy's own brings.
-    pub fn must_end(&self, is_idle: bool) -> Option<Ending> {
+    /// The end that the proxy's own brings, or newer rules.
+    pub fn must_end(&mut self, is_idle: bool) -> Option<Ending> {
+        if let Some(farewell) = self.standing.must_end() {
+            return Some(Ending::Away(farewell));
+        }
         match *self.stage.borrow() {
             Stage::Open => None,
             Stage::Draining if !is_idle => None,
@@ -148,11 +160,16 @@ impl Attached {
                         return Err(Ending::Away(Farewell::shutdown()));
                     }
                 }
+                () = self.standing.changed() => {
+                    if let Some(farewell) = self.standing.must_end() {
+                        return Err(Ending::Away(farewell));
+                    }
+                }
             }
         }
     }
 
-    /// Moves bytes. `None`: the time is up, or the proxy's stage has changed.
+    /// Moves bytes. `None`: the time is up, or the proxy's stage or the rules have changed.
     pub async fn exchange(
         &mut self,
         client: bool,
@@ -174,6 +191,7 @@ impl Attached {
                 }
                 None
             }
+            () = self.standing.changed() => None,
             () = time_is_up => None,
         }
     }

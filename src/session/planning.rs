@@ -237,6 +237,33 @@ pub fn not_to_be_fetched(name: &str) -> Refusal {
     }
 }
 
+/// Execute, Describe, FETCH or MOVE of a portal that was opened under older rules.
+pub fn opened_under_older_rules(name: &str) -> Refusal {
+    let message =
+        format!("scrim: the rules have changed since portal or cursor `{name}` was opened");
+    Refusal {
+        hint: Some("close it and run its statement again".into()),
+        ..refusal("24000", Reason::Rules, &message)
+    }
+}
+
+/// EXECUTE of a statement of older rules, which only its client can prepare again.
+pub fn prepared_under_older_rules(name: &str) -> Refusal {
+    let message = format!("scrim: the rules have changed since statement `{name}` was prepared");
+    Refusal {
+        hint: Some("DEALLOCATE it and PREPARE it again".into()),
+        ..refusal("26000", Reason::Rules, &message)
+    }
+}
+
+/// A statement that was planned again has other columns, in PostgreSQL's own words.
+pub fn other_columns() -> Refusal {
+    Refusal {
+        hint: Some("the rules have changed; prepare the statement again".into()),
+        ..refusal("0A000", Reason::Rules, "cached plan must not change result type")
+    }
+}
+
 /// `SELECT set_config('search_path', …)` outside a simple Query.
 pub fn only_by_set() -> Refusal {
     let message = "scrim: function `set_config` cannot set search_path in a prepared statement";

@@ -175,10 +175,10 @@ impl Settings {
         match effect {
             Effect::None
             | Effect::Begin
-            | Effect::Hold
             | Effect::Prepare(_)
             | Effect::Execute(_)
             | Effect::Fetch(_)
+            | Effect::Declare { .. }
             | Effect::Deallocate(_)
             | Effect::ClosePortal(_) => {}
             Effect::Commit { .. } if tag == "ROLLBACK" => self.roll_back(),

@@ -1,7 +1,7 @@
 //! A session of an untouched role: bytes pass both ways as they came.
 //!
-//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, and to keep each
-//! side's messages whole. Nothing is planned, judged or rewritten.
+//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, to see DDL go by, and to
+//! keep each side's messages whole. Nothing is planned, judged or rewritten.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use super::showing;
 use super::statements::StatementFacts;
 use crate::audit::SessionFacts;
 use crate::grammar::shape;
+use crate::metrics::State;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
 
 /// ReadyForQuery messages that may be due.
@@ -51,6 +52,8 @@ pub struct Untouched {
     is_mid_message: bool,
     /// The server has said goodbye.
     is_told: bool,
+    /// DDL has succeeded since the server was last idle.
+    has_ddl: bool,
 }
 
 impl Untouched {
@@ -80,6 +83,7 @@ impl Untouched {
             error: None,
             is_mid_message: false,
             is_told: false,
+            has_ddl: false,
         }
     }
 
@@ -109,6 +113,14 @@ impl Untouched {
             if let Some(ending) = self.attached.must_end(is_idle) {
                 return ending;
             }
+            if let Some(newer) = self.attached.standing.follow() {
+                self.attached.journal.follow(&newer.rules.version);
+            }
+            self.attached.seat.set(match self.txn {
+                _ if !self.due.is_empty() || self.in_unit => State::Active,
+                Txn::Idle => State::Idle,
+                Txn::InBlock | Txn::Failed => State::InTransaction,
+            });
             let out = &self.attached.out;
             let client = out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX;
             let server = out.to_client.len() < WAITING_BYTES_MAX;
@@ -256,6 +268,7 @@ impl Untouched {
                 match frame.tag() {
                     b'D' | b'd' => self.count(frame.len()),
                     b'E' => self.note_error(&frame),
+                    b'C' => self.has_ddl |= is_ddl(&frame),
                     b'Z' => self.ready(&frame),
                     // Syncs that were sent before it are read as part of the copy and never answered.
                     b'G' => self.is_muddled |= self.due.len() > 1,
@@ -296,6 +309,9 @@ impl Untouched {
             Ok(b'T') => Txn::InBlock,
             Ok(_) | Err(_) => Txn::Failed,
         };
+        if self.txn == Txn::Idle && std::mem::take(&mut self.has_ddl) {
+            self.proxy.catalogs.nudge();
+        }
         let (mut rows, mut bytes) =
             (std::mem::take(&mut self.rows), std::mem::take(&mut self.bytes));
         let error = self.error.take();
@@ -310,6 +326,13 @@ impl Untouched {
             (rows, bytes) = (0, 0);
         }
     }
+}
+
+/// The tag of what may have changed a catalog. What it misses is seen a few seconds later.
+fn is_ddl(frame: &Frame) -> bool {
+    let tag = reader::command_tag(frame.body()).map(|tag| tag.text).unwrap_or_default();
+    let verb = tag.split(' ').next().unwrap_or_default();
+    matches!(verb, "CREATE" | "ALTER" | "DROP" | "DO" | "CALL" | "IMPORT")
 }
 
 /// The shape of a text that is to be audited.

@@ -13,6 +13,7 @@ use super::catalogs::{CatalogFault, Lease};
 use super::closing::Farewell;
 use super::entrance::{Entrance, Start};
 use super::footprint::Reported;
+use super::in_force::{InForce, passes_through};
 use super::link::Server;
 use super::parameters::{self, Wishes};
 use super::planning::Who;
@@ -22,8 +23,7 @@ use crate::audit::SessionFacts;
 use crate::config::PseudonymKey;
 use crate::policy::RoleView;
 use crate::pool::{Lineage, PoolMode};
-use crate::rules::{Limits, Role, User};
-use crate::upstream::Endpoint;
+use crate::rules::{Role, User};
 use crate::wire::startup::Startup;
 use crate::wire::writer;
 
@@ -69,7 +69,7 @@ pub struct Masked {
 
 /// What is known of a client when it is sent away.
 pub fn claimed_facts(
-    proxy: &Proxy,
+    rules: &InForce,
     startup: &Startup,
     session: u64,
     peer: SocketAddr,
@@ -82,24 +82,23 @@ pub fn claimed_facts(
         client: peer.to_string(),
         application: parameters::cut(application),
         database: parameters::cut(startup.database().unwrap_or_default()),
-        rules: proxy.rules.version.clone(),
+        rules: rules.rules.version.clone(),
     }
 }
 
 /// Chooses the role, connects to the database, and puts the welcome together.
 pub async fn welcome(
     proxy: &Proxy,
+    rules: &InForce,
     startup: &Startup,
     user: &User,
     session: u64,
     peer: SocketAddr,
 ) -> Result<Welcomed, Farewell> {
     let wishes = parameters::wishes(startup)?;
-    let role = role(proxy, user, &wishes)?;
+    let role = role(rules, user, &wishes)?;
     judge_own_settings(role, user, &wishes)?;
-    // Limits and purposes are kept by what a masked session does; a role that has them is not passed through.
-    let is_untouched =
-        role.is_untouched() && role.limits == Limits::default() && role.purposes.is_empty();
+    let is_untouched = passes_through(role);
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();
     let place = proxy.pools.place(&endpoint, database, is_untouched);
@@ -128,11 +127,25 @@ pub async fn welcome(
                 opened_with.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
             }
             let lineage = Lineage { is_untouched, parameters: Arc::new(opened_with) };
-            let entrance = Entrance::new(place, lineage, is_shared);
-            let masked =
-                masked(proxy, &endpoint, database, role, user, &wishes, entrance, start, session);
-            let masked = masked.await?;
-            let told = Arc::clone(&masked.told);
+            let mut entrance = Entrance::new(place, lineage, is_shared);
+            let greeting = entrance.greeting(&proxy.greetings, session, &start).await?;
+            let lease = proxy.catalogs.enter(database, &endpoint);
+            let view = view(rules, &lease, role).await?;
+            let told = Arc::clone(&greeting.reported);
+            let masked = Masked {
+                who: Who { user: user.name.as_str().into(), acts_for_others: user.acts_for_others },
+                lease,
+                view,
+                start: Values {
+                    search_path: greeting.search_path,
+                    purpose: wishes.purpose.clone(),
+                    end_user: wishes.end_user.clone(),
+                    others: start.others,
+                    ..Values::default()
+                },
+                told: greeting.reported,
+                entrance,
+            };
             (Kind::Masked(Box::new(masked)), told)
         }
     };
@@ -147,13 +160,13 @@ pub async fn welcome(
         user: user.name.clone(),
         role: role.name.clone(),
         application: wishes.application,
-        ..claimed_facts(proxy, startup, session, peer)
+        ..claimed_facts(rules, startup, session, peer)
     };
     let (purpose, end_user) = (wishes.purpose, wishes.end_user);
     Ok(Welcomed { facts: Arc::new(facts), presence, welcome, kind, purpose, end_user })
 }
 
-fn role<'a>(proxy: &'a Proxy, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {
+fn role<'a>(rules: &'a InForce, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {
     let name = match &wishes.role {
         Some(wanted) if user.roles.contains(wanted) => Some(wanted),
         Some(wanted) => {
@@ -163,7 +176,7 @@ fn role<'a>(proxy: &'a Proxy, user: &User, wishes: &Wishes) -> Result<&'a Role, 
         }
         None => user.roles.first(),
     };
-    name.and_then(|name| proxy.rules.roles.get(name))
+    name.and_then(|name| rules.rules.roles.get(name))
         .ok_or_else(|| Farewell::new("28000", format!("scrim: user `{}` has no role", user.name)))
 }
 
@@ -183,21 +196,9 @@ fn judge_own_settings(role: &Role, user: &User, wishes: &Wishes) -> Result<(), F
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a thing of its own, named once")]
-async fn masked(
-    proxy: &Proxy,
-    endpoint: &Arc<Endpoint>,
-    database: &str,
-    role: &Role,
-    user: &User,
-    wishes: &Wishes,
-    mut entrance: Entrance,
-    start: Start,
-    session: u64,
-) -> Result<Masked, Farewell> {
-    let greeting = entrance.greeting(&proxy.greetings, session, &start).await?;
-    let lease = proxy.catalogs.enter(database, endpoint);
-    let view = proxy.catalogs.view(&lease, &role.name).await.map_err(|error| {
+/// What the role sees, once the catalog is known.
+async fn view(rules: &InForce, lease: &Lease, role: &Role) -> Result<Arc<RoleView>, Farewell> {
+    lease.view(&role.name, rules).await.map_err(|error| {
         tracing::warn!(%error, "no catalog");
         match error {
             CatalogFault::Upstream(error) => Farewell::from(&error),
@@ -206,20 +207,6 @@ async fn masked(
                     .hint("the log of Scrim has the details")
             }
         }
-    })?;
-    Ok(Masked {
-        who: Who { user: user.name.as_str().into(), acts_for_others: user.acts_for_others },
-        lease,
-        view,
-        start: Values {
-            search_path: greeting.search_path,
-            purpose: wishes.purpose.clone(),
-            end_user: wishes.end_user.clone(),
-            others: start.others,
-            ..Values::default()
-        },
-        told: greeting.reported,
-        entrance,
     })
 }
 

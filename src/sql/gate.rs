@@ -21,10 +21,10 @@ use super::write;
 use crate::catalog::SearchPath;
 use crate::grammar::{RESERVED_SCHEMA, deparse, quote_identifier};
 
+/// `CURSOR_OPT_HOLD` in nodes/parsenodes.h.
+const CURSOR_OPT_HOLD: i32 = 0x0020;
 /// `AccessShareLock` (storage/lockdefs.h).
 const ACCESS_SHARE: i32 = 1;
-/// `CURSOR_OPT_HOLD` (nodes/parsenodes.h).
-const CURSOR_HOLD: i32 = 0x20;
 
 /// Where a statement goes from the gate.
 #[derive(Debug)]
@@ -136,8 +136,8 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             pass(statement, StatementKind::Discard, Effect::ClosePortal(name))
         }
         Node::DeclareCursorStmt(declare) => {
-            let holds = declare.options & CURSOR_HOLD != 0;
-            let effect = if holds { Effect::Hold } else { Effect::None };
+            let holds = declare.options & CURSOR_OPT_HOLD != 0;
+            let effect = Effect::Declare { name: declare.portalname.clone(), holds };
             wrapped(node, StatementKind::Cursor, effect)
         }
         Node::FetchStmt(fetch) => {
@@ -531,8 +531,6 @@ pub enum Effect {
     DropTemp(Vec<String>),
     /// DISCARD TEMP.
     DiscardTemp,
-    /// DECLARE … WITH HOLD: a cursor that outlives its transaction.
-    Hold,
     /// PREPARE name: a statement of that name can be executed, by the protocol too.
     Prepare(String),
     /// EXECUTE name. Changes nothing; what it reads is what that statement reads.
@@ -541,6 +539,13 @@ pub enum Effect {
     Fetch(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),
+    /// DECLARE: a cursor is open, to the end of the transaction or beyond.
+    Declare {
+        /// Its name.
+        name: String,
+        /// WITH HOLD
+        holds: bool,
+    },
     /// CLOSE cursor; `None`: ALL.
     ClosePortal(Option<String>),
     /// SET scrim.purpose; `None`: RESET.

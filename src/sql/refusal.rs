@@ -282,6 +282,8 @@ pub enum Reason {
     Purpose,
     /// The role's budget of lookups is used up.
     Lookups,
+    /// What was prepared or opened under older rules.
+    Rules,
     /// A protocol feature the role may not use.
     Protocol,
 }
@@ -305,6 +307,7 @@ impl Reason {
             Reason::NotProven => "not_proven",
             Reason::Purpose => "purpose",
             Reason::Lookups => "lookups",
+            Reason::Rules => "rules",
             Reason::Protocol => "protocol",
         }
     }

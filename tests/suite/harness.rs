@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod core;
+pub mod own;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

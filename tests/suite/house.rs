@@ -24,10 +24,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "audit", "catalog", "config", "grammar", "guard", "policy", "rules", "sql", "text",
-            "upstream", "wire", "pool",
+            "audit", "catalog", "config", "grammar", "guard", "metrics", "policy", "pool", "rules",
+            "sql", "text", "upstream", "wire",
         ],
     ),
+    ("metrics", &[]),
+    ("admin", &["metrics"]),
+    ("service", &["admin", "audit", "config", "metrics", "rules", "session", "text"]),
     ("demo", &["wire"]),
 ];
 

@@ -146,6 +146,7 @@ impl Pipeline {
         // Judged by what is known now; the statement's own judge may be older.
         let verdict = if has_rows { self.judge.rows(frame.body()) } else { Ok(()) };
         if let Some((prepared, version)) = judged {
+            prepared.set_columns(has_rows.then(|| frame.body()));
             let rows = match verdict {
                 _ if !has_rows => Rows::None,
                 Ok(()) => Rows::Good,

@@ -87,7 +87,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn is_feeding(&self) -> bool {
+    pub(super) fn is_feeding(&self) -> bool {
         let progress = self.queue.front().and_then(|front| progress(&front.reply));
         progress.is_some_and(|progress| progress.feeding == Feeding::Open)
     }

@@ -146,12 +146,12 @@ fn changes_settings(effect: &Effect) -> bool {
         Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_) => false,
         Effect::None
         | Effect::Begin
-        | Effect::Hold
         | Effect::Savepoint(_)
         | Effect::Release(_)
         | Effect::Prepare(_)
         | Effect::Execute(_)
         | Effect::Fetch(_)
+        | Effect::Declare { .. }
         | Effect::Deallocate(_)
         | Effect::ClosePortal(_) => false,
     }

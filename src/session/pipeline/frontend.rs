@@ -86,6 +86,10 @@ impl Pipeline {
             }
             b'B' => {
                 let head = Bind::read(frame.body())?.head;
+                if self.names_older(head.statement) {
+                    let name = head.statement.to_owned();
+                    return Ok(self.renew_first(Piece::Whole(frame), name, out));
+                }
                 let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
                 self.bind(Piece::Whole(frame), portal, statement, out)
             }
@@ -112,6 +116,10 @@ impl Pipeline {
         match tag {
             b'B' => {
                 let head = BindHead::read(body)?;
+                if self.names_older(head.statement) {
+                    let name = head.statement.to_owned();
+                    return Ok(self.renew_first(Piece::Start { tag, bytes }, name, out));
+                }
                 let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
                 self.bind(Piece::Start { tag, bytes }, portal, statement, out)
             }
@@ -204,6 +212,20 @@ impl Pipeline {
     fn describe(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
         let describe = reader::Describe::read(frame.body())?;
         let name = describe.name.to_owned();
+        if describe.kind == Named::Statement && self.names_older(&name) {
+            return Ok(self.renew_first(Piece::Whole(frame), name, out));
+        }
+        if describe.kind == Named::Portal && self.statements.is_older_portal(&name) {
+            // Refused as its execution is, unless what is on its way binds another.
+            match self.portal(&name) {
+                Known::Uncertain => return Ok(self.wait(Piece::Whole(frame), out)),
+                Known::Yes(prepared) if self.reads_older(&name, &prepared) => {
+                    let prepared = Some(prepared);
+                    return Ok(Step::Execute(Execute { portal: name, rows_max: 0, prepared }));
+                }
+                Known::Yes(_) | Known::No => {}
+            }
+        }
         let reply = match describe.kind {
             Named::Portal => Reply::DescribePortal { name },
             Named::Statement => {
@@ -266,7 +288,7 @@ impl Pipeline {
     /// One Describe that the client did not send; its answer is judged and swallowed.
     ///
     /// A COPY is not described by the server; a query of ours is in its place, prepared and closed again.
-    fn describe_ourselves(
+    pub(super) fn describe_ourselves(
         &mut self,
         name: &str,
         prepared: Arc<Prepared>,
@@ -350,12 +372,7 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<(), Unwritable> {
         self.unit_open = true;
-        let shared = match &prepared.source {
-            Some(source) if self.is_shared && !name.is_empty() => {
-                Some(Arc::clone(&source.shared_name))
-            }
-            Some(_) | None => None,
-        };
+        let shared = self.shared_name(name, &prepared);
         let is_there = shared.as_deref().is_some_and(|shared| self.is_there(shared));
         let there = shared.as_deref().unwrap_or(name).to_owned();
         let prepares = |shared| Reply::Parse {

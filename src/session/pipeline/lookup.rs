@@ -85,6 +85,10 @@ impl Pipeline {
     /// by FETCH the portal of such an EXECUTE: their effects would go unseen.
     pub fn may_use(&self, effect: &Effect) -> Use {
         match effect {
+            Effect::Execute(name) if self.names_older(name) => match self.queue.is_empty() {
+                true => Use::Refused,
+                false => Use::Uncertain,
+            },
             Effect::Execute(name) => match self.statement(name) {
                 Known::Yes(prepared) if self.is_shared && prepared.source.is_some() => {
                     Use::Elsewhere
@@ -98,6 +102,10 @@ impl Pipeline {
                 Known::Uncertain => Use::Uncertain,
             },
             Effect::Fetch(name) => match self.portal(name) {
+                Known::No if self.statements.is_older_portal(name) => match self.queue.is_empty() {
+                    true => Use::Refused,
+                    false => Use::Uncertain,
+                },
                 Known::No => Use::Allowed,
                 Known::Yes(_) => Use::Refused,
                 Known::Uncertain => Use::Uncertain,
@@ -159,10 +167,10 @@ fn touches(effect: &Effect, name: &str) -> bool {
         Effect::Deallocate(Some(touched)) | Effect::Prepare(touched) => touched == name,
         Effect::Deallocate(None) | Effect::DiscardAll => true,
         Effect::None
-        | Effect::Hold
         | Effect::Set(_)
         | Effect::Execute(_)
         | Effect::Fetch(_)
+        | Effect::Declare { .. }
         | Effect::Begin
         | Effect::Commit { .. }
         | Effect::Rollback { .. }

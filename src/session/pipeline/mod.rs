@@ -24,6 +24,9 @@
 //! Names (statements, portals) and settings change only when the server confirms; what a message will mean is looked
 //! up newest first among what is on its way, and where that depends on how an earlier unit ends, the message waits.
 //!
+//! A statement that was planned under older rules is planned again when a Bind or Describe names it (`older`): the
+//! message is given back with [`Step::Renew`] and is offered again when the server has the new form.
+//!
 //! INVARIANTS, each kept by closing the session when it is broken ([`Fault`]):
 //! - each entry meets exactly one fate, in order; a reply that does not fit the front entry closes both connections;
 //! - the transaction state is the server's, from ReadyForQuery, never ours;
@@ -40,6 +43,7 @@ mod expected;
 mod failing;
 mod frontend;
 mod lookup;
+mod older;
 mod rows;
 mod shared;
 
@@ -135,6 +139,8 @@ pub enum Step {
     Plan(Ask),
     /// Audit an execution, then call `execute` or `refuse_execute`.
     Execute(Execute),
+    /// Plan a statement again, call `try_renewed` and `renew`, and offer the piece again; or call `refuse_piece`.
+    Renew(Renew),
     /// Audit the refusal of a function call, then call `refuse_query`.
     FunctionCall,
     /// The client says goodbye.
@@ -173,6 +179,22 @@ pub struct Execute {
     pub rows_max: i32,
     /// Its statement, if there is one.
     pub prepared: Option<Arc<Prepared>>,
+}
+
+/// A message that names a statement of older rules.
+pub struct Renew {
+    /// The message.
+    pub piece: Piece,
+    /// The statement's name.
+    pub name: String,
+    /// The statement as it was planned.
+    pub prepared: Arc<Prepared>,
+}
+
+impl std::fmt::Debug for Renew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renew").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Execute {
@@ -299,9 +321,22 @@ impl Pipeline {
         }
     }
 
-    /// The catalog or the rules have changed: from now on this judge.
+    /// The catalog has changed: from now on this judge.
     pub fn set_judge(&mut self, judge: Arc<dyn Judge>) {
         self.judge = judge;
+    }
+
+    /// The rules have changed, and nothing is outstanding: from now on this judge and this limit, and what is held is
+    /// older.
+    pub fn set_rules(&mut self, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) {
+        self.judge = judge;
+        self.rows_max = rows_max;
+        self.statements.age();
+    }
+
+    /// The transaction state, as the server said it last.
+    pub fn txn(&self) -> Txn {
+        self.txn
     }
 
     /// True when nothing is outstanding.

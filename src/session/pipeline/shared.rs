@@ -65,6 +65,11 @@ impl Pipeline {
         self.told = told;
     }
 
+    /// The rules have changed.
+    pub fn set_runs_user_code(&mut self, runs_user_code: bool) {
+        self.runs_user_code = runs_user_code;
+    }
+
     /// True while there is a server connection.
     pub fn is_attached(&self) -> bool {
         self.footprint.is_some()
@@ -230,6 +235,12 @@ impl Pipeline {
             }
         }
         self.unnamed.as_ref().is_some_and(|unnamed| Arc::ptr_eq(unnamed, prepared))
+    }
+
+    /// The name of a statement on the server connection, where that is not the client's.
+    pub(super) fn shared_name(&self, name: &str, prepared: &Prepared) -> Option<Arc<str>> {
+        let source = prepared.source.as_ref().filter(|_| self.is_shared && !name.is_empty())?;
+        Some(Arc::clone(&source.shared_name))
     }
 
     /// True when a shared statement will be there when the server comes to the next message, whatever fails before.

@@ -514,7 +514,7 @@ impl Bench {
                 self.pipeline.execute(execute, number, &mut self.out).unwrap();
             }
             Step::FunctionCall => self.pipeline.refuse_query(refusal, &mut self.out),
-            Step::Wait(_) | Step::Terminate => unreachable!(),
+            Step::Wait(_) | Step::Renew(_) | Step::Terminate => unreachable!(),
         }
     }
 
