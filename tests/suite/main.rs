@@ -14,6 +14,7 @@ mod harness;
 mod house;
 mod key;
 mod limits;
+mod lookalikes;
 mod lookups;
 mod masked_copy;
 mod parse_rate;
