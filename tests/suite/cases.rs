@@ -7,9 +7,11 @@
 //! the tables that pages should show, but none that holds a canary or differs from the masked copy.
 
 pub mod compare;
+mod kinds;
 mod page;
 mod real;
 mod run;
+mod told_apart;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,8 +21,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use page::{Case, Page};
 
 /// Below these numbers the suite has been weakened.
-const CASES_MIN: usize = 300;
-const ATTACKS_MIN: usize = 120;
+const CASES_MIN: usize = 900;
+/// Of attacks, those that are proven to be real.
+const ATTACKS_MIN: usize = 350;
 /// One test in so many may step out of the comparison with the masked copy.
 const COMPARED_PER_UNCOMPARED_MIN: usize = 10;
 
@@ -39,7 +42,7 @@ fn every_attack_fails() {
 fn there_are_enough_cases() {
     let (cases, attacks) = (count("cases"), count("attacks"));
     println!("{cases} cases and {attacks} attacks");
-    assert!(cases + attacks >= CASES_MIN, "{cases} cases and {attacks} attacks");
+    assert!(cases >= CASES_MIN, "{cases} cases");
     assert!(attacks >= ATTACKS_MIN, "{attacks} attacks");
 }
 

@@ -24,11 +24,31 @@ const LOOT: &str = include_str!("lookalikes/loot.sql");
 /// All others share that of `support`.
 const OWN: [&str; 3] = ["analyst", "agent", "researcher"];
 
-/// What is hidden from a role: a database in which it is not.
-const HIDDEN: [(&str, &str); 2] = [
+/// Databases in which what a role does not see, whole rows among it, is not there.
+const BARE: [(&str, &str); 3] = [
     ("bare", "DROP TABLE public.staff CASCADE"),
-    ("bare_analyst", "DROP TABLE public.staff CASCADE; ALTER TABLE public.customers DROP COLUMN rrn CASCADE"),
+    (
+        "bare_analyst",
+        "DROP TABLE public.staff CASCADE; ALTER TABLE public.customers DROP COLUMN rrn CASCADE;
+         SET session_replication_role = replica;
+         DELETE FROM public.customers WHERE NOT marketing_consent;
+         DELETE FROM public.payments WHERE paid_on >= '2026-06-01'",
+    ),
+    (
+        "bare_agent",
+        "DROP TABLE public.staff CASCADE; SET session_replication_role = replica;
+         DELETE FROM public.customers WHERE region = 'overseas'",
+    ),
 ];
+
+/// The name of the database in which what is hidden from the role is not there.
+pub fn bare(role: &str) -> &'static str {
+    match role {
+        "analyst" => "bare_analyst",
+        "agent" => "bare_agent",
+        _ => "bare",
+    }
+}
 
 /// A desk and its Scrim.
 pub struct World {
@@ -70,7 +90,7 @@ impl World {
         };
         run(DATABASE, &format!("SET look.side = '{side}'; SET look.role = '{role}';\n{CHANGE}"));
         if side == "original" {
-            for (name, hidden) in HIDDEN {
+            for (name, hidden) in BARE {
                 run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {DATABASE}"));
                 run(name, hidden);
             }
@@ -79,7 +99,7 @@ impl World {
             "original" => ("qzx", "qzxqzxqzxqzxqzxqzxqzxg=="),
             _ => ("jac", "2GLudgff1e6CjOkywaCOcw=="),
         };
-        run(DATABASE, &LOOT.replace("WORD", word).replace("SALT", salt));
+        run(DATABASE, &LOOT.replace("%WORD%", word).replace("%SALT%", salt));
         write_files(desk.server().socket_folder(), word);
         let scrim = RunningScrim::start(Path::new(env!("CARGO_BIN_EXE_scrim")), &desk);
         let scrim = scrim.unwrap_or_else(|error| panic!("{error}"));
@@ -93,7 +113,7 @@ impl World {
         let mut speaker = self.log_in("scrim", DATABASE, &[("application_name", "neighbour")]);
         speaker.simple(&self.question());
         let standby = format!("standby {}", self.word);
-        let options = [("application_name", standby.as_str()), ("replication", "true")];
+        let options = [("application_name", standby.as_str()), ("replication", "database")];
         vec![speaker, self.log_in("postgres", DATABASE, &options)]
     }
 

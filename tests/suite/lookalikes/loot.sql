@@ -2,12 +2,12 @@
 
 CREATE FOREIGN DATA WRAPPER elsewhere;
 CREATE SERVER another FOREIGN DATA WRAPPER elsewhere;
-CREATE USER MAPPING FOR scrim SERVER another OPTIONS (user 'scrim', password 'WORD of another server');
-CREATE SUBSCRIPTION news CONNECTION 'host=WORD.example password=WORD' PUBLICATION news
+CREATE USER MAPPING FOR scrim SERVER another OPTIONS (user 'scrim', password '%WORD% of another server');
+CREATE SUBSCRIPTION news CONNECTION 'host=%WORD%.example password=%WORD%' PUBLICATION news
     WITH (connect = false, slot_name = NONE);
-SELECT lo_from_bytea(1, 'WORD in a large object');
+SELECT lo_from_bytea(1, '%WORD% in a large object');
 CREATE ROLE visitor LOGIN PASSWORD
-    'SCRAM-SHA-256$4096:SALT$BrO0Y9fSG8RhLT/dI9JrFuLo+tLoTzukDSB4gR0Giss=:l7ZcjVLaRwcmb8+9oS86m/W/vhApuzbyzeERJd0jQ4w=';
+    'SCRAM-SHA-256$4096:%SALT%$BrO0Y9fSG8RhLT/dI9JrFuLo+tLoTzukDSB4gR0Giss=:l7ZcjVLaRwcmb8+9oS86m/W/vhApuzbyzeERJd0jQ4w=';
 -- So that there is somebody to become, and a way back.
 GRANT svc_support TO scrim;
 
@@ -15,6 +15,10 @@ CREATE PUBLICATION all_rows FOR TABLE public.messages;
 SELECT pg_create_logical_replication_slot('changes', 'pgoutput');
 UPDATE public.messages SET body = body WHERE id = 1;
 VACUUM FULL public.messages;
+
+CREATE STATISTICS public.of_pairs (mcv) ON region, email FROM public.customers;
+CREATE STATISTICS public.of_expression ON (lower(email)) FROM public.customers;
+ANALYZE public.customers;
 
 CREATE PROCEDURE public.whisper() LANGUAGE plpgsql SECURITY DEFINER
 AS $$ BEGIN RAISE NOTICE '%', (SELECT email FROM public.customers WHERE id = 1); END $$;
@@ -26,7 +30,7 @@ CREATE FUNCTION proof.state() RETURNS text LANGUAGE sql VOLATILE SECURITY DEFINE
 AS $$
     SELECT pg_catalog.md5(pg_catalog.concat_ws('|',
         (SELECT pg_catalog.string_agg(pg_catalog.query_to_xml(
-            pg_catalog.format('SELECT pg_catalog.md5(pg_catalog.string_agg(t::text, '';'' ORDER BY t::text)) FROM %s t',
+            pg_catalog.format('SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(ctid, xmin))) FROM %s',
                 oid::pg_catalog.regclass), true, false, '')::text, ';' ORDER BY oid)
          FROM pg_catalog.pg_class WHERE relkind = 'r'
             AND (relnamespace::pg_catalog.regnamespace::text !~ '^(pg_|information_schema)' OR relname IN (
