@@ -11,7 +11,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use scrim::demo::{DATABASE, Desk, PostgresOptions, RunningScrim, SAMPLE_PSEUDONYM_KEY, sample_password};
+use scrim::demo::{
+    DATABASE, Desk, PostgresOptions, RunningScrim, SAMPLE_PSEUDONYM_KEY, sample_password,
+};
 use scrim::mask::key_settings;
 
 use crate::harness::client::Client;
@@ -84,16 +86,17 @@ impl World {
         let settings = [("wal_level", "logical"), ("max_wal_senders", "4"), ("autovacuum", "off")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let options = PostgresOptions { settings: settings.into(), ..PostgresOptions::default() };
-        let desk = Desk::open_with("127.0.0.1:0", &options).unwrap_or_else(|error| panic!("{error}"));
+        let desk =
+            Desk::open_with("127.0.0.1:0", &options).unwrap_or_else(|error| panic!("{error}"));
         let run = |database: &str, sql: &str| {
-            desk.server().run(database, sql).unwrap_or_else(|error| panic!("{side} {role}: {error}"))
+            desk.server()
+                .run(database, sql)
+                .unwrap_or_else(|error| panic!("{side} {role}: {error}"))
         };
         run(DATABASE, &format!("SET look.side = '{side}'; SET look.role = '{role}';\n{CHANGE}"));
-        if side == "original" {
-            for (name, hidden) in BARE {
-                run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {DATABASE}"));
-                run(name, hidden);
-            }
+        for (name, hidden) in BARE {
+            run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {DATABASE}"));
+            run(name, hidden);
         }
         let (word, salt) = match side {
             "original" => ("qzx", "qzxqzxqzxqzxqzxqzxqzxg=="),

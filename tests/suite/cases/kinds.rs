@@ -82,11 +82,13 @@ fn the_other_kinds_name_their_tests() {
     for row in rows("docs/threats.md", "| kind | tests |") {
         named.insert(row[0].clone());
         for test in row[1].split(", ") {
-            let (file, name) = test.trim_matches('`').split_once(": ").unwrap_or((test, ""));
+            let test = test.trim_matches('`');
+            let (file, name) = test.split_once(": ").unwrap_or((test, ""));
             let text = std::fs::read_to_string(root().join(Path::new(file))).unwrap_or_default();
-            let is_there = !text.is_empty() && (name.is_empty() || text.contains(&format!("fn {name}(")));
+            let is_there =
+                !text.is_empty() && (name.is_empty() || text.contains(&format!("fn {name}(")));
             if !is_there {
-                wrong.push(format!("docs/threats.md, {}: there is no {test}", row[0]));
+                wrong.push(format!("docs/threats.md, {}: there is no `{test}`", row[0]));
             }
         }
     }

@@ -103,7 +103,9 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
                     None => return fail("this block has no end"),
                 }
             }
-            if let Err(what) = add_block(&mut page, (&sections, &mut marks), info.trim(), &block, index + 1) {
+            if let Err(what) =
+                add_block(&mut page, (&sections, &mut marks), info.trim(), &block, index + 1)
+            {
                 return fail(&what);
             }
             continue;

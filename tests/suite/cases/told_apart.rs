@@ -20,8 +20,11 @@ const SAME_PER_DIFFERENT_MIN: usize = 50;
 #[test]
 #[expect(clippy::print_stdout, reason = "libtest shows what a test prints")]
 fn no_statement_tells_desks_apart_that_look_the_same() {
-    let pages: Vec<Page> =
-        ["attacks", "cases"].iter().flat_map(|folder| pages(folder)).map(|(_, page)| page).collect();
+    let pages: Vec<Page> = ["attacks", "cases"]
+        .iter()
+        .flat_map(|folder| pages(folder))
+        .map(|(_, page)| page)
+        .collect();
     let cases: Vec<(&Page, &Case)> = pages
         .iter()
         .flat_map(|page| page.cases.iter().map(move |case| (page, case)))
@@ -39,7 +42,8 @@ fn no_statement_tells_desks_apart_that_look_the_same() {
                 _ => continue,
             };
             let place = format!("tests/{}:{}", page.name, case.line);
-            let text = format!("role `{}`\n    {}\n  {what}", case.role, case.sql.replace('\n', "\n    "));
+            let text =
+                format!("role `{}`\n    {}\n  {what}", case.role, case.sql.replace('\n', "\n    "));
             wrong.lock().expect("no panic holds it").insert(place, text);
         }
     };
@@ -57,7 +61,8 @@ fn no_statement_tells_desks_apart_that_look_the_same() {
 /// Where the two answers part; nothing: they are the same.
 fn difference(case: &Case) -> Option<String> {
     for form in [Form::Simple, Form::ExtendedBinary] {
-        let (one, other) = (answer(case, &original(), form), answer(case, &lookalike(&case.role), form));
+        let (one, other) =
+            (answer(case, &original(), form), answer(case, &lookalike(&case.role), form));
         let found = canary::find(&one);
         if !found.is_empty() && canary::find(case.sql.as_bytes()).is_empty() {
             return Some(format!("{form:?}: a canary reached the client: {found:?}"));

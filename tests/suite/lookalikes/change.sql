@@ -9,11 +9,11 @@ AS $$ SELECT current_setting('look.side') = 'other' $$;
 CREATE FUNCTION pg_temp.for_role(role text) RETURNS boolean LANGUAGE sql STABLE
 AS $$ SELECT current_setting('look.side') = 'other' AND current_setting('look.role') = role $$;
 
--- Another value where the masks are no keyed ones.
+-- Another value where the masks are no keyed ones. NULL stays, as it does behind masks.
 CREATE FUNCTION pg_temp.unkeyed(value anyelement, instead anyelement) RETURNS anyelement LANGUAGE sql STABLE
-AS $$ SELECT CASE WHEN pg_temp.for_role('researcher') OR NOT pg_temp.other() THEN value ELSE instead END $$;
+AS $$ SELECT CASE WHEN value IS NULL OR pg_temp.for_role('researcher') OR NOT pg_temp.other() THEN value ELSE instead END $$;
 CREATE FUNCTION pg_temp.changed(value anyelement, instead anyelement) RETURNS anyelement LANGUAGE sql STABLE
-AS $$ SELECT CASE WHEN pg_temp.other() THEN instead ELSE value END $$;
+AS $$ SELECT CASE WHEN value IS NOT NULL AND pg_temp.other() THEN instead ELSE value END $$;
 
 -- Letters and digits, each for its counterpart from the other end. `qzx` becomes `jac`, `90417` becomes `09582`.
 CREATE FUNCTION pg_temp.letters(value text) RETURNS text LANGUAGE sql STABLE
