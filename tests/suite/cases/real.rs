@@ -6,8 +6,8 @@
 //! so on its page: `control: why`. A control that is proven is none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, RwLock};
 
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY};
 use scrim::mask::key_settings;
@@ -151,6 +151,11 @@ fn attempt(
     database: &str,
     with_state: bool,
 ) -> Outcome {
+    // Who throws the neighbour out is alone in the house.
+    static HOUSE: RwLock<()> = RwLock::new(());
+    let alone = case.sql.contains("pg_terminate_backend");
+    let _others = (!alone).then(|| HOUSE.read().expect("no panic holds it"));
+    let _nobody = alone.then(|| HOUSE.write().expect("no panic holds it"));
     let folder = world.folder();
     let sql = case.sql.replace("/tmp/", &format!("{}/", folder.display()));
     let mut client = world.direct(login, database);

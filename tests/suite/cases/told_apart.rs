@@ -34,7 +34,7 @@ fn no_statement_tells_desks_apart_that_look_the_same() {
     let wrong: Mutex<BTreeMap<String, String>> = Mutex::default();
     let work = || {
         while let Some((page, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = std::panic::catch_unwind(|| difference(case))
+            let found = std::panic::catch_unwind(|| difference(page, case))
                 .unwrap_or_else(|_| Some("a panic: the connection broke".into()));
             let what = match (found, &case.differs) {
                 (Some(what), None) => what,
@@ -59,8 +59,10 @@ fn no_statement_tells_desks_apart_that_look_the_same() {
 }
 
 /// Where the two answers part; nothing: they are the same.
-fn difference(case: &Case) -> Option<String> {
-    for form in [Form::Simple, Form::ExtendedBinary] {
+fn difference(page: &Page, case: &Case) -> Option<String> {
+    // Honest statements are many, and their binary form is held against the masked copy.
+    let forms = if page.name.starts_with("attacks") { 2 } else { 1 };
+    for form in [Form::Simple, Form::ExtendedBinary].into_iter().take(forms) {
         let (one, other) =
             (answer(case, &original(), form), answer(case, &lookalike(&case.role), form));
         let found = canary::find(&one);
