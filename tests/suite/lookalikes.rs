@@ -114,6 +114,8 @@ impl World {
     /// One with a statement of its own, one that streams the write-ahead log.
     fn neighbours(&self) -> Vec<Client> {
         let mut speaker = self.log_in("scrim", DATABASE, &[("application_name", "neighbour")]);
+        // By the lock one sees that they are still there.
+        speaker.simple("SELECT pg_advisory_lock(42)");
         speaker.simple(&self.question());
         let standby = format!("standby {}", self.word);
         let options = [("application_name", standby.as_str()), ("replication", "database")];

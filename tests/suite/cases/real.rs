@@ -105,6 +105,14 @@ fn proof(case: &Case) -> Option<Proof> {
     let echoes = !canary::find(case.sql.as_bytes()).is_empty();
     let refused = case.expected.iter().any(|e| matches!(e, Expectation::Refused { .. }));
     let here = original();
+    // A machine that is busy is no answer, unless sleeping is the question.
+    let is_late = |outcome: &Outcome| {
+        let code = |answer: &Answer| answer.error.as_ref().is_some_and(|e| e.code == "57014");
+        !case.sql.contains("pg_sleep") && outcome.answers.iter().any(code)
+    };
+    let differ = |one: &Outcome, other: &Outcome| {
+        one.answers != other.answers && !is_late(one) && !is_late(other)
+    };
     let mut outcomes = Vec::new();
     for speaker in SPEAKERS {
         let outcome = attempt(case, &here, speaker, DATABASE, false);
@@ -117,7 +125,7 @@ fn proof(case: &Case) -> Option<Proof> {
         let steady = || attempt(case, &here, speaker, DATABASE, false).answers == outcome.answers;
         // Keyed masks change with the values; past Scrim there are none.
         let there = lookalike(if case.role == "researcher" { "support" } else { &case.role });
-        if attempt(case, &there, speaker, DATABASE, false).answers != outcome.answers && steady() {
+        if differ(&attempt(case, &there, speaker, DATABASE, false), outcome) && steady() {
             return Some(Proof::Lookalike);
         }
         if attempt(case, &here, speaker, bare(&case.role), false).answers != outcome.answers

@@ -53,6 +53,6 @@ AS $$
          WHERE pid = pg_catalog.pg_backend_pid() AND mode = 'AccessExclusiveLock'),
         (SELECT pg_catalog.string_agg(n, ';' ORDER BY n) FROM pg_catalog.pg_ls_dir('pg_snapshots') n),
         pg_catalog.pg_read_file('postgresql.auto.conf'),
-        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE application_name = 'neighbour')))
+        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory')))
 $$;
 GRANT USAGE ON SCHEMA proof TO PUBLIC;
