@@ -128,9 +128,7 @@ fn proof(case: &Case) -> Option<Proof> {
         if differ(&attempt(case, &there, speaker, DATABASE, false), outcome) && steady() {
             return Some(Proof::Lookalike);
         }
-        if attempt(case, &here, speaker, bare(&case.role), false).answers != outcome.answers
-            && steady()
-        {
+        if differ(&attempt(case, &here, speaker, bare(&case.role), false), outcome) && steady() {
             return Some(Proof::Existence);
         }
     }
