@@ -16,6 +16,7 @@ mod house;
 mod key;
 mod lifecycle;
 mod limits;
+mod lookalikes;
 mod lookups;
 mod masked_copy;
 mod parse_rate;
