@@ -101,14 +101,17 @@ impl Attached {
         Attached { link, out, journal, standing, seat, presence, session, stage }
     }
 
-    /// A server connection comes. A cancel of the client reaches it from now on.
-    pub async fn attach(&mut self, mut server: Server) {
-        let endpoint = Arc::clone(server.place().endpoint());
-        let key = server.connection().map(|connection| connection.backend_key.clone());
-        if let Some(key) = key {
-            self.presence.has((endpoint, key)).await;
-        }
+    /// A server connection comes.
+    pub fn attach(&mut self, server: Server) {
         self.link.attach(server);
+    }
+
+    /// From now on a cancel of the client reaches the server connection. One that comes earlier has come before the
+    /// statement that it is meant for.
+    pub async fn may_be_cancelled(&mut self) {
+        if let Some(target) = self.link.target() {
+            self.presence.has(target).await;
+        }
     }
 
     /// It goes back, when no cancel is on its way to it any more.

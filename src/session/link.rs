@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::footprint::Footprint;
 use super::pipeline::Out;
+use super::registry::Target;
 use super::stream::ClientStream;
 use crate::pool::Lent;
 
@@ -75,6 +77,13 @@ impl Link {
     /// It goes.
     pub fn detach(&mut self) -> Option<Server> {
         self.server.take()
+    }
+
+    /// Where a cancel goes.
+    pub fn target(&mut self) -> Option<Target> {
+        let server = self.server.as_mut()?;
+        let endpoint = Arc::clone(server.place().endpoint());
+        server.connection().map(|connection| (endpoint, connection.backend_key.clone()))
     }
 
     /// True when all that was written has left, so that the server connection may go.

@@ -351,7 +351,8 @@ async fn begin(
     match welcomed.kind {
         Kind::Masked(masked) => Serving::new(proxy, attached, *masked).serve().await,
         Kind::Untouched(server) => {
-            attached.attach(*server).await;
+            attached.attach(*server);
+            attached.may_be_cancelled().await;
             let (purpose, end_user) = (welcomed.purpose, welcomed.end_user);
             Untouched::new(proxy, attached, &facts, purpose, end_user).serve().await;
         }

@@ -52,6 +52,8 @@ pub struct Serving {
     renewing: Option<Renewing>,
     /// The client has said goodbye; what it has asked for is still finished, up to then.
     leaving: Option<Instant>,
+    /// The server connection is being brought to the session's settings, which no cancel may end.
+    is_setting_up: bool,
     plans: u32,
 }
 
@@ -79,6 +81,7 @@ impl Serving {
             held: None,
             renewing: None,
             leaving: None,
+            is_setting_up: false,
             plans: 0,
         }
     }
@@ -118,8 +121,12 @@ impl Serving {
         let session = self.attached.session();
         let taken = self.attached.or_stage(self.entrance.take(session)).await?;
         let (server, footprint, is_own) = taken.map_err(Ending::Away)?;
-        self.attached.attach(server).await;
+        self.attached.attach(server);
         self.pipeline.attach(footprint, is_own, &mut self.attached.out);
+        self.is_setting_up = self.pipeline.is_replaying();
+        if !self.is_setting_up {
+            self.attached.may_be_cancelled().await;
+        }
         Ok(())
     }
 
@@ -230,6 +237,10 @@ impl Serving {
             };
             let heard = self.pipeline.reply(piece, &mut self.attached.out);
             heard.map_err(|fault| self.closed_by(&fault))?;
+            if self.is_setting_up && !self.pipeline.is_replaying() {
+                self.is_setting_up = false;
+                self.attached.may_be_cancelled().await;
+            }
         }
         self.attached.tell().await;
         Ok(())

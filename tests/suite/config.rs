@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use scrim::audit::Durability;
 use scrim::config::{ClientTls, Config, LogFormat, LogLevel, load_rules};
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
+use scrim::pool::{PoolMode, PoolOptions};
 use scrim::rules::Environment;
 use scrim::upstream::TlsMode;
 use scrim::wire::certificates::make_certificates;
@@ -82,7 +83,8 @@ fn every_key() {
              password_file: secret/password\n  tls: verify-full\n  ca: certs/ca.crt\n\
              rules: team/rules\n\
              tls: {mode: require, certificate: certs/server.crt, key: certs/server.key}\n\
-             pool: {mode: transaction, size: 20}\n\
+             pool: {mode: session, size: 7, min_size: 2, wait_seconds: 3, idle_seconds: 4,\n  \
+             lifetime_seconds: 5, check_seconds: 6}\n\
              admin: 127.0.0.1:6433\n\
              audit: {file: /var/log/audit.jsonl, durability: synced, key_file: audit.key}\n\
              log: {format: json, level: debug}\n\
@@ -112,8 +114,19 @@ fn every_key() {
     assert_eq!(config.drain.as_secs(), 5);
     assert!(!config.reload_on_change);
     assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Debug));
-    // The pool is not there yet, and the key is for everybody to read.
-    assert_eq!(config.warnings_count, 2, "{}", config.warnings);
+    let seconds = std::time::Duration::from_secs;
+    let pool = PoolOptions {
+        mode: PoolMode::Session,
+        size: 7,
+        min_size: 2,
+        wait: seconds(3),
+        idle: seconds(4),
+        lifetime: seconds(5),
+        check_after: seconds(6),
+    };
+    assert_eq!(config.pool, pool);
+    // The key is for everybody to read.
+    assert_eq!(config.warnings_count, 1, "{}", config.warnings);
     assert!(config.warnings.contains("others may read the key"), "{}", config.warnings);
     assert_eq!(config.pseudonym_key.as_ref().map(|key| key.parameters().count()), Some(2));
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -180,19 +193,16 @@ fn what_weakens_is_never_silent() {
         ("database:\n  password: hunter2\n  host: [x\n", "this is no YAML"),
         ("database: {host: x, host: y}", "`host` stands here twice"),
         ("listen: 127.0.0.1:7\nadmin: 127.0.0.1:7", "are the same address"),
+        ("pool: {size: 2, min_size: 3}", "`min_size` is more than `size`, which is 2"),
+        ("pool: {wait_seconds: 0}", "a whole number from 1"),
         ("[1]", "a mapping"),
     ] {
         let said = wrong(text);
         assert!(said.contains(expected), "{text}:\n{said}");
     }
-    for (text, expected) in [
-        ("listen: 0.0.0.0:6432", "only without TLS"),
-        ("pool: {mode: transaction}", "a server connection of its own"),
-    ] {
-        let config = config(text);
-        assert_eq!(config.warnings_count, 1, "{text}");
-        assert!(config.warnings.contains(expected), "{text}:\n{}", config.warnings);
-    }
+    let config = config("listen: 0.0.0.0:6432");
+    assert_eq!(config.warnings_count, 1);
+    assert!(config.warnings.contains("only without TLS"), "{}", config.warnings);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use scrim::demo::{
     DATABASE, Desk, PostgresOptions, RunningScrim, SAMPLE_PSEUDONYM_KEY, sample_password,
@@ -72,9 +72,28 @@ pub fn lookalike(role: &str) -> Arc<World> {
     world("other", OWN.into_iter().find(|own| *own == role).unwrap_or("support"))
 }
 
+type Worlds = BTreeMap<(&'static str, &'static str), Arc<OnceLock<Arc<World>>>>;
+static WORLDS: OnceLock<Mutex<Worlds>> = OnceLock::new();
+
+/// Held by a test that uses the worlds: what attacks have changed in them is gone with it.
+pub struct Alone(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+/// Waits until no other test uses the worlds.
+pub fn alone() -> Alone {
+    static HELD: Mutex<()> = Mutex::new(());
+    // A test that failed has left nothing behind either.
+    Alone(HELD.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if let Some(worlds) = WORLDS.get() {
+            worlds.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+}
+
 fn world(side: &'static str, role: &'static str) -> Arc<World> {
-    type Worlds = BTreeMap<(&'static str, &'static str), Arc<OnceLock<Arc<World>>>>;
-    static WORLDS: OnceLock<Mutex<Worlds>> = OnceLock::new();
     let mut worlds = WORLDS.get_or_init(Mutex::default).lock().expect("no panic holds it");
     let cell = Arc::clone(worlds.entry((side, role)).or_default());
     drop(worlds);

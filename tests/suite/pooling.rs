@@ -10,13 +10,13 @@ use scrim::demo::{Desk, RunningScrim, sample_password};
 use crate::harness::client::{Answer, Client, ServerError, put_string, text};
 
 /// A desk whose Scrim has a pool of its own making.
-struct Pooled {
+pub struct Pooled {
     scrim: RunningScrim,
     desk: Desk,
 }
 
 impl Pooled {
-    fn open(pool: &str) -> Pooled {
+    pub fn open(pool: &str) -> Pooled {
         let desk = Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
         let path = desk.configuration();
         let configuration = std::fs::read_to_string(&path).expect("configuration");
@@ -35,7 +35,7 @@ impl Pooled {
         Client::connect(self.scrim.address(), user, &password, "desk", options)
     }
 
-    fn connect(&self, user: &str) -> Client {
+    pub fn connect(&self, user: &str) -> Client {
         self.try_connect(user, &[])
             .unwrap_or_else(|error| panic!("{error:?}: {}", self.scrim.said()))
     }

@@ -124,7 +124,8 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn is_replaying(&self) -> bool {
+    /// True while the server brings itself to the session's settings before it comes to the client's message.
+    pub fn is_replaying(&self) -> bool {
         matches!(self.queue.front().map(|front| &front.reply), Some(Reply::Replay { .. }))
     }
 

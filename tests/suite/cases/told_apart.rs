@@ -20,6 +20,7 @@ const SAME_PER_DIFFERENT_MIN: usize = 50;
 #[test]
 #[expect(clippy::print_stdout, reason = "libtest shows what a test prints")]
 fn no_statement_tells_desks_apart_that_look_the_same() {
+    let _alone = crate::lookalikes::alone();
     let pages: Vec<Page> = ["attacks", "cases"]
         .iter()
         .flat_map(|folder| pages(folder))
