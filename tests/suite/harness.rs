@@ -80,10 +80,15 @@ pub fn scrim() -> &'static Scrim {
     scrim
 }
 
+/// The user who starts with the role.
+pub fn user(role: &str) -> &'static str {
+    let users: BTreeMap<&str, &str> = USERS.iter().copied().collect();
+    users.get(role).unwrap_or_else(|| panic!("nobody has the role `{role}`"))
+}
+
 /// A connection through Scrim as the user who starts with the role. `options` are startup parameters.
 pub fn connect(role: &str, options: &[(&str, &str)]) -> Client {
-    let users: BTreeMap<&str, &str> = USERS.iter().copied().collect();
-    let user = users.get(role).unwrap_or_else(|| panic!("nobody has the role `{role}`"));
+    let user = user(role);
     Client::connect(scrim().address, user, &sample_password(user), "desk", options)
         .unwrap_or_else(|error| panic!("login of {user}: {} {}", error.code, error.message))
 }
