@@ -1,6 +1,6 @@
 //! System relations: an allow-list that covers what drivers and tools read.
 //!
-//! What is not here is closed: relations that hold data (`pg_statistic`, `pg_stats`, `pg_largeobject`), secrets
+//! What is not here is closed: relations that hold data (`pg_statistic`, `pg_largeobject`), secrets
 //! (`pg_authid`, `pg_shadow`, `pg_user_mapping`), or other people's statements (`pg_prepared_statements`,
 //! `pg_cursors`). Where tools need a relation of which a part is closed, it becomes a hole. What is hidden from
 //! the role is absent from the catalogs that list relations and columns.
@@ -8,9 +8,11 @@
 
 mod absent;
 mod roles;
+mod shown;
 mod telling;
 
 use absent::Absent;
+pub(super) use absent::Beside;
 use roles::Names;
 use telling::TELLING;
 
@@ -18,7 +20,7 @@ use super::Speaker;
 use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::Target;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Column, Relation, RelationKind};
 
 /// Relations of `pg_catalog` that hold definitions only.
 const PG_CATALOG: &[&str] = &[
@@ -77,6 +79,9 @@ const PG_CATALOG: &[&str] = &[
     "pg_shdepend",
     "pg_shdescription",
     "pg_statistic_ext",
+    shown::COLUMNS,
+    shown::SEVERAL,
+    shown::EXPRESSIONS,
     "pg_tables",
     "pg_tablespace",
     "pg_timezone_abbrevs",
@@ -204,13 +209,18 @@ pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
     !Absent::of(speaker.view).is_empty()
 }
 
-/// The OIDs of all that is absent, as a relation with the column `oid`.
-pub(super) fn absent_objects(speaker: Speaker<'_>) -> Content {
-    let sql = Absent::of(speaker.view).everything();
+/// True when a function that tells this tells something that it must not.
+pub(super) fn concerns(speaker: Speaker<'_>, beside: Beside) -> bool {
+    Absent::of(speaker.view).concerns(beside)
+}
+
+/// The OIDs of all that is absent, and what else there is not to be told of, as a relation with the column `oid`.
+pub(super) fn absent_objects(speaker: Speaker<'_>, beside: Beside) -> Content {
+    let sql = Absent::of(speaker.view).untold(beside);
     Content::System { schema: "pg_catalog", name: "pg_class", sql, by_user: false }
 }
 
-/// The hidden columns, as a relation with the columns `oid` and `number`; `None` where there are none.
+/// The hidden columns, as a relation with the columns `oid`, `number` and `name`; `None` where there are none.
 pub(super) fn absent_columns(speaker: Speaker<'_>) -> Option<Content> {
     let sql = Absent::of(speaker.view).hidden_columns()?;
     Some(Content::System { schema: "pg_catalog", name: "pg_attribute", sql, by_user: false })
@@ -231,27 +241,37 @@ fn without_absent(speaker: Speaker<'_>, relation: &Relation) -> Option<Content> 
     let name = known_name(&relation.name).or(names_roles)?;
     let absent = Absent::of(speaker.view);
     let conditions = absent.conditions(relation);
-    let is_attribute = relation.schema == "pg_catalog" && name == "pg_attribute";
-    if conditions.is_empty() && !is_attribute && names_roles.is_none() {
+    let is_always = is_attribute(relation) || shown::is_statistics(relation);
+    if conditions.is_empty() && !is_always && names_roles.is_none() {
         return None;
     }
-    let column = |name: &str| match roles.column(relation, name, "l") {
-        Some(role) => format!("{role} AS {}", identifier(name)),
-        None if is_attribute => format!("{} AS {}", absent.attribute(name), identifier(name)),
-        None => format!("l.{}", identifier(name)),
+    let column = |known: &Column| {
+        let name = identifier(&known.name);
+        let other = roles
+            .column(relation, &known.name, "l")
+            .or_else(|| shown::column(speaker.view, &absent, relation, known));
+        match other {
+            Some(other) => format!("{other} AS {name}"),
+            None => format!("l.{name}"),
+        }
     };
-    let list: Vec<String> = relation.columns.iter().map(|known| column(&known.name)).collect();
+    let list: Vec<String> = relation.columns.iter().map(column).collect();
     // psql and pg_dump ask for tableoid, which means the catalog itself; views have none.
     let tableoid = if relation.kind == RelationKind::Table { ", l.tableoid" } else { "" };
     let schema = if relation.schema == "pg_catalog" { "pg_catalog" } else { "information_schema" };
     let rows = match conditions.as_slice() {
-        [] if is_attribute => " OFFSET 0".to_owned(),
+        [] if is_always => " OFFSET 0".to_owned(),
         [] => String::new(),
         conditions => format!(" WHERE {} OFFSET 0", conditions.join(" AND ")),
     };
     let list = list.join(", ");
     let sql = format!("(SELECT {list}{tableoid} FROM {schema}.{} AS l{rows})", identifier(name));
     Some(Content::System { schema, name, sql, by_user: names_roles.is_some() })
+}
+
+/// `attmissingval` of it holds a value, whatever the role sees of the column.
+fn is_attribute(relation: &Relation) -> bool {
+    relation.schema == "pg_catalog" && relation.name == "pg_attribute"
 }
 
 /// The name as it stands in [`TELLING`].

@@ -13,6 +13,8 @@ const NAMED: &[(&str, &str, &[&str])] = &[
     ("pg_catalog", "pg_policies", &["roles"]),
     ("pg_catalog", "pg_roles", &["rolname"]),
     ("pg_catalog", "pg_stat_activity", &["usename"]),
+    ("pg_catalog", "pg_stats_ext", &["statistics_owner"]),
+    ("pg_catalog", "pg_stats_ext_exprs", &["statistics_owner"]),
     ("pg_catalog", "pg_tables", &["tableowner"]),
     ("pg_catalog", "pg_user", &["usename"]),
     ("pg_catalog", "pg_user_mappings", &["usename"]),
