@@ -265,7 +265,8 @@ fn without_absent(speaker: Speaker<'_>, relation: &Relation) -> Option<Content> 
         conditions => format!(" WHERE {} OFFSET 0", conditions.join(" AND ")),
     };
     let list = list.join(", ");
-    let sql = format!("(SELECT {list}{tableoid} FROM {schema}.{} AS l{rows})", identifier(name));
+    let sql = format!("SELECT {list}{tableoid} FROM {schema}.{} AS l{rows}", identifier(name));
+    let sql = format!("({}{sql})", absent.with(&sql));
     Some(Content::System { schema, name, sql, by_user: names_roles.is_some() })
 }
 

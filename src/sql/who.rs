@@ -365,7 +365,7 @@ fn is_identifier_of(text: &str, name: &str) -> bool {
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     match quoted {
         Some(quoted) => quoted.replace("\"\"", "\"") == name,
-        None => text.to_lowercase() == name,
+        None => text.to_ascii_lowercase() == name,
     }
 }
 

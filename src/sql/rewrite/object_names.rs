@@ -1,8 +1,11 @@
 //! Functions and casts that know every relation, by its name or its number: `'staff'::regclass`, `pg_relation_size(…)`.
 //!
 //! What is absent for the role must not be found by them. A name that is a plain literal is looked up here, and one that
-//! is not there gets PostgreSQL's own error. Everything else is looked up by PostgreSQL, and what comes out is NULL if it
-//! is absent, and NULL too if there is no such name: the two look alike.
+//! is hidden gets PostgreSQL's own error. Everything else is looked up by PostgreSQL: a name of what is absent gives the
+//! error of one that was never there, a number NULL.
+//!
+//! INVARIANT: OFFSET 0 stands behind each level of what is put around an expression. Flattened, it would be computed many
+//! times, and calls within calls would make a plan that no memory holds.
 //! <https://www.postgresql.org/docs/current/datatype-oid.html>
 
 use pg_query::protobuf::node::Node;
@@ -282,7 +285,7 @@ impl Rewriter<'_> {
         parsed(&format!(
             "(SELECT CASE WHEN (k.v, k.n) IN (SELECT absent.oid, absent.number FROM {hole} AS absent) THEN NULL \
              ELSE k.v END FROM (SELECT {}, t.n FROM (SELECT CAST({table} AS pg_catalog.text), \
-             CAST({number} AS pg_catalog.int4)) AS t(x, n)) AS k(v, n))",
+             CAST({number} AS pg_catalog.int4) OFFSET 0) AS t(x, n) OFFSET 0) AS k(v, n))",
             number_of(Meaning::Relation)
         ))
     }
@@ -309,7 +312,7 @@ impl Rewriter<'_> {
              WHEN j.x OPERATOR(pg_catalog.!~) '^([0-9]+|-)$' AND (j.v IS NULL OR j.gone) THEN {missing} \
              WHEN j.gone THEN NULL {untold}ELSE j.v END AS {name} \
              FROM (SELECT k.x, k.v, k.v IN (SELECT absent.oid FROM {absent} AS absent) \
-             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text)) AS t(x)) AS k(x, v)) AS j(x, v, gone)) \
+             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text) OFFSET 0) AS t(x) OFFSET 0) AS k(x, v) OFFSET 0) AS j(x, v, gone)) \
              AS pg_catalog.{reg})",
             number_of(meaning)
         ))
@@ -330,7 +333,7 @@ impl Rewriter<'_> {
         parsed(&format!(
             "(SELECT CASE WHEN k.v IS NULL OR k.v IN (SELECT absent.oid FROM {absent} AS absent) {hidden}THEN NULL \
              ELSE k.x END FROM (SELECT t.x, {}, t.c FROM (SELECT CAST({table} AS pg_catalog.text), \
-             CAST({column} AS pg_catalog.name)) AS t(x, c)) AS k(x, v, c))",
+             CAST({column} AS pg_catalog.name) OFFSET 0) AS t(x, c) OFFSET 0) AS k(x, v, c))",
             number_of(Meaning::Relation)
         ))
     }
@@ -340,7 +343,7 @@ impl Rewriter<'_> {
         let absent = self.absent_hole();
         parsed(&format!(
             "(SELECT CASE WHEN k.v IS NULL OR k.v IN (SELECT absent.oid FROM {absent} AS absent) THEN NULL ELSE k.x END \
-             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text)) AS t(x)) AS k(x, v))",
+             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text) OFFSET 0) AS t(x) OFFSET 0) AS k(x, v))",
             number_of(meaning)
         ))
     }

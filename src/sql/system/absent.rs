@@ -31,7 +31,7 @@ pub(super) struct Absent {
     blurred: Vec<(u32, i16)>,
     /// Masked columns, and a number that is the same where equal values look equal and no two others do; else 0.
     masked: Vec<(u32, i16, usize)>,
-    /// Relations of which the role does not see all rows.
+    /// Relations of which the role does not see all rows, or none.
     filtered: Vec<u32>,
 }
 
@@ -67,7 +67,12 @@ impl Absent {
                     template
                 }
                 Access::View(view) => view.template.clone(),
-                Access::Open | Access::Closed { .. } => continue,
+                // Its children may have filters.
+                Access::Closed { .. } => {
+                    absent.filtered.push(relation.oid.0);
+                    continue;
+                }
+                Access::Open => continue,
             };
             for column in &columns.columns {
                 let place = (relation.oid.0, column.number);
@@ -243,8 +248,48 @@ impl Absent {
         array(&self.relations)
     }
 
-    /// Rows of a catalog that are made of what is absent, as an array: not correlated, so computed once a statement.
+    /// Rows of a catalog that are made of what is absent, as an array.
     fn objects(&self, class: u32) -> String {
+        found(&class.to_string())
+    }
+
+    /// Relations that are absent, and indexes, TOAST tables and sequences that go with something absent.
+    fn classes(&self) -> String {
+        found("classes")
+    }
+
+    /// What [`found`] finds, for all that a text of ours names: each array is computed once, however often it is named.
+    pub(super) fn with(&self, sql: &str) -> String {
+        let objects = [
+            PG_CONSTRAINT,
+            PG_TYPE,
+            PG_ATTRDEF,
+            PG_REWRITE,
+            PG_TRIGGER,
+            PG_POLICY,
+            PG_STATISTIC_EXT,
+            PG_PUBLICATION_REL,
+        ];
+        // Each may name those before it.
+        let mut all: Vec<(String, String)> =
+            objects.map(|class| (class.to_string(), self.made_objects(class))).into();
+        all.push(("classes".into(), self.made_classes()));
+        all.push(("filtered".into(), self.made_filtered()));
+        all.push(("keys".into(), self.made_hidden_keys()));
+        all.push(("below".into(), self.made_below_hidden_keys()));
+        let mut text = sql.to_owned();
+        let mut named = Vec::new();
+        for (name, body) in all.into_iter().rev() {
+            if text.contains(&found(&name)) {
+                text.push_str(&body);
+                named.push(format!("gone_{name}(a) AS MATERIALIZED (SELECT {body})"));
+            }
+        }
+        named.reverse();
+        if named.is_empty() { String::new() } else { format!("WITH {} ", named.join(", ")) }
+    }
+
+    fn made_objects(&self, class: u32) -> String {
         let direct = format!(
             "SELECT d.objid FROM pg_catalog.pg_depend AS d WHERE d.classid = {class} AND {}",
             self.is_made_of_absent()
@@ -325,6 +370,10 @@ impl Absent {
     }
 
     fn filtered_classes(&self) -> String {
+        found("filtered")
+    }
+
+    fn made_filtered(&self) -> String {
         let filtered = array(&self.filtered);
         let toast = format!(
             "SELECT t.reltoastrelid FROM pg_catalog.pg_class AS t WHERE t.reltoastrelid <> 0 AND t.oid = ANY ({filtered})"
@@ -339,6 +388,10 @@ impl Absent {
     /// Relations that are partitioned by a hidden column, also in an expression: a key's columns depend on their own
     /// table (`StorePartitionKey` in catalog/heap.c).
     fn hidden_keys(&self) -> String {
+        found("keys")
+    }
+
+    fn made_hidden_keys(&self) -> String {
         format!(
             "ARRAY(SELECT d.objid FROM pg_catalog.pg_depend AS d WHERE d.classid = {PG_CLASS} AND \
              d.refclassid = {PG_CLASS} AND d.refobjid = d.objid AND d.refobjsubid = 0 AND d.deptype = 'i' AND {})",
@@ -348,6 +401,10 @@ impl Absent {
 
     /// All partitions of those, of whatever level.
     fn below_hidden_keys(&self) -> String {
+        found("below")
+    }
+
+    fn made_below_hidden_keys(&self) -> String {
         format!(
             "ARRAY(WITH RECURSIVE b(oid) AS (SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = ANY ({}) \
              UNION SELECT i.inhrelid FROM b JOIN pg_catalog.pg_inherits AS i ON i.inhparent = b.oid) SELECT b.oid FROM b)",
@@ -380,23 +437,27 @@ impl Absent {
         }
     }
 
-    /// As [`Absent::everything`], and what else there is not to be told of.
+    /// The OIDs of all that is absent, and what else there is not to be told of, in parentheses.
     pub(super) fn untold(&self, beside: Beside) -> String {
+        if !self.concerns(beside) {
+            let sql = self.everything();
+            return format!("({}{sql})", self.with(&sql));
+        }
         let more = match beside {
-            _ if !self.concerns(beside) => return self.everything(),
-            Beside::Nothing => return self.everything(),
+            Beside::Nothing => "NULL".to_owned(),
             Beside::Sizes => self.filtered_classes(),
             Beside::Keys => self.hidden_keys(),
             Beside::Bounds => self.below_hidden_keys(),
         };
-        format!(
-            "(SELECT e.oid FROM {} AS e UNION ALL SELECT o.oid FROM pg_catalog.unnest({more}) AS o(oid))",
+        let sql = format!(
+            "SELECT e.oid FROM ({}) AS e UNION ALL SELECT o.oid FROM pg_catalog.unnest({more}) AS o(oid)",
             self.everything()
-        )
+        );
+        format!("({}{sql})", self.with(&sql))
     }
 
-    /// The OIDs of all that is absent, in parentheses.
-    pub(super) fn everything(&self) -> String {
+    /// The OIDs of all that is absent.
+    fn everything(&self) -> String {
         let all = [
             PG_TYPE,
             PG_ATTRDEF,
@@ -414,7 +475,7 @@ impl Absent {
             )
         });
         format!(
-            "(SELECT o.oid FROM pg_catalog.unnest({}) AS o(oid){})",
+            "SELECT o.oid FROM pg_catalog.unnest({}) AS o(oid){}",
             self.classes(),
             objects.concat()
         )
@@ -440,8 +501,7 @@ impl Absent {
         )
     }
 
-    /// Relations that are absent, and indexes, TOAST tables and sequences that go with something absent.
-    fn classes(&self) -> String {
+    fn made_classes(&self) -> String {
         let relations = self.relation_array();
         let constraints = self.objects(PG_CONSTRAINT);
         let toast = format!(
@@ -465,6 +525,11 @@ impl Absent {
             self.is_made_of_absent()
         )
     }
+}
+
+/// One of the arrays of [`Absent::with`].
+fn found(name: &str) -> String {
+    format!("CAST((SELECT g.a FROM gone_{name} AS g) AS pg_catalog.oid[])")
 }
 
 fn array(oids: &[u32]) -> String {
