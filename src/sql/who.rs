@@ -12,6 +12,8 @@ use pg_query::protobuf::{self, SqlValueFunctionOp as Op, a_const};
 use super::Speaker;
 use crate::grammar::{children, constant_text, functions, parse, quote_identifier};
 
+mod setting;
+
 /// A statement that has none of them is not looked at; `u&` may write any of them otherwise.
 const MARKS: [&str; 7] =
     ["user", "current_role", "current_setting", "_privilege", "has_role", "regrole", "u&"];
@@ -121,6 +123,8 @@ impl Who<'_> {
                 Some(call) => call,
                 None => return false,
             },
+            // In FROM stands no CASE; the call is refused as it is.
+            Some(Node::CaseExpr(_)) => return false,
             _ => new,
         };
         let nameless = || protobuf::Alias { aliasname: name, colnames: Vec::new() };
@@ -169,8 +173,10 @@ impl Who<'_> {
                 Some(cast_to("text", protobuf::AConst { isnull: true, location: -1, val: None }))
             }
             ("current_setting", [setting, ..]) if count <= 2 => {
-                let setting = constant_text(Some(setting))?;
-                functions::names_login(&setting).then(|| self.user_as("text"))
+                let Some(known) = constant_text(Some(setting)) else {
+                    return setting::of_parameter(setting, self.user).filter(|_| count == 1);
+                };
+                functions::names_login(&known).then(|| self.user_as("text"))
             }
             ("pg_get_userbyid", [oid]) => {
                 let called = format!(

@@ -50,3 +50,30 @@ fn a_user_who_is_called_like_the_login() {
         "SELECT has_table_privilege('scrim'::pg_catalog.name, 'a', 'SELECT')"
     );
 }
+
+/// Whatever is bound: each name that is read stands in the text.
+#[test]
+fn a_setting_that_a_parameter_names() {
+    for (text, name) in [
+        ("SELECT current_setting($1)", "$1"),
+        ("SELECT pg_catalog.current_setting($2::varchar)", "$2::varchar"),
+    ] {
+        let shown = said("o'brien", "login", text);
+        let start = format!("SELECT CASE pg_catalog.lower({name}::pg_catalog.text) WHEN");
+        assert!(shown.starts_with(&start), "{shown}");
+        assert!(shown.contains("WHEN 'role' THEN 'o''brien'::pg_catalog.text"), "{shown}");
+        assert!(shown.contains("WHEN 'timezone' THEN pg_catalog.current_setting('timezone')"));
+        assert!(!shown.contains("current_setting($") && !shown.contains("scrim."), "{shown}");
+    }
+    for text in [
+        "SELECT * FROM current_setting($1)",
+        "SELECT current_setting($1, true)",
+        "SELECT current_setting($1 || 'x')",
+        "SELECT current_setting($1::varchar(13))",
+        "SELECT current_setting($1::name)",
+        "SELECT public.current_setting($1)",
+    ] {
+        let plain = deparse(&parse(text).unwrap()[0]).unwrap();
+        assert_eq!(said("alice", "scrim", text), plain, "{text}");
+    }
+}
