@@ -52,18 +52,25 @@ pub(super) fn of_parameter(name: &protobuf::Node, user: &str) -> Option<protobuf
     if !is_parameter(name) {
         return None;
     }
-    let call = |name: &str| format!("pg_catalog.current_setting({})", literal(name));
     let mut case = String::from("CASE pg_catalog.lower(CAST($1 AS pg_catalog.text))");
     for name in NAMES {
         let value = if functions::names_login(name) {
             format!("CAST({} AS pg_catalog.text)", literal(user))
         } else {
-            call(name)
+            format!("pg_catalog.current_setting({})", literal(name))
         };
         case.push_str(&format!(" WHEN {} THEN {value}", literal(name)));
     }
-    case.push_str(&format!(" ELSE {} END", call(NONE_OF_THEM)));
-    expression(&case, name.clone())
+    case.push_str(" END");
+    let mut made = expression(&case, name.clone())?;
+    let Some(Node::CaseExpr(case)) = &mut made.node else { return None };
+    // NULL for NULL. And as it is no constant, the planner does not try what it gives before it is asked.
+    let none = format!(
+        "pg_catalog.current_setting({}, CAST($1 AS pg_catalog.text) IS NULL)",
+        literal(NONE_OF_THEM)
+    );
+    case.defresult = Some(Box::new(expression(&none, name.clone())?));
+    Some(made)
 }
 
 fn is_parameter(node: &protobuf::Node) -> bool {

@@ -63,6 +63,13 @@ fn a_setting_that_a_parameter_names() {
         assert!(shown.starts_with(&start), "{shown}");
         assert!(shown.contains("WHEN 'role' THEN 'o''brien'::pg_catalog.text"), "{shown}");
         assert!(shown.contains("WHEN 'timezone' THEN pg_catalog.current_setting('timezone')"));
+        let end = "'named by a parameter: write it as a plain literal'";
+        assert!(
+            shown.contains(&format!(
+                "ELSE pg_catalog.current_setting({end}, {name}::pg_catalog.text IS NULL) END"
+            )),
+            "{shown}"
+        );
         assert!(!shown.contains("current_setting($") && !shown.contains("scrim."), "{shown}");
     }
     for text in [

@@ -36,6 +36,7 @@ fn sqlalchemy_reflects_what_the_role_sees() {
     assert_eq!(customers["columns"]["id"][1], false);
     let keys = &found["tables"]["public.orders"]["foreign_keys"];
     assert_eq!(keys[0]["referred_table"], "customers", "{keys}");
+    assert_eq!(found["views"].as_object().map(serde_json::Map::len), Some(2), "{}", found["views"]);
     let all = found.to_string();
     for hidden in ["public.staff", "password_hash", "home_phone", "desk_logins", "staff_"] {
         assert!(!all.contains(hidden), "{hidden} in {all}");
