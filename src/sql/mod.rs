@@ -25,6 +25,7 @@ mod temporary;
 mod types;
 mod verify;
 mod view;
+mod who;
 mod wrapped;
 mod write;
 
@@ -47,6 +48,7 @@ use crate::grammar;
 pub use crate::policy::Read;
 use crate::policy::RoleView;
 use gate::{Gated, Wrapped};
+use hole::Hole;
 use resolve::resolve;
 use rewrite::Rewritten;
 use verify::AsWritten;
@@ -138,7 +140,12 @@ pub fn plan_following(
 ) -> Result<Plan, Refusal> {
     // `user` is a reserved word, so PostgreSQL's grammar takes the name in quotes only.
     let text = if own::is_show_user(text) { "SHOW scrim.\"user\"" } else { text };
-    let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
+    let mut statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
+    if who::may_mention(text) {
+        for statement in &mut statements {
+            who::say(statement, speaker);
+        }
+    }
     let mut planned = Vec::with_capacity(statements.len());
     let mut names = Names {
         search_path: speaker.search_path.clone(),
@@ -162,7 +169,7 @@ fn plan_statement(
     speaker: Speaker<'_>,
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
-        Gated::Query => plan_query(text, statement, speaker),
+        Gated::Query => plan_query(text, statement, speaker).map(|(planned, _)| planned),
         Gated::Write => write::plan(text, statement, speaker),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
             canonical: text.clone(),
@@ -191,11 +198,11 @@ fn plan_query(
     text: &str,
     statement: &RawStmt,
     speaker: Speaker<'_>,
-) -> Result<PlannedStatement, Refusal> {
+) -> Result<(PlannedStatement, Vec<Hole>), Refusal> {
     let Query { canonical, rewritten, reads, parameters } = query(text, statement, speaker)?;
     let places = verify::verify(speaker, &rewritten, &parameters)?;
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
-    Ok(PlannedStatement {
+    let planned = PlannedStatement {
         canonical,
         sql,
         kind: StatementKind::Select,
@@ -204,7 +211,8 @@ fn plan_query(
         writes: Vec::new(),
         lookups: lookups::of(&rewritten.holes),
         probe: None,
-    })
+    };
+    Ok((planned, rewritten.holes))
 }
 
 /// A statement around a query, as the gate has let it pass.

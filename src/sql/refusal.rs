@@ -210,6 +210,7 @@ impl Refusal {
                 (Reason::Type, violation.to_string())
             }
             Violation::Field(_) => (Reason::Function, violation.to_string()),
+            Violation::Login(word) => (Reason::Function, format!("`{word}`")),
         };
         let (message, hint) = match violation {
             Violation::NoSuchType(_) => return Refusal::new("42704", reason, what, None),
@@ -229,6 +230,10 @@ impl Refusal {
             Violation::Field(name) => (
                 format!("scrim: {what} is also a function, which role `{role}` may not call"),
                 format!("if `{name}` is a column, select it without a qualifier"),
+            ),
+            Violation::Login(_) => (
+                format!("scrim: {what} cannot be said in this place"),
+                "SHOW scrim.user tells who the session's user is".to_owned(),
             ),
             Violation::Relation(_)
             | Violation::Operator(_)

@@ -1,5 +1,6 @@
 //! The one integration binary: it links PostgreSQL's parser and TLS once. Every module is a topic.
 
+mod absent;
 mod canary;
 mod cases;
 mod catalogs;
