@@ -52,14 +52,14 @@ pub fn bare(role: &str) -> &'static str {
     }
 }
 
-/// A desk and its Scrim.
+/// A desk and its Scrim. The desk goes last: its server waits for who streams the write-ahead log.
 pub struct World {
-    desk: Desk,
+    /// Logged in as somebody else while the attack runs.
+    neighbours: Mutex<Vec<Client>>,
     scrim: RunningScrim,
     /// In what the server itself keeps secret.
     word: &'static str,
-    /// Logged in as somebody else while the attack runs.
-    neighbours: Mutex<Vec<Client>>,
+    desk: Desk,
 }
 
 /// The sample as it is.

@@ -71,7 +71,9 @@ fn every_attack_is_real() {
             }
             let what = match (proof, &case.control) {
                 (None, None) => "not proven, and no `control: why`".to_owned(),
-                (Some(proof), Some(_)) => format!("a control that is an attack: {proof:?}"),
+                (Some(proof), Some(why)) if !why.starts_with("sometimes") => {
+                    format!("a control that is an attack: {proof:?}")
+                }
                 _ => continue,
             };
             let place = format!("tests/{}:{} {}", page.name, case.line, case.headings.join(" › "));
