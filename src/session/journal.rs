@@ -9,8 +9,10 @@ use std::time::Instant;
 use super::pipeline::Event;
 use super::settings::Values;
 use super::statements::StatementFacts;
-use crate::audit::{Audit, NotAccepted, Outcome, Record, SessionFacts, StatementRecord, Verdict};
-use crate::sql::{Reason, Refusal};
+use crate::audit::{
+    Audit, NotAccepted, Outcome, ReadBy, Record, SessionFacts, StatementRecord, Verdict,
+};
+use crate::sql::{Reading, Reason, Refusal};
 
 /// A session's side of the audit trail.
 pub struct Journal {
@@ -43,6 +45,7 @@ impl Journal {
             relations: statement.relations.clone(),
             writes: statement.writes.clone(),
             lookups: statement.lookups.clone(),
+            reading: statement.reading.map(read_by),
             ..self.record(statement.shape.clone(), values, verdict)
         };
         let number = record.statement;
@@ -56,6 +59,7 @@ impl Journal {
         let record = StatementRecord {
             reason: Some(refusal.reason.word()),
             rule: refusal.rule.as_ref().map(ToString::to_string),
+            reading: refusal.reading.map(read_by),
             ..self.record(shape, values, Verdict::Refuse)
         };
         let accepted = self.audit.accept(Record::Statement(Box::new(record))).await;
@@ -74,6 +78,7 @@ impl Journal {
             verdict,
             reason: None,
             rule: None,
+            reading: None,
             relations: Vec::new(),
             writes: Vec::new(),
             lookups: Vec::new(),
@@ -125,6 +130,10 @@ impl Journal {
     }
 }
 
+fn read_by(reading: Reading) -> ReadBy {
+    ReadBy { reader: reading.reader.word(), construct: reading.construct }
+}
+
 /// The audit trail cannot take a statement's record, so the statement is not sent.
 pub fn not_accepted(error: &NotAccepted) -> Refusal {
     Refusal {
@@ -134,5 +143,6 @@ pub fn not_accepted(error: &NotAccepted) -> Refusal {
         position: None,
         reason: Reason::Protocol,
         rule: None,
+        reading: None,
     }
 }

@@ -401,6 +401,7 @@ fn empty_facts() -> StatementFacts {
         relations: Vec::new(),
         writes: Vec::new(),
         lookups: Vec::new(),
+        reading: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::guard::{Breach, Discretion};
-use crate::sql::{Effect, StatementKind};
+use crate::sql::{Effect, Reading, StatementKind};
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
 pub const NAMES_MAX: usize = 4096;
@@ -27,6 +27,8 @@ pub struct StatementFacts {
     pub writes: Vec<RelationWritten>,
     /// What it finds by true values.
     pub lookups: Vec<LookupMade>,
+    /// How it was read, where not as most are.
+    pub reading: Option<Reading>,
 }
 
 /// A statement that was planned and sent in a Parse.

@@ -21,7 +21,6 @@ mod random;
 mod rules;
 mod session;
 mod sessions_under_stress;
-mod spliced;
 mod tpch;
 mod upstream;
 mod writing;

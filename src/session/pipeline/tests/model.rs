@@ -440,6 +440,7 @@ impl Bench {
                         relations: Vec::new(),
                         writes: Vec::new(),
                         lookups: Vec::new(),
+                        reading: None,
                     };
                     let kind = (!text.is_empty()).then_some(kind);
                     let prepared = Arc::new(Prepared::new(facts, kind, effect(&text), 1));
