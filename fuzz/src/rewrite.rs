@@ -12,7 +12,7 @@ static TOO_DEEP: AtomicU64 = AtomicU64::new(0);
 static ALL: AtomicU64 = AtomicU64::new(0);
 
 /// So many inputs between two lines about how many are of any use.
-const REPORTED_EVERY: u64 = 1 << 16;
+const REPORTED_EVERY: u64 = 1 << 12;
 
 fn desk() -> &'static Desk {
     static DESK: OnceLock<Desk> = OnceLock::new();

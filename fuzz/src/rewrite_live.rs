@@ -15,7 +15,7 @@ static RUN: AtomicU64 = AtomicU64::new(0);
 static WITH_ROWS: AtomicU64 = AtomicU64::new(0);
 
 /// So many inputs between two lines about how many are of any use.
-const REPORTED_EVERY: u64 = 1 << 14;
+const REPORTED_EVERY: u64 = 1 << 12;
 
 fn live() -> &'static Mutex<Live> {
     static LIVE: OnceLock<Mutex<Live>> = OnceLock::new();

@@ -330,7 +330,8 @@ fn read_query(statement: RawStmt, speaker: Speaker<'_>) -> Result<Option<Reading
     let reading =
         reader.map(|reader| Reading { reader, construct: reading::construct(&statement) });
     let parameters = grammar::prove(&statement, &AsWritten(speaker))
-        .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?
+        .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))
+        .map_err(|refusal| refusal.by(reader.unwrap_or(Reader::Tree), &statement))?
         .parameters;
     verify::verify(speaker, &rewritten, &parameters)
         .map_err(|refusal| refusal.by(reader.unwrap_or(Reader::Tree), &statement))?;

@@ -5,6 +5,7 @@
 //! words: no text, no name and no value of the client.
 
 use pg_query::NodeRef;
+use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{AExprKind, ParseResult, RawStmt};
 
 /// How a statement was read, or which reader was the last to fail.
@@ -63,7 +64,7 @@ const CONSTRUCTS: &[(&str, fn(&NodeRef<'_>) -> bool)] = &[
     ("collation", |node| matches!(node, NodeRef::CollateClause(_))),
     ("row", |node| matches!(node, NodeRef::RowExpr(_) | NodeRef::MultiAssignRef(_))),
     ("type_modifier", |node| matches!(node, NodeRef::TypeName(name) if !name.typmods.is_empty())),
-    ("operator", |node| matches!(node, NodeRef::AExpr(_))),
+    ("operator", is_odd_operator),
 ];
 
 /// What of the list stands in a statement.
@@ -96,6 +97,15 @@ fn is_cycle_or_search(node: &NodeRef<'_>) -> bool {
         if cte.cycle_clause.is_some() || cte.search_clause.is_some())
 }
 
+/// Other than those of arithmetic, comparison and text.
+fn is_odd_operator(node: &NodeRef<'_>) -> bool {
+    const PLAIN: [&str; 16] =
+        ["+", "-", "*", "/", "%", "^", "=", "<>", "<", ">", "<=", ">=", "||", "~", "~~", "BETWEEN"];
+    let NodeRef::AExpr(expr) = node else { return false };
+    let name = expr.name.first().and_then(|name| name.node.as_ref());
+    !matches!(name, Some(Node::String(name)) if PLAIN.contains(&name.sval.as_str()))
+}
+
 fn is_between_symmetric(node: &NodeRef<'_>) -> bool {
     const KINDS: [AExprKind; 2] = [AExprKind::AexprBetweenSym, AExprKind::AexprNotBetweenSym];
     matches!(node, NodeRef::AExpr(expr) if KINDS.iter().any(|kind| expr.kind == i32::from(*kind)))
@@ -114,7 +124,8 @@ mod tests {
             ("SELECT make_interval(days => 1)", "argument_by_name"),
             ("SELECT 1 BETWEEN SYMMETRIC 2 AND 0", "between_symmetric"),
             ("SELECT 1 OPERATOR(pg_catalog.+) 1", "operator_by_schema"),
-            ("SELECT secret FROM things", "other"),
+            ("SELECT a *<> b FROM things", "operator"),
+            ("SELECT secret FROM things WHERE a = 1", "other"),
         ] {
             assert_eq!(construct(&parse(text).unwrap()[0]), expected, "{text}");
         }
