@@ -40,8 +40,11 @@ impl Reader {
     }
 }
 
+/// Whether a node is such a construct.
+type Is = fn(&NodeRef<'_>) -> bool;
+
 /// Constructs by the name they are counted by, rarest first.
-const CONSTRUCTS: &[(&str, fn(&NodeRef<'_>) -> bool)] = &[
+const CONSTRUCTS: &[(&str, Is)] = &[
     ("sql_json", is_sql_json),
     ("xml", |node| matches!(node, NodeRef::XmlExpr(_) | NodeRef::XmlSerialize(_))),
     ("xmltable", |node| matches!(node, NodeRef::RangeTableFunc(_))),
@@ -71,7 +74,7 @@ const CONSTRUCTS: &[(&str, fn(&NodeRef<'_>) -> bool)] = &[
 pub(super) fn construct(statement: &RawStmt) -> &'static str {
     let tree = ParseResult { version: 0, stmts: vec![statement.clone()] };
     let nodes = tree.nodes();
-    let stands = |is: &fn(&NodeRef<'_>) -> bool| nodes.iter().any(|(node, ..)| is(node));
+    let stands = |is: &Is| nodes.iter().any(|(node, ..)| is(node));
     CONSTRUCTS.iter().find(|(_, is)| stands(is)).map_or("other", |(name, _)| name)
 }
 
