@@ -3,7 +3,10 @@
 //! This is where files are read: the configuration, the rules folder, passwords and certificates. The rooms
 //! behind get texts. No secret is held in anything that prints.
 
+mod changes;
 mod draft;
+mod log;
+mod pool;
 mod pseudonym_key;
 mod rules_folder;
 
@@ -12,16 +15,19 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 
 use crate::audit::AuditOptions;
+use crate::pool::PoolOptions;
 use crate::rules::{MaskRule, RuleSet};
 use crate::text::reader::{Environment, Reader};
 use crate::text::yaml;
 use crate::text::{Diagnostic, Sources, render};
 use crate::upstream::Endpoint;
 use draft::Draft;
+pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
 
@@ -41,10 +47,20 @@ pub struct Config {
     pub rules: PathBuf,
     /// What clients see.
     pub tls: ClientTls,
+    /// Where health and figures are told; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// How long running transactions may take when Scrim is told to stop.
+    pub drain: Duration,
+    /// Rules come into force when their files change, not at SIGHUP alone.
+    pub reload_on_change: bool,
+    /// The log.
+    pub log: LogOptions,
     /// The audit trail.
     pub audit: AuditOptions,
     /// The key of keyed masks; without one, rules that use them are broken.
     pub pseudonym_key: Option<PseudonymKey>,
+    /// How server connections are shared.
+    pub pool: PoolOptions,
     /// What is worth a look, already drawn; may be empty.
     pub warnings: String,
     /// How many they are.

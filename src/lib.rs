@@ -28,22 +28,26 @@
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
 //! | [`session`] | one client: greeting, login, the queue of expected replies | parse SQL |
+//! | [`metrics`] | what is counted | hold what a client chose |
+//! | [`admin`] | health and figures over HTTP | know sessions |
+//! | [`service`] | the process: start, reload, stop | decide about a statement |
 //! | [`demo`] | a private PostgreSQL with the sample database | touch any other server |
 //! | [`cli`] | a file a command | hold logic a test cannot reach without a process |
 //!
 //! A room may use only what stands below it:
 //!
 //! ```text
-//! main → cli → demo, session
-//! session → plan, guard, audit, upstream, wire
+//! main → cli → demo, service → admin, session
+//! session → plan, guard, audit, upstream, wire, metrics
 //! plan → sql → policy → mask, catalog, rules → text
-//! upstream → wire          guard → policy, wire          audit → nothing
+//! upstream → wire          guard → policy, wire          audit, metrics → nothing          admin → metrics
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
 //! ([`sql::Plan`] or [`sql::Refusal`]) → `audit` (accepted) → `upstream` (bytes) → `guard` (row description,
 //! errors) → `wire`.
 
+pub mod admin;
 pub mod audit;
 pub mod catalog;
 pub mod cli;
@@ -52,8 +56,11 @@ pub mod demo;
 pub mod grammar;
 pub mod guard;
 pub mod mask;
+pub mod metrics;
 pub mod policy;
+pub mod pool;
 pub mod rules;
+pub mod service;
 pub mod session;
 pub mod sql;
 pub mod text;

@@ -59,6 +59,18 @@ pub enum Record {
         /// SHA-256 of it, hex.
         torn_hash: String,
     },
+    /// Other rules are in force from here on.
+    Reload {
+        /// The version before.
+        before: String,
+        /// The version from now on.
+        rules: String,
+    },
+    /// Rules that were to come into force are broken; those before stay.
+    ReloadRefused {
+        /// The version that stays.
+        rules: String,
+    },
     /// The session has ended.
     Logout {
         /// Who.

@@ -6,8 +6,8 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -39,7 +39,7 @@ pub enum Durability {
 }
 
 /// `audit:` of scrim.yaml.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditOptions {
     /// The file; records are appended.
     pub file: PathBuf,
@@ -65,12 +65,15 @@ pub enum NotAccepted {
 pub struct Audit {
     queue: mpsc::Sender<Entry>,
     is_well: Arc<AtomicBool>,
+    lag_us: Arc<AtomicU64>,
     durability: Durability,
 }
 
 #[derive(Debug)]
 struct Entry {
     what: What,
+    /// When it was put into the queue.
+    at: Instant,
     /// Told when it is on disk, or cannot be.
     done: Option<oneshot::Sender<bool>>,
 }
@@ -110,9 +113,26 @@ impl Audit {
     ) -> io::Result<Audit> {
         let (queue, entries) = mpsc::channel(QUEUE_RECORDS_MAX);
         let is_well = Arc::new(AtomicBool::new(true));
-        let writer = Writer { sink, link, key, is_well: is_well.clone(), durability, retry };
+        let lag_us = Arc::new(AtomicU64::new(0));
+        let (well, lag) = (is_well.clone(), lag_us.clone());
+        let writer = Writer { sink, link, key, is_well: well, lag_us: lag, durability, retry };
         std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries))?;
-        Ok(Audit { queue, is_well, durability })
+        Ok(Audit { queue, is_well, lag_us, durability })
+    }
+
+    /// True while records can be written.
+    pub fn is_well(&self) -> bool {
+        self.is_well.load(Ordering::Acquire) && !self.queue.is_closed()
+    }
+
+    /// Records that wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
+    /// How long the oldest record of the batch that was written last had waited for it.
+    pub fn lag(&self) -> Duration {
+        Duration::from_micros(self.lag_us.load(Ordering::Relaxed))
     }
 
     /// Accepts a record: returns once it is queued (or, with [`Durability::Synced`], on disk).
@@ -130,7 +150,7 @@ impl Audit {
                 (Some(done), Some(on_disk))
             }
         };
-        let entry = Entry { what: What::Record(Box::new(record)), done };
+        let entry = Entry { what: What::Record(Box::new(record)), at: Instant::now(), done };
         self.queue.try_send(entry).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotAccepted::Full,
             mpsc::error::TrySendError::Closed(_) => NotAccepted::Failed,
@@ -148,7 +168,8 @@ impl Audit {
     /// is another's to open. Returns too when the file cannot be written.
     pub async fn close(&self) {
         let (done, on_disk) = oneshot::channel();
-        if self.queue.send(Entry { what: What::End, done: Some(done) }).await.is_ok() {
+        let end = Entry { what: What::End, at: Instant::now(), done: Some(done) };
+        if self.queue.send(end).await.is_ok() {
             // Either answer means that the writer has come to it.
             let _ = on_disk.await;
         }
@@ -160,6 +181,7 @@ struct Writer<S> {
     link: Link,
     key: hmac::Key,
     is_well: Arc<AtomicBool>,
+    lag_us: Arc<AtomicU64>,
     durability: Durability,
     retry: Duration,
 }
@@ -186,7 +208,8 @@ impl<S: Sink> Writer<S> {
         let mut bytes = Vec::new();
         let mut is_end = false;
         let mut waiting = Vec::new();
-        for Entry { what, done } in batch {
+        let oldest = batch.first().map(|entry| entry.at);
+        for Entry { what, at: _, done } in batch {
             match what {
                 What::Record(mut record) => {
                     self.sign(&mut record);
@@ -203,6 +226,8 @@ impl<S: Sink> Writer<S> {
             tell(std::mem::take(&mut waiting), false);
             std::thread::sleep(self.retry);
         }
+        let lag = oldest.map(|oldest| oldest.elapsed().as_micros()).unwrap_or_default();
+        self.lag_us.store(u64::try_from(lag).unwrap_or(u64::MAX), Ordering::Relaxed);
         if !self.is_well.swap(true, Ordering::AcqRel) {
             tracing::info!("the audit file can be written again");
         }

@@ -3,22 +3,39 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
-use super::{ClientTls, Config, PseudonymKey, read_text};
+use super::pool::pool;
+use super::{ClientTls, Config, LogOptions, PseudonymKey, read_text};
 use crate::audit::{AuditOptions, Durability};
+use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls;
 
-const KEYS: [&str; 8] = ["listen", "database", "rules", "tls", "pool", "admin", "audit", "secrets"];
+const KEYS: [&str; 11] = [
+    "listen",
+    "database",
+    "rules",
+    "tls",
+    "pool",
+    "admin",
+    "audit",
+    "secrets",
+    "log",
+    "reload",
+    "drain_seconds",
+];
 
-/// Server connections that PostgreSQL could have at all (`MAX_BACKENDS`).
-const POOL_SIZE_MAX: u64 = 262_143;
+/// Longer than a day nobody waits for a process to end.
+const DRAIN_SECONDS_MAX: u64 = 24 * 3600;
+/// A report has the time to end, and systemd's own patience (90 seconds) is not over.
+const DRAIN_SECONDS: u64 = 30;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -43,7 +60,12 @@ pub(super) struct Draft<'a> {
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
     audit: AuditOptions,
+    admin: Option<(SocketAddr, Span)>,
+    drain_seconds: u64,
+    reload_on_change: bool,
+    log: LogOptions,
     pseudonym_key: Option<PseudonymKey>,
+    pool: PoolOptions,
 }
 
 impl<'a> Draft<'a> {
@@ -65,11 +87,18 @@ impl<'a> Draft<'a> {
                     }
                 }
                 "tls" => draft.tls(reader, value),
-                "pool" => pool(reader, value),
+                "pool" => draft.pool = pool(reader, value),
                 "admin" => {
-                    address(reader, value);
-                    let message = "the admin address is not served in this version";
-                    reader.complain(Diagnostic::warning(message, entry.key_span));
+                    draft.admin = address(reader, value).map(|address| (address, value.span));
+                }
+                "log" => draft.log = LogOptions::read(reader, value),
+                "reload" => {
+                    let words = [("on_change", true), ("on_signal", false)];
+                    draft.reload_on_change = reader.word(value, &words).unwrap_or_default();
+                }
+                "drain_seconds" => {
+                    draft.drain_seconds =
+                        reader.number(value, 0, DRAIN_SECONDS_MAX).unwrap_or_default();
                 }
                 "audit" => draft.audit(reader, value),
                 "secrets" => draft.secrets(reader, value),
@@ -99,7 +128,12 @@ impl<'a> Draft<'a> {
                 durability: Durability::Queued,
                 key_file: None,
             },
+            admin: None,
+            drain_seconds: DRAIN_SECONDS,
+            reload_on_change: true,
+            log: LogOptions::default(),
             pseudonym_key: None,
+            pool: PoolOptions::default(),
         }
     }
 
@@ -116,6 +150,14 @@ impl<'a> Draft<'a> {
                         who listens";
             reader.complain(Diagnostic::warning(message, span).help(help));
         }
+        if let Some((admin, span)) = self.admin
+            && admin == self.listen.0
+            && admin.port() != 0
+        {
+            let message = "`admin` and `listen` are the same address";
+            let help = "6433 is the usual port of `admin`";
+            reader.complain(Diagnostic::error(message, span).help(help));
+        }
         let database = self.name.unwrap_or_else(|| self.user.clone());
         Config {
             listen: self.listen.0,
@@ -130,8 +172,13 @@ impl<'a> Draft<'a> {
             database,
             rules: self.rules,
             tls,
+            admin: self.admin.map(|(address, _)| address),
+            drain: Duration::from_secs(self.drain_seconds),
+            reload_on_change: self.reload_on_change,
+            log: self.log,
             audit: self.audit,
             pseudonym_key: self.pseudonym_key,
+            pool: self.pool,
             warnings: String::new(),
             warnings_count: 0,
         }
@@ -361,20 +408,4 @@ fn address(reader: &mut Reader<'_>, node: &Node) -> Option<SocketAddr> {
         );
     }
     address
-}
-
-fn pool(reader: &mut Reader<'_>, node: &Node) {
-    for entry in reader.mapping(node) {
-        match entry.key.as_str() {
-            "mode" => {
-                let mode = reader.word(&entry.value, &[("transaction", false), ("session", true)]);
-                if mode == Some(false) {
-                    let message = "this version gives every session a server connection of its own";
-                    reader.complain(Diagnostic::warning(message, entry.key_span));
-                }
-            }
-            "size" => drop(reader.number(&entry.value, 1, POOL_SIZE_MAX)),
-            _ => reader.unknown_key(entry, &["mode", "size"]),
-        }
-    }
 }

@@ -56,7 +56,12 @@ pub struct Desk {
 impl Desk {
     /// Starts the server, loads the sample and writes the configuration, by which Scrim listens on `listen`.
     pub fn open(listen: &str) -> Result<Desk, PostgresError> {
-        let server = PrivatePostgres::start(&PostgresOptions::default())?;
+        Desk::open_with(listen, &PostgresOptions::default())
+    }
+
+    /// The same on a server with further settings.
+    pub fn open_with(listen: &str, options: &PostgresOptions) -> Result<Desk, PostgresError> {
+        let server = PrivatePostgres::start(options)?;
         load_desk(&server)?;
         let folder = server.make_folder("scrim")?;
         server.make_folder("scrim/masking-rules")?;

@@ -565,6 +565,16 @@ SELECT date_trunc('month', paid_on::timestamp) AS month, count(*) AS payments, s
     max(card_number) AS card_number
 FROM public.payments GROUP BY 1;
 
+-- Statistics of several columns, which hold combinations of their values.
+CREATE STATISTICS public.tier_and_region (ndistinct, dependencies, mcv) ON tier, region FROM public.customers;
+CREATE STATISTICS public.number_and_region (ndistinct, mcv) ON rrn, region FROM public.customers;
+CREATE STATISTICS public.lower_email ON lower(email), region FROM public.customers;
+
+CREATE VIEW public.asking AS
+SELECT current_user AS who, session_user AS again;
+CREATE VIEW public.asking_again AS
+SELECT who FROM public.asking;
+
 CREATE MATERIALIZED VIEW public.customer_emails AS
 SELECT id, email FROM public.customers;
 

@@ -56,6 +56,11 @@ pub fn is_allowed_in_information_schema(name: &str) -> bool {
     INFORMATION_SCHEMA.contains(&name)
 }
 
+/// True for settings that name the login, or whom it acts as.
+pub fn names_login(setting: &str) -> bool {
+    setting.eq_ignore_ascii_case("role") || setting.eq_ignore_ascii_case("session_authorization")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! not compile (structs are taken apart without `..`).
 //! This room knows no roles, no rules and no sqlparser.
 
+mod children;
 mod constant;
 pub mod functions;
 mod identifier;
@@ -14,6 +15,7 @@ mod prove;
 mod same_tree;
 mod shape;
 
+pub use children::children;
 pub use constant::constant_text;
 pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};

@@ -5,7 +5,7 @@
 //! in `invalid input syntax for type integer: "k***"` is a mask. DETAIL is where it quotes what no expression
 //! of the client's has seen: the failing row, the key that exists already, the parameters of the statement.
 
-use crate::policy::{KEPT_MARK, UNSEEN_MARK};
+use crate::policy::{KEPT_MARK, MISSING_MARK, UNSEEN_MARK};
 use crate::wire::reader;
 
 /// Classes of SQLSTATE whose DETAIL speaks of the statement, the session, the schema or the server, not of data.
@@ -68,9 +68,13 @@ pub fn clean_error_fields(body: &[u8]) -> Option<Vec<u8>> {
         };
         if is_kept {
             clean.push(kind);
-            // Names that nobody finds are told as the client wrote them, without the schema they were pinned to.
-            let is_unpinned = kind == b'M' && code == "42883";
-            let text = if is_unpinned { text.replace("pg_catalog.", "") } else { text.to_owned() };
+            // Names that nobody finds are told as the client wrote them, without the schema they were pinned to or
+            // the mark by which they were not found.
+            let text = match (kind, code) {
+                (b'M', "42883") => text.replace("pg_catalog.", ""),
+                (b'M', "42P01" | "42704" | "3F000") => text.replace(MISSING_MARK, ""),
+                _ => text.to_owned(),
+            };
             clean.extend_from_slice(text.as_bytes());
             clean.push(0);
         }

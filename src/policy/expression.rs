@@ -136,8 +136,9 @@ impl Terms for RowTerms<'_> {
             Some("pg_catalog") | None if name == "current_setting" => {
                 let is_pinned = schema.is_some() || !snapshot.user_functions.contains_key(name);
                 is_pinned
-                    && grammar::constant_text(call.args.first())
-                        .is_some_and(|setting| !mask::is_key_setting(&setting))
+                    && grammar::constant_text(call.args.first()).is_some_and(|setting| {
+                        !mask::is_key_setting(&setting) && !functions::names_login(&setting)
+                    })
             }
             Some("pg_catalog") => functions::is_allowed(name),
             None => functions::is_allowed(name) && !snapshot.user_functions.contains_key(name),

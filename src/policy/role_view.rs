@@ -74,6 +74,15 @@ impl RoleView {
         access
     }
 
+    /// Compiles what another view has been asked for, so that who goes on with this one does not wait.
+    pub fn compile_as_used(&self, used: &RoleView) {
+        let asked: Vec<RelationOid> =
+            used.compiled.read().map(|all| all.keys().copied().collect()).unwrap_or_default();
+        for oid in asked {
+            self.access(oid);
+        }
+    }
+
     /// True when a result column may come straight from this column: the guard's question.
     /// `table` and `column` are those of a row description; unknown ones are not allowed.
     pub fn may_flow_raw(&self, table: RelationOid, column: i16) -> bool {

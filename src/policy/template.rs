@@ -12,6 +12,9 @@ pub const KEPT_MARK: &str = "scrim$kept:";
 /// The same where an INSERT meets a row that the role does not see.
 pub const UNSEEN_MARK: &str = "scrim$unseen:";
 
+/// Before the name in an error about what does not exist, where it was looked up in Scrim's own SQL.
+pub const MISSING_MARK: &str = "scrim$missing_";
+
 /// A compiled template. Its SQL has been verified: it reads this one relation and calls only what it may.
 #[derive(Debug, Clone)]
 pub struct Template {

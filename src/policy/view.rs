@@ -38,6 +38,8 @@ pub struct ViewBody {
     pub sql: String,
     /// What it reads.
     pub reads: Vec<Read>,
+    /// It says who asks, and is another for each user.
+    pub by_user: bool,
 }
 
 /// Why a view cannot be read through its definition.
@@ -50,7 +52,7 @@ pub enum Unreadable {
 }
 
 impl View {
-    /// The planned definition; `plan` makes it when first asked for.
+    /// The planned definition; `plan` makes it when first asked for, and each time if it is another for each user.
     pub fn body(
         &self,
         plan: impl FnOnce() -> Result<ViewBody, Unreadable>,
@@ -61,7 +63,9 @@ impl View {
         // Not `get_or_init`: planning one view may plan others, and two sessions that plan the same one at once
         // get the same.
         let body = plan().map(Arc::new);
-        self.body.set(body.clone()).ok();
+        if !body.as_ref().is_ok_and(|body| body.by_user) {
+            self.body.set(body.clone()).ok();
+        }
         body
     }
 

@@ -1,4 +1,5 @@
-//! What every session at work has: two sockets, a journal, a place in the registry, and an end.
+//! What every session at work has: a client, now and then a server connection, a journal, a place in the registry,
+//! and an end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +8,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::closing::{self, Farewell};
+use super::footprint::Footprint;
+use super::in_force::Standing;
 use super::journal::Journal;
-use super::link::{Link, Moved};
+use super::link::{Link, Moved, Server};
 use super::pipeline::Out;
 use super::registry::Presence;
-use crate::upstream::{self, Endpoint};
-use crate::wire::writer;
+use crate::metrics::Seat;
+use crate::upstream;
 
 /// How long what a client has asked for before its goodbye may take.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(5);
-/// How long the server may take to hear our goodbye.
-const SERVER_GOODBYE: Duration = Duration::from_secs(1);
 
 /// How far the proxy's own end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,17 @@ impl Ending {
     }
 }
 
+/// What is going on at the server connection when a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// A statement runs.
+    Busy,
+    /// Nothing runs, but the client has not said Sync.
+    OpenUnit,
+    /// Nothing; a transaction may be open.
+    Nothing,
+}
+
 /// A session at work.
 pub struct Attached {
     /// Both sockets.
@@ -64,10 +76,12 @@ pub struct Attached {
     pub out: Out,
     /// The audit.
     pub journal: Journal,
+    /// By which rules it goes.
+    pub standing: Standing,
+    /// Its place among the sessions that are counted.
+    pub seat: Seat,
     presence: Presence,
     session: u64,
-    endpoint: Arc<Endpoint>,
-    backend_key: (i32, Vec<u8>),
     stage: watch::Receiver<Stage>,
 }
 
@@ -78,13 +92,36 @@ impl Attached {
         link: Link,
         out: Out,
         journal: Journal,
+        standing: Standing,
+        seat: Seat,
         presence: Presence,
         session: u64,
-        endpoint: Arc<Endpoint>,
-        backend_key: (i32, Vec<u8>),
         stage: watch::Receiver<Stage>,
     ) -> Attached {
-        Attached { link, out, journal, presence, session, endpoint, backend_key, stage }
+        Attached { link, out, journal, standing, seat, presence, session, stage }
+    }
+
+    /// A server connection comes.
+    pub fn attach(&mut self, server: Server) {
+        self.link.attach(server);
+    }
+
+    /// From now on a cancel of the client reaches the server connection. One that comes earlier has come before the
+    /// statement that it is meant for.
+    pub async fn may_be_cancelled(&mut self) {
+        if let Some(target) = self.link.target() {
+            self.presence.has(target).await;
+        }
+    }
+
+    /// It goes back, when no cancel is on its way to it any more.
+    pub async fn give_back(&mut self, left: Footprint) {
+        let is_certain = self.presence.has_none().await;
+        if let Some(server) = self.link.detach()
+            && is_certain
+        {
+            server.give_back(left, self.session);
+        }
     }
 
     /// The session's number.
@@ -99,8 +136,11 @@ impl Attached {
         }
     }
 
-    /// The end that the proxy's own brings.
-    pub fn must_end(&self, is_idle: bool) -> Option<Ending> {
+    /// The end that the proxy's own brings, or newer rules.
+    pub fn must_end(&mut self, is_idle: bool) -> Option<Ending> {
+        if let Some(farewell) = self.standing.must_end() {
+            return Some(Ending::Away(farewell));
+        }
         match *self.stage.borrow() {
             Stage::Open => None,
             Stage::Draining if !is_idle => None,
@@ -108,7 +148,31 @@ impl Attached {
         }
     }
 
-    /// Moves bytes. `None`: the time is up, or the proxy's stage has changed.
+    /// Waits for something outside the session, unless the proxy ends meanwhile.
+    pub async fn or_stage<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Ending> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            tokio::select! {
+                done = &mut future => return Ok(done),
+                changed = self.stage.changed() => {
+                    if changed.is_err() {
+                        // The proxy is gone, which only happens to tests that drop it.
+                        return Ok(future.await);
+                    }
+                    if *self.stage.borrow() != Stage::Open {
+                        return Err(Ending::Away(Farewell::shutdown()));
+                    }
+                }
+                () = self.standing.changed() => {
+                    if let Some(farewell) = self.standing.must_end() {
+                        return Err(Ending::Away(farewell));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves bytes. `None`: the time is up, or the proxy's stage or the rules have changed.
     pub async fn exchange(
         &mut self,
         client: bool,
@@ -130,36 +194,36 @@ impl Attached {
                 }
                 None
             }
+            () = self.standing.changed() => None,
             () = time_is_up => None,
         }
     }
 
-    /// Ends the session: what still runs is cancelled, the client hears why if a message can be put in, the server
-    /// hears goodbye.
-    pub async fn end(self, ending: Ending, is_busy: bool, may_speak: bool) {
-        let Attached { mut link, mut out, mut journal, presence, endpoint, backend_key, .. } = self;
+    /// Ends the session: what still runs is cancelled, the client hears why if a message can be put in, and the
+    /// server connection goes back to the pool if it can be cleaned.
+    pub async fn end(self, ending: Ending, remains: Remains, may_speak: bool) {
+        let Attached { mut link, mut out, mut journal, presence, .. } = self;
         // From here on no cancel of the client reaches the server connection.
+        let is_certain = presence.has_none().await;
         drop(presence);
-        tracing::debug!(session = self.session, ?ending, is_busy, "a session ends");
+        tracing::debug!(session = self.session, ?ending, ?remains, "a session ends");
         journal.tell(&mut out.events).await;
         let is_served = matches!(ending, Ending::ClientGone | Ending::Terminated | Ending::Away(_));
-        if is_busy && is_served {
-            // It may have ended meanwhile, or the database may be gone: then there is nothing to cancel.
-            let _ = upstream::cancel(&endpoint, &backend_key).await;
-        }
-        if is_served && !is_busy {
-            out.to_server.clear();
-            writer::terminate(&mut out.to_server);
-            let last_words = std::mem::take(&mut out.to_client);
-            let saying = async {
-                while !out.to_server.is_empty() {
-                    if link.exchange(&mut out, false, false).await != Moved::Bytes {
-                        break;
-                    }
+        let is_written = out.to_server.is_empty() && link.has_nothing_from_server();
+        if let Some(mut server) = link.detach()
+            && is_served
+        {
+            if remains == Remains::Busy {
+                let endpoint = Arc::clone(server.place().endpoint());
+                let key = server.connection().map(|connection| connection.backend_key.clone());
+                if let Some(key) = key {
+                    // It may have ended meanwhile, or the database may be gone: then there is nothing to cancel.
+                    let _ = upstream::cancel(&endpoint, &key).await;
                 }
-            };
-            let _ = tokio::time::timeout(SERVER_GOODBYE, saying).await;
-            out.to_client = last_words;
+            } else if remains == Remains::Nothing && is_written && is_certain {
+                // Nobody has to wait for it.
+                tokio::spawn(server.clean_and_give_back());
+            }
         }
         if may_speak {
             match &ending {

@@ -48,6 +48,12 @@ impl Farewell {
         Farewell::new("57P01", "terminating connection due to administrator command")
     }
 
+    /// For who comes while Scrim is ending.
+    pub fn elsewhere() -> Farewell {
+        Farewell::new("57P03", "scrim: this Scrim is shutting down")
+            .hint("connect again: to another one, or to this one when it is back")
+    }
+
     /// The message for the client.
     pub fn frame(&self) -> Bytes {
         let mut said = BytesMut::new();

@@ -1,4 +1,4 @@
-//! What a session tells the audit: a record before each statement, one after it.
+//! What a session tells the audit, and counts: a record before each statement, one after it.
 //!
 //! Numbers its statements and remembers when each began. Texts come in as shapes, never with literals.
 
@@ -12,11 +12,13 @@ use super::statements::StatementFacts;
 use crate::audit::{
     Audit, NotAccepted, Outcome, ReadBy, Record, SessionFacts, StatementRecord, Verdict,
 };
+use crate::metrics::Metrics;
 use crate::sql::{Reading, Reason, Refusal};
 
 /// A session's side of the audit trail.
 pub struct Journal {
     audit: Audit,
+    metrics: Arc<Metrics>,
     facts: Arc<SessionFacts>,
     statements: u64,
     began: HashMap<u64, Instant>,
@@ -24,14 +26,22 @@ pub struct Journal {
 
 impl Journal {
     /// For a session that begins.
-    pub fn new(audit: Audit, facts: Arc<SessionFacts>) -> Journal {
-        Journal { audit, facts, statements: 0, began: HashMap::new() }
+    pub fn new(audit: Audit, metrics: Arc<Metrics>, facts: Arc<SessionFacts>) -> Journal {
+        Journal { audit, metrics, facts, statements: 0, began: HashMap::new() }
+    }
+
+    /// From now on by rules of this version.
+    pub fn follow(&mut self, rules: &str) {
+        let facts = SessionFacts::clone(&self.facts);
+        self.facts = Arc::new(SessionFacts { rules: rules.to_owned(), ..facts });
     }
 
     /// The login was good.
     pub async fn login(&self) -> Result<(), NotAccepted> {
         let facts = Arc::clone(&self.facts);
-        self.audit.accept(Record::Login { facts, refused: None }).await
+        self.audit.accept(Record::Login { facts, refused: None }).await?;
+        self.metrics.logins.inc();
+        Ok(())
     }
 
     /// A statement is about to be sent: gives its number, or it must not be.
@@ -51,11 +61,18 @@ impl Journal {
         let number = record.statement;
         self.audit.accept(Record::Statement(Box::new(record))).await?;
         self.began.insert(number, Instant::now());
+        let sent =
+            if statement.rewritten { &self.metrics.rewritten } else { &self.metrics.forwarded };
+        sent.inc();
+        let masked = statement.relations.iter().map(|read| read.masked.len());
+        let masked = masked.fold(0_usize, usize::saturating_add);
+        self.metrics.masked_columns.inc_by(u64::try_from(masked).unwrap_or(u64::MAX));
         Ok(number)
     }
 
     /// A statement has been refused. It is not sent, whether the record is accepted or not.
     pub async fn refuse(&mut self, shape: String, values: &Values, refusal: &Refusal) {
+        self.metrics.refusal(refusal.reason.word());
         let record = StatementRecord {
             reason: Some(refusal.reason.word()),
             rule: refusal.rule.as_ref().map(ToString::to_string),
@@ -91,13 +108,20 @@ impl Journal {
             let record = match event {
                 Event::Completed { statement, rows, bytes, error } => {
                     let began = self.began.remove(&statement);
-                    let took = began.map(|began| began.elapsed().as_micros()).unwrap_or_default();
-                    let duration_us = u64::try_from(took).unwrap_or(u64::MAX);
+                    let took = began.map(|began| began.elapsed()).unwrap_or_default();
+                    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                    self.metrics.upstream.observe(took);
+                    self.metrics.rows.inc_by(rows);
+                    self.metrics.row_bytes.inc_by(bytes);
+                    if error.is_some() {
+                        self.metrics.failed.inc();
+                    }
                     let session = self.facts.session;
                     let outcome = Outcome { session, statement, rows, bytes, duration_us, error };
                     Record::Completed(outcome)
                 }
                 Event::Breach { statement, breach } => {
+                    self.metrics.alarms.inc();
                     tracing::error!(
                         session = self.facts.session,
                         statement,

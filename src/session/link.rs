@@ -6,29 +6,40 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use super::footprint::Footprint;
 use super::pipeline::Out;
+use super::registry::Target;
 use super::stream::ClientStream;
-use crate::upstream::ServerStream;
+use crate::pool::Lent;
 
 /// While this much waits for one side, the other is not read.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024;
 /// Room made before a read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Both sockets.
+/// A server connection of the pool.
+pub type Server = Lent<Footprint>;
+
+/// Both sockets; that to the server may be missing.
 pub struct Link {
-    client: End<ClientStream>,
-    server: End<ServerStream>,
+    client: ClientStream,
+    from_client: BytesMut,
+    client_flow: Flow,
+    server: Option<Server>,
+    server_flow: Flow,
+    /// What there is while there is no server.
+    nothing: BytesMut,
 }
 
-struct End<S> {
-    stream: S,
-    inbox: BytesMut,
+/// How writing to a socket stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flow {
     is_unflushed: bool,
     is_broken: bool,
 }
@@ -45,29 +56,59 @@ pub enum Moved {
 }
 
 impl Link {
-    /// The buffers hold what has been read beyond the logins.
-    pub fn new(
-        client: ClientStream,
-        from_client: BytesMut,
-        server: ServerStream,
-        from_server: BytesMut,
-    ) -> Link {
-        Link { client: End::new(client, from_client), server: End::new(server, from_server) }
+    /// The buffer holds what has been read beyond the login.
+    pub fn new(client: ClientStream, from_client: BytesMut) -> Link {
+        Link {
+            client,
+            from_client,
+            client_flow: Flow::default(),
+            server: None,
+            server_flow: Flow::default(),
+            nothing: BytesMut::new(),
+        }
+    }
+
+    /// A server connection comes.
+    pub fn attach(&mut self, server: Server) {
+        self.server = Some(server);
+        self.server_flow = Flow::default();
+    }
+
+    /// It goes.
+    pub fn detach(&mut self) -> Option<Server> {
+        self.server.take()
+    }
+
+    /// Where a cancel goes.
+    pub fn target(&mut self) -> Option<Target> {
+        let server = self.server.as_mut()?;
+        let endpoint = Arc::clone(server.place().endpoint());
+        server.connection().map(|connection| (endpoint, connection.backend_key.clone()))
+    }
+
+    /// True when all that was written has left, so that the server connection may go.
+    pub fn has_nothing_from_server(&mut self) -> bool {
+        !self.server_flow.is_unflushed
+            && !self.server_flow.is_broken
+            && self.server_inbox().is_empty()
     }
 
     /// Bytes of the client, not yet cut.
     pub fn client_inbox(&mut self) -> &mut BytesMut {
-        &mut self.client.inbox
+        &mut self.from_client
     }
 
     /// Bytes of the server, not yet cut.
     pub fn server_inbox(&mut self) -> &mut BytesMut {
-        &mut self.server.inbox
+        match self.server.as_mut().and_then(Lent::connection) {
+            Some(connection) => &mut connection.buffer,
+            None => &mut self.nothing,
+        }
     }
 
     /// The client's socket, when all else is over.
     pub fn into_client(self) -> ClientStream {
-        self.client.stream
+        self.client
     }
 
     /// Writes what waits, reads what may be read; returns when anything has moved. Cancel-safe.
@@ -83,28 +124,31 @@ impl Link {
         server: bool,
     ) -> Poll<Moved> {
         let mut has_moved = false;
-        match self.client.poll_write(context, &mut out.to_client) {
+        match self.client_flow.poll_write(context, &mut self.client, &mut out.to_client) {
             Ok(moved) => has_moved |= moved,
             Err(_) => return Poll::Ready(Moved::ClientGone),
         }
-        match self.server.poll_write(context, &mut out.to_server) {
-            Ok(moved) => has_moved |= moved,
-            // What it has said before is still to be read.
-            Err(_) => {
-                self.server.is_broken = true;
-                out.to_server.clear();
+        if let Some(connection) = self.server.as_mut().and_then(Lent::connection) {
+            let flow = &mut self.server_flow;
+            match flow.poll_write(context, &mut connection.stream, &mut out.to_server) {
+                Ok(moved) => has_moved |= moved,
+                // What it has said before is still to be read.
+                Err(_) => {
+                    flow.is_broken = true;
+                    out.to_server.clear();
+                }
             }
-        }
-        if server {
-            match self.server.poll_read(context) {
-                Poll::Ready(Ok(1..)) => has_moved = true,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ServerGone),
-                Poll::Pending if self.server.is_broken => return Poll::Ready(Moved::ServerGone),
-                Poll::Pending => {}
+            if server {
+                match poll_read(context, &mut connection.stream, &mut connection.buffer) {
+                    Poll::Ready(Ok(1..)) => has_moved = true,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ServerGone),
+                    Poll::Pending if flow.is_broken => return Poll::Ready(Moved::ServerGone),
+                    Poll::Pending => {}
+                }
             }
         }
         if client {
-            match self.client.poll_read(context) {
+            match poll_read(context, &mut self.client, &mut self.from_client) {
                 Poll::Ready(Ok(1..)) => has_moved = true,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ClientGone),
                 Poll::Pending => {}
@@ -114,25 +158,30 @@ impl Link {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
-    fn new(stream: S, inbox: BytesMut) -> End<S> {
-        End { stream, inbox, is_unflushed: false, is_broken: false }
+fn poll_read(
+    context: &mut Context<'_>,
+    stream: &mut (impl AsyncRead + Unpin),
+    inbox: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    inbox.reserve(READ_BYTES);
+    let read = pin!(stream.read_buf(inbox)).poll(context);
+    if read.is_pending() && inbox.is_empty() {
+        *inbox = BytesMut::new();
     }
+    read
+}
 
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.inbox.reserve(READ_BYTES);
-        let read = pin!(self.stream.read_buf(&mut self.inbox)).poll(context);
-        if read.is_pending() && self.inbox.is_empty() {
-            self.inbox = BytesMut::new();
-        }
-        read
-    }
-
+impl Flow {
     /// True when something has been written.
-    fn poll_write(&mut self, context: &mut Context<'_>, out: &mut BytesMut) -> io::Result<bool> {
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut (impl AsyncWrite + Unpin),
+        out: &mut BytesMut,
+    ) -> io::Result<bool> {
         let mut has_written = false;
         while !out.is_empty() && !self.is_broken {
-            match Pin::new(&mut self.stream).poll_write(context, out) {
+            match Pin::new(&mut *stream).poll_write(context, out) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => {
                     out.advance(count);
@@ -147,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             *out = BytesMut::new();
         }
         if self.is_unflushed
-            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(context)
+            && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context)
         {
             flushed?;
             self.is_unflushed = false;

@@ -28,7 +28,10 @@ mod budgets;
 mod catalogs;
 mod closing;
 mod doorkeeper;
+mod entrance;
+mod footprint;
 mod greeting;
+mod in_force;
 mod journal;
 mod link;
 mod parameters;
@@ -37,6 +40,7 @@ mod planning;
 mod registry;
 mod serving;
 mod settings;
+mod showing;
 mod statements;
 mod stream;
 mod untouched;
@@ -53,28 +57,34 @@ use tokio::task::JoinSet;
 
 use crate::audit::{Audit, Record, SessionFacts};
 use crate::config::{ClientTls, PseudonymKey};
+use crate::metrics::Metrics;
+use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet, User};
 use crate::upstream::Endpoint;
 use crate::wire::sasl::ProcessSecret;
-use attached::{Attached, Stage};
+use attached::Attached;
+pub use attached::Stage;
 use authenticating::{NotIn, authenticate};
 use budgets::Budgets;
 use catalogs::Catalogs;
+pub use catalogs::{Lease, Seen};
 use closing::Farewell;
 use doorkeeper::Doorkeeper;
+use entrance::Greetings;
+use footprint::Footprint;
 use greeting::{Greeted, Greeting, greet};
+use in_force::{InForce, Standing};
 use journal::Journal;
 use link::Link;
 use pipeline::Out;
 use registry::Registry;
 use serving::Serving;
 use untouched::Untouched;
+use welcoming::Kind;
 
 /// From the first byte to the end of authentication.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(15);
-/// How long sessions may take to become idle when the proxy ends.
-const DRAIN: Duration = Duration::from_secs(4);
-/// How long they may take to say goodbye after that.
+/// How long sessions may take to say goodbye when they are told to end.
 const END: Duration = Duration::from_secs(4);
 /// Pause after an accept that failed for want of something (file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -91,19 +101,25 @@ pub struct ProxyOptions {
     pub audit: Audit,
     /// The key of keyed masks, for the server connections of masked sessions.
     pub pseudonym_key: Option<PseudonymKey>,
+    /// How server connections are shared.
+    pub pool: PoolOptions,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Shared by all sessions.
 pub struct Proxy {
     endpoint: Arc<Endpoint>,
-    tls: ClientTls,
-    rules: Arc<RuleSet>,
+    in_force: watch::Sender<Arc<InForce>>,
     audit: Audit,
     pseudonym_key: Option<PseudonymKey>,
+    metrics: Arc<Metrics>,
     secret: ProcessSecret,
     registry: Arc<Registry>,
     doorkeeper: Arc<Doorkeeper>,
     catalogs: Catalogs,
+    pools: Pools<Footprint>,
+    greetings: Greetings,
     lookups: Budgets,
     sessions: AtomicU64,
 }
@@ -111,19 +127,58 @@ pub struct Proxy {
 impl Proxy {
     /// `None` when the system gives no random numbers.
     pub fn new(options: ProxyOptions) -> Option<Arc<Proxy>> {
+        let ProxyOptions { endpoint, tls, rules, audit, pseudonym_key, metrics, pool } = options;
+        let in_force = Arc::new(InForce { rules, tls, number: 0 });
         Some(Arc::new(Proxy {
-            endpoint: Arc::new(options.endpoint),
-            tls: options.tls,
-            catalogs: Catalogs::new(Arc::clone(&options.rules)),
-            rules: options.rules,
-            audit: options.audit,
-            pseudonym_key: options.pseudonym_key,
+            endpoint: Arc::new(endpoint),
+            in_force: watch::Sender::new(in_force),
+            catalogs: Catalogs::new(Arc::clone(&metrics)),
+            audit,
+            pseudonym_key,
+            metrics,
             secret: ProcessSecret::random()?,
             registry: Arc::default(),
             doorkeeper: Arc::default(),
+            pools: Pools::new(pool),
+            greetings: Greetings::default(),
             lookups: Budgets::default(),
             sessions: AtomicU64::new(0),
         }))
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.in_force.borrow().rules)
+    }
+
+    /// Puts rules into force, at once and for all sessions, and what clients see of TLS for new ones. The views that
+    /// sessions use are compiled before, beside the work that goes on.
+    pub async fn put_in_force(&self, rules: Arc<RuleSet>, tls: ClientTls) {
+        let current = Arc::clone(&self.in_force.borrow());
+        if current.rules.version == rules.version {
+            // Nobody has to follow.
+            let (rules, number) = (Arc::clone(&current.rules), current.number);
+            self.in_force.send_replace(Arc::new(InForce { rules, tls, number }));
+            return;
+        }
+        let next = InForce { rules, tls, number: current.number.wrapping_add(1) };
+        let next = Arc::new(next);
+        self.catalogs.prepare(&next).await;
+        let (before, rules) = (current.rules.version.clone(), next.rules.version.clone());
+        let accepted = self.audit.accept(Record::Reload { before, rules }).await;
+        if let Err(error) = accepted {
+            // Not for want of a record shall rules that may be tighter wait; statements are refused meanwhile.
+            tracing::error!(%error, "a record is missing in the audit trail");
+        }
+        self.in_force.send_replace(next);
+    }
+
+    /// A standing interest in a database's catalog, as a session has it, by the login of the configuration.
+    pub fn look_after(&self, database: &str) -> Lease {
+        let lease = self.catalogs.enter(database, &self.endpoint);
+        // At once, not when it is time.
+        self.catalogs.nudge();
+        lease
     }
 
     /// How a role logs in at the database.
@@ -139,21 +194,32 @@ impl Proxy {
     }
 }
 
-/// Serves clients until `shutdown`; then idle sessions are ended, and after a few seconds all of them.
-pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-    let (stage, stages) = watch::channel(Stage::Open);
-    let mut sessions = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    let fresh = tokio::spawn({
+/// Serves clients as long as the stage is [`Stage::Open`]. While it is [`Stage::Draining`], new clients are told to go
+/// elsewhere, idle sessions are ended, and the others when they have become idle. Returns when all have, or soon after
+/// [`Stage::Ending`].
+pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::Receiver<Stage>) {
+    let (mut sessions, mut turned_away) = (JoinSet::new(), JoinSet::new());
+    let mut chores = JoinSet::new();
+    chores.spawn({
         let proxy = Arc::clone(&proxy);
         async move { proxy.catalogs.keep_fresh().await }
     });
+    chores.spawn({
+        let proxy = Arc::clone(&proxy);
+        async move { proxy.pools.keep().await }
+    });
+    let for_each = stage.clone();
     loop {
+        let now = *stage.borrow_and_update();
+        if now == Stage::Ending || (now == Stage::Draining && sessions.is_empty()) {
+            break;
+        }
         tokio::select! {
-            () = &mut shutdown => break,
+            changed = stage.changed() => if changed.is_err() { break },
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
-                    sessions.spawn(attend(Arc::clone(&proxy), socket, peer, stages.clone()));
+                    let clients = if now == Stage::Open { &mut sessions } else { &mut turned_away };
+                    clients.spawn(attend(Arc::clone(&proxy), socket, peer, for_each.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -161,21 +227,19 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, shutdown: impl Futu
                 }
             },
             Some(ended) = sessions.join_next() => note_panic(ended),
+            Some(ended) = turned_away.join_next() => note_panic(ended),
         }
     }
     drop(listener);
-    for (next, patience) in [(Stage::Draining, DRAIN), (Stage::Ending, END)] {
-        stage.send_replace(next);
-        let ending = async {
-            while let Some(ended) = sessions.join_next().await {
-                note_panic(ended);
-            }
-        };
-        // Whoever is still there is told again, or cut off.
-        let _ = tokio::time::timeout(patience, ending).await;
-    }
+    let ending = async {
+        while let Some(ended) = sessions.join_next().await {
+            note_panic(ended);
+        }
+    };
+    // Whoever is still there is cut off.
+    let _ = tokio::time::timeout(END, ending).await;
     sessions.shutdown().await;
-    fresh.abort();
+    chores.shutdown().await;
 }
 
 /// A panic ends its session and nothing else. What it says may quote data, so only that it happened is logged.
@@ -198,26 +262,28 @@ async fn attend(
     }
     let session = proxy.sessions.fetch_add(1, Ordering::Relaxed).saturating_add(1);
     let ticket = proxy.doorkeeper.enter(peer.ip());
+    let rules = Arc::clone(&proxy.in_force.borrow());
+    let arriving = arrive(&proxy, &rules, socket, session, peer, stage.clone());
     let arrived = tokio::select! {
-        arrived = tokio::time::timeout(LOGIN_DEADLINE, arrive(&proxy, socket, session, peer)) => {
-            arrived.ok().flatten()
-        }
+        arrived = tokio::time::timeout(LOGIN_DEADLINE, arriving) => arrived.ok().flatten(),
         () = ticket.lost() => None,
-        _ = stage.changed() => None,
+        _ = stage.wait_for(|stage| *stage == Stage::Ending) => None,
     };
     drop(ticket);
     let Some((greeted, user)) = arrived else { return };
-    begin(proxy, greeted, user, session, peer, stage).await;
+    begin(proxy, rules, greeted, user, session, peer, stage).await;
 }
 
 /// Up to the end of authentication. `None`: there is nobody to be served.
 async fn arrive(
     proxy: &Arc<Proxy>,
+    rules: &InForce,
     socket: TcpStream,
     session: u64,
     peer: SocketAddr,
+    stage: watch::Receiver<Stage>,
 ) -> Option<(Greeted, User)> {
-    let mut greeted = match greet(socket, &proxy.tls).await {
+    let mut greeted = match greet(socket, &rules.tls).await {
         Greeting::Session(greeted) => *greeted,
         Greeting::Cancel { process_id, key } => {
             proxy.registry.cancel(process_id, &key).await;
@@ -229,14 +295,18 @@ async fn arrive(
         }
         Greeting::Nobody => return None,
     };
-    match authenticate(&mut greeted, &proxy.rules, &proxy.secret).await {
+    if *stage.borrow() != Stage::Open {
+        send_away(proxy, rules, greeted, Farewell::elsewhere(), session, peer).await;
+        return None;
+    }
+    match authenticate(&mut greeted, &rules.rules, &proxy.secret).await {
         Ok(user) => {
             let user = user.clone();
             Some((greeted, user))
         }
         Err(NotIn::Gone) => None,
         Err(NotIn::Away(farewell)) => {
-            send_away(proxy, greeted, farewell, session, peer).await;
+            send_away(proxy, rules, greeted, farewell, session, peer).await;
             None
         }
     }
@@ -245,49 +315,61 @@ async fn arrive(
 /// A client that is who it says: its role, its database, its session.
 async fn begin(
     proxy: Arc<Proxy>,
+    rules: Arc<InForce>,
     greeted: Greeted,
     user: User,
     session: u64,
     peer: SocketAddr,
     stage: watch::Receiver<Stage>,
 ) {
-    let welcomed = welcoming::welcome(&proxy, &greeted.startup, &user, session, peer).await;
+    let welcomed = welcoming::welcome(&proxy, &rules, &greeted.startup, &user, session, peer).await;
     let welcomed = match welcomed {
         Ok(welcomed) => welcomed,
-        Err(farewell) => return send_away(&proxy, greeted, farewell, session, peer).await,
+        Err(farewell) => return send_away(&proxy, &rules, greeted, farewell, session, peer).await,
     };
-    let journal = Journal::new(proxy.audit.clone(), welcomed.facts);
+    let is_untouched = matches!(welcomed.kind, Kind::Untouched(_));
+    let facts = Arc::clone(&welcomed.facts);
+    let incoming = proxy.in_force.subscribe();
+    let standing = Standing::new(incoming, rules, &user.name, &facts.role, is_untouched);
+    let seat = proxy.metrics.seat(&facts.role);
+    let journal = Journal::new(proxy.audit.clone(), Arc::clone(&proxy.metrics), welcomed.facts);
     if let Err(error) = journal.login().await {
         let refusal = journal::not_accepted(&error);
         let farewell = Farewell::new(refusal.code, refusal.message);
         return closing::close(greeted.stream, &farewell.frame()).await;
     }
-    let server = welcomed.server;
-    let attached = Attached::new(
-        Link::new(greeted.stream, greeted.buffer, server.stream, server.buffer),
+    let mut attached = Attached::new(
+        Link::new(greeted.stream, greeted.buffer),
         Out { to_client: welcomed.welcome, ..Out::default() },
         journal,
+        standing,
+        seat,
         welcomed.presence,
         session,
-        welcomed.endpoint,
-        server.backend_key,
         stage,
     );
-    match welcomed.masked {
-        Some(masked) => Serving::new(proxy, attached, masked).serve().await,
-        None => Untouched::new(attached, welcomed.purpose, welcomed.end_user).serve().await,
+    match welcomed.kind {
+        Kind::Masked(masked) => Serving::new(proxy, attached, *masked).serve().await,
+        Kind::Untouched(server) => {
+            attached.attach(*server);
+            attached.may_be_cancelled().await;
+            let (purpose, end_user) = (welcomed.purpose, welcomed.end_user);
+            Untouched::new(proxy, attached, &facts, purpose, end_user).serve().await;
+        }
     }
 }
 
 /// Tells a client why it does not get in, and the audit that it tried.
 async fn send_away(
     proxy: &Proxy,
+    rules: &InForce,
     greeted: Greeted,
     farewell: Farewell,
     session: u64,
     peer: SocketAddr,
 ) {
-    let facts: SessionFacts = welcoming::claimed_facts(proxy, &greeted.startup, session, peer);
+    proxy.metrics.login_refused(&farewell.code);
+    let facts: SessionFacts = welcoming::claimed_facts(rules, &greeted.startup, session, peer);
     let record = Record::Login { facts: Arc::new(facts), refused: Some(farewell.code.clone()) };
     if let Err(error) = proxy.audit.accept(record).await {
         tracing::error!(session, %error, "a record is missing in the audit trail");

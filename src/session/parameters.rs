@@ -3,7 +3,12 @@
 //! A masked role gets the settings of the allow-list and what is pinned; everything else is refused by name, since
 //! a setting that is silently left out is found out too late. An untouched role gets what it asks for.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::closing::Farewell;
+use super::entrance::Start;
+use super::settings::set_text;
 use crate::catalog::SearchPath;
 use crate::sql::{SettingVerdict, is_sound_search_path, judge_setting, may_be};
 use crate::wire::startup::Startup;
@@ -69,11 +74,20 @@ fn refuse_replication(value: &str) -> Result<(), Farewell> {
     }
 }
 
+/// What a masked role's server connection starts with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MaskedParameters {
+    /// The client's wishes: setting and value.
+    pub wished: Vec<(String, String)>,
+    /// The role's and Scrim's own. No SET or RESET of the client takes them back.
+    pub pinned: Vec<(String, String)>,
+}
+
 /// The settings with which a masked role's server connection starts, or which one is refused.
 pub fn masked_parameters(
     wishes: &Wishes,
     statement_seconds: Option<u64>,
-) -> Result<Vec<(String, String)>, Farewell> {
+) -> Result<MaskedParameters, Farewell> {
     let mut parameters = Vec::new();
     for (name, value) in &wishes.parameters {
         match judge_setting(name) {
@@ -95,19 +109,42 @@ pub fn masked_parameters(
         }
         parameters.push((name.clone(), value.clone()));
     }
+    let mut pinned: Vec<(String, String)> = Vec::new();
     if let Some(seconds) = statement_seconds {
         parameters.retain(|(name, _)| name != "statement_timeout");
-        parameters.push(("statement_timeout".into(), format!("{seconds}s")));
+        pinned.push(("statement_timeout".into(), format!("{seconds}s")));
     }
     for (name, value) in [
         ("client_encoding", "UTF8"),
         ("standard_conforming_strings", "on"),
         ("backslash_quote", "safe_encoding"),
     ] {
-        parameters.push((name.into(), value.into()));
+        pinned.push((name.into(), value.into()));
     }
-    own(wishes, &mut parameters);
-    Ok(parameters)
+    Ok(MaskedParameters { wished: parameters, pinned })
+}
+
+impl MaskedParameters {
+    /// All of them, for a connection that is the session's own.
+    pub fn all(&self, wishes: &Wishes) -> Vec<(String, String)> {
+        let mut all: Vec<_> = self.wished.iter().chain(&self.pinned).cloned().collect();
+        own(wishes, &mut all);
+        all
+    }
+
+    /// The wishes as a session sets them on connections that it shares.
+    pub fn start(&self) -> Result<Start, Farewell> {
+        let mut start = Start::default();
+        let mut others = BTreeMap::new();
+        for (name, value) in &self.wished {
+            match name.as_str() {
+                "search_path" => start.search_path = Some(judge_search_path(value)?),
+                _ => drop(others.insert(name.clone(), set_text(name, value))),
+            }
+        }
+        start.others = Arc::new(others);
+        Ok(start)
+    }
 }
 
 /// The settings with which an untouched role's server connection starts.
@@ -171,7 +208,8 @@ mod tests {
 
     fn masked(name: &str, value: &str) -> Result<Vec<(String, String)>, String> {
         let wishes = wishes(&startup(&[("user", "alice"), (name, value)], &[])).unwrap();
-        masked_parameters(&wishes, None).map_err(|farewell| farewell.code)
+        let parameters = masked_parameters(&wishes, None).map_err(|farewell| farewell.code)?;
+        Ok(parameters.all(&wishes))
     }
 
     #[test]
@@ -231,7 +269,7 @@ mod tests {
             parameters: vec![("statement_timeout".into(), "0".into())],
             ..Wishes::default()
         };
-        let parameters = masked_parameters(&wishes, Some(30)).unwrap();
+        let parameters = masked_parameters(&wishes, Some(30)).unwrap().all(&wishes);
         let timeouts: Vec<_> =
             parameters.iter().filter(|(name, _)| name == "statement_timeout").collect();
         assert_eq!(timeouts, [&("statement_timeout".to_owned(), "30s".to_owned())]);

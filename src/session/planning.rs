@@ -52,6 +52,8 @@ pub struct PlannedPart {
     pub kind: StatementKind,
     /// What its success means for the session.
     pub effect: Effect,
+    /// What the client is told when it is complete, where the server says something else.
+    pub tag: Option<&'static str>,
 }
 
 /// Plans a text for a session.
@@ -201,12 +203,64 @@ pub fn not_to_be_executed(name: &str) -> Refusal {
     }
 }
 
+/// A name that shared statements have on server connections.
+pub fn reserved_name(name: &str) -> Refusal {
+    let message = format!("scrim: statement name `{name}` is reserved");
+    refusal("42939", Reason::Protocol, &message)
+}
+
+/// In PostgreSQL's own words.
+pub fn name_taken(name: &str) -> Refusal {
+    let message = format!("prepared statement \"{name}\" already exists");
+    refusal("42P05", Reason::Protocol, &message)
+}
+
+/// EXECUTE of what a Parse has prepared, where that has another name on each server connection.
+pub fn only_by_protocol(name: &str) -> Refusal {
+    let message =
+        format!("scrim: EXECUTE of `{name}`, which a Parse has prepared, is not available");
+    Refusal {
+        hint: Some(
+            "execute it by the protocol's messages, or use PREPARE; `pool: {mode: session}` allows both"
+                .into(),
+        ),
+        ..refusal("0A000", Reason::StatementKind, &message)
+    }
+}
+
 /// FETCH or MOVE of a portal that a Bind has made.
 pub fn not_to_be_fetched(name: &str) -> Refusal {
     let message = format!("scrim: FETCH of `{name}`, which is no cursor of SQL, is not allowed");
     Refusal {
         hint: Some("read it by the protocol's Execute, or DECLARE a cursor".into()),
         ..refusal("42501", Reason::StatementKind, &message)
+    }
+}
+
+/// Execute, Describe, FETCH or MOVE of a portal that was opened under older rules.
+pub fn opened_under_older_rules(name: &str) -> Refusal {
+    let message =
+        format!("scrim: the rules have changed since portal or cursor `{name}` was opened");
+    Refusal {
+        hint: Some("close it and run its statement again".into()),
+        ..refusal("24000", Reason::Rules, &message)
+    }
+}
+
+/// EXECUTE of a statement of older rules, which only its client can prepare again.
+pub fn prepared_under_older_rules(name: &str) -> Refusal {
+    let message = format!("scrim: the rules have changed since statement `{name}` was prepared");
+    Refusal {
+        hint: Some("DEALLOCATE it and PREPARE it again".into()),
+        ..refusal("26000", Reason::Rules, &message)
+    }
+}
+
+/// A statement that was planned again has other columns, in PostgreSQL's own words.
+pub fn other_columns() -> Refusal {
+    Refusal {
+        hint: Some("the rules have changed; prepare the statement again".into()),
+        ..refusal("0A000", Reason::Rules, "cached plan must not change result type")
     }
 }
 
@@ -283,6 +337,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         facts,
         kind: statement.kind,
         effect: statement.effect,
+        tag: None,
     }
 }
 

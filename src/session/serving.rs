@@ -3,24 +3,33 @@
 //! One task owns both sockets. What the server has said is heard first, since it may release a message of the
 //! client that waits. Nothing is sent before the audit has taken its record.
 
+mod older;
+
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Proxy;
 use super::attached::{Attached, Ending, GOODBYE_MAX};
 use super::catalogs::{GuardJudge, Lease};
 use super::closing::{Farewell, error_frame};
+use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
-use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Use};
+use super::pipeline::{
+    Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn, Use,
+};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
-use super::statements::{Prepared, StatementFacts};
+use super::statements::{Prepared, SHARED_NAME, Source, StatementFacts};
 use super::welcoming::Masked;
 use crate::grammar::shape;
+use crate::metrics::State;
 use crate::policy::RoleView;
+use crate::rules::Role;
 use crate::sql::{Effect, Reason, Refusal, StatementKind};
 use crate::wire::{Limits, Piece, Pieces};
+use older::{Renewed, Renewing};
 
 /// Texts planned in a row before other sessions get their turn.
 const PLANS_IN_A_ROW: u32 = 8;
@@ -31,6 +40,7 @@ pub struct Serving {
     attached: Attached,
     who: Who,
     role: String,
+    entrance: Entrance,
     lease: Lease,
     view: Arc<RoleView>,
     pipeline: Pipeline,
@@ -38,8 +48,12 @@ pub struct Serving {
     from_server: Pieces,
     /// A message of the client that waits for a reply.
     held: Option<Piece>,
+    /// The statement that it names, on its way to newer rules.
+    renewing: Option<Renewing>,
     /// The client has said goodbye; what it has asked for is still finished, up to then.
     leaving: Option<Instant>,
+    /// The server connection is being brought to the session's settings, which no cancel may end.
+    is_setting_up: bool,
     plans: u32,
 }
 
@@ -47,13 +61,14 @@ impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
         let role = masked.view.role();
-        let rows_max = role
-            .limits
-            .rows
-            .map(|rows| (rows, error_frame(&planning::too_many_rows(&role.name, rows))));
+        let rows_max = rows_max(role);
         let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
-        let pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        if masked.entrance.is_shared() {
+            pipeline.share(masked.told, !role.functions.is_empty());
+        }
         Serving {
+            entrance: masked.entrance,
             role: role.name.clone(),
             proxy,
             attached,
@@ -64,7 +79,9 @@ impl Serving {
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
             held: None,
+            renewing: None,
             leaving: None,
+            is_setting_up: false,
             plans: 0,
         }
     }
@@ -72,13 +89,53 @@ impl Serving {
     /// Serves to the end.
     pub async fn serve(mut self) {
         let ending = self.run().await;
-        let is_busy = !self.pipeline.is_quiet();
+        if matches!(ending, Ending::Terminated | Ending::ClientGone | Ending::Away(_)) {
+            self.release().await;
+        }
+        let remains = self.pipeline.remains();
         self.pipeline.abandon(ending.code(), &mut self.attached.out);
         let may_speak = self.pipeline.is_between_messages();
-        self.attached.end(ending, is_busy, may_speak).await;
+        self.attached.end(ending, remains, may_speak).await;
+    }
+
+    /// The server connection goes back to the pool where nothing keeps it.
+    async fn release(&mut self) {
+        let attached = &mut self.attached;
+        if !self.pipeline.is_attached()
+            || !attached.out.to_server.is_empty()
+            || !attached.link.has_nothing_from_server()
+            || !self.from_server.between_messages()
+        {
+            return;
+        }
+        if let Some(footprint) = self.pipeline.detach() {
+            attached.give_back(footprint).await;
+        }
+    }
+
+    /// A server connection of the pool, with the session's settings.
+    async fn attach(&mut self) -> Result<(), Ending> {
+        if self.pipeline.is_attached() {
+            return Ok(());
+        }
+        let session = self.attached.session();
+        let taken = self.attached.or_stage(self.entrance.take(session)).await?;
+        let (server, footprint, is_own) = taken.map_err(Ending::Away)?;
+        self.attached.attach(server);
+        self.pipeline.attach(footprint, is_own, &mut self.attached.out);
+        self.is_setting_up = self.pipeline.is_replaying();
+        if !self.is_setting_up {
+            self.attached.may_be_cancelled().await;
+        }
+        Ok(())
     }
 
     async fn run(&mut self) -> Ending {
+        if !self.entrance.is_shared()
+            && let Err(ending) = self.attach().await
+        {
+            return ending;
+        }
         loop {
             if let Err(ending) = self.hear().await {
                 return ending;
@@ -86,10 +143,16 @@ impl Serving {
             if self.leaving.is_some() && self.pipeline.is_quiet() {
                 return Ending::Terminated;
             }
+            self.release().await;
             let is_idle = self.pipeline.is_idle() && self.held.is_none();
             if let Some(ending) = self.attached.must_end(is_idle) {
                 return ending;
             }
+            self.attached.seat.set(match self.pipeline.txn() {
+                _ if !self.pipeline.is_quiet() => State::Active,
+                Txn::Idle => State::Idle,
+                Txn::InBlock | Txn::Failed => State::InTransaction,
+            });
             let out = &self.attached.out;
             let client = self.held.is_none()
                 && self.leaving.is_none()
@@ -109,6 +172,10 @@ impl Serving {
 
     async fn hear(&mut self) -> Result<(), Ending> {
         self.hear_server().await?;
+        if let Some(farewell) = self.attached.standing.must_end() {
+            return Err(Ending::Away(farewell));
+        }
+        self.follow_rules_between_units();
         while self.attached.out.to_server.len() < WAITING_BYTES_MAX && self.leaving.is_none() {
             let piece = match self.held.take() {
                 Some(piece) => piece,
@@ -120,14 +187,29 @@ impl Serving {
                     }
                 }
             };
+            if let Some(farewell) = self.attached.standing.must_end() {
+                return Err(Ending::Away(farewell));
+            }
+            let Some(piece) = self.piece_by_newer_rules(piece) else { break };
+            if self.pipeline.needs_server(&piece) {
+                self.attach().await?;
+            }
             let step = self.pipeline.take(piece, &mut self.attached.out);
             match step.map_err(|fault| self.closed_by(&fault))? {
                 Step::Done => {}
+                Step::Renew(renew) => match self.renew(renew).await {
+                    Renewed::Again(piece) => self.held = Some(piece),
+                    Renewed::Wait(piece) => {
+                        self.held = Some(piece);
+                        break;
+                    }
+                    Renewed::Refused => {}
+                },
                 Step::Wait(piece) => {
                     self.held = Some(piece);
                     break;
                 }
-                Step::Plan(ask) => self.plan(ask).await,
+                Step::Plan(ask) => self.plan(ask).await?,
                 Step::Execute(execute) => self.execute(execute).await,
                 Step::FunctionCall => {
                     let refusal = planning::no_function_calls();
@@ -155,6 +237,10 @@ impl Serving {
             };
             let heard = self.pipeline.reply(piece, &mut self.attached.out);
             heard.map_err(|fault| self.closed_by(&fault))?;
+            if self.is_setting_up && !self.pipeline.is_replaying() {
+                self.is_setting_up = false;
+                self.attached.may_be_cancelled().await;
+            }
         }
         self.attached.tell().await;
         Ok(())
@@ -164,6 +250,17 @@ impl Serving {
         match fault {
             Fault::Client { code, message } => Ending::Away(Farewell::new(code, message.clone())),
             Fault::ServerFatal => Ending::Told,
+            Fault::NotAsItWas { .. } => {
+                let session = self.attached.session();
+                tracing::error!(session, %fault, "a session is lost");
+                Ending::Away(
+                    Farewell::new(
+                        "08006",
+                        "scrim: the settings of the session could not be set again",
+                    )
+                    .hint("connect anew"),
+                )
+            }
             Fault::Misfit { .. } => {
                 let session = self.attached.session();
                 tracing::error!(session, %fault, "ALARM: both connections are closed");
@@ -173,7 +270,7 @@ impl Serving {
     }
 
     /// Plans a text and sends it, or its refusal.
-    async fn plan(&mut self, ask: Ask) {
+    async fn plan(&mut self, ask: Ask) -> Result<(), Ending> {
         self.plans = self.plans.saturating_add(1);
         if self.plans >= PLANS_IN_A_ROW {
             self.plans = 0;
@@ -184,9 +281,14 @@ impl Serving {
             Some(text) => self.planned(text).await,
             None => Err(planning::too_large()),
         };
+        if planned.is_ok() {
+            self.attach().await?;
+        }
         let sent = match (planned, &ask.origin) {
             (Ok(planned), Origin::Query) => self.send_query(planned).await,
-            (Ok(planned), Origin::Parse { name, types }) => self.send_parse(planned, name, types),
+            (Ok(planned), Origin::Parse { name, types }) => {
+                self.send_parse(planned, ask.text.as_deref().unwrap_or_default(), name, types)
+            }
             (Err(refusal), _) => Err(refusal),
         };
         if let Err(refusal) = sent {
@@ -199,9 +301,17 @@ impl Serving {
                 Origin::Parse { name, .. } => self.pipeline.refuse_parse(name, error, out),
             }
         }
+        Ok(())
     }
 
     async fn planned(&mut self, text: &str) -> Result<Planned, Refusal> {
+        let began = std::time::Instant::now();
+        let planned = self.planned_by_newest(text).await;
+        self.proxy.metrics.planning.observe(began.elapsed());
+        planned
+    }
+
+    async fn planned_by_newest(&mut self, text: &str) -> Result<Planned, Refusal> {
         let planned = planning::plan(text, &self.view, &self.pipeline.settings, &self.who).await;
         match planned {
             Err(refusal)
@@ -221,7 +331,8 @@ impl Serving {
     /// From now on by the newest snapshot.
     fn follow_catalog(&mut self) {
         let version = self.view.snapshot().version;
-        if let Some(view) = self.proxy.catalogs.newer_view(&self.lease, &self.role, version) {
+        let rules = self.attached.standing.current();
+        if let Some(view) = self.lease.newer_view(&self.role, rules, version) {
             self.pipeline.set_judge(Arc::new(GuardJudge(Arc::clone(&view))));
             self.view = view;
         }
@@ -232,8 +343,13 @@ impl Serving {
         let mut made: Vec<&str> = Vec::new();
         for part in &planned.statements {
             match &part.effect {
-                Effect::Prepare(_) if self.pipeline.statements.is_full() => {
+                Effect::Prepare(_) | Effect::Declare { .. }
+                    if self.pipeline.statements.is_full() =>
+                {
                     return Err(planning::too_many_names());
+                }
+                Effect::Prepare(name) if self.pipeline.is_taken(name) => {
+                    return Err(planning::name_taken(name));
                 }
                 Effect::Prepare(name) => made.push(name),
                 Effect::Execute(name) if made.contains(&name.as_str()) => {}
@@ -245,6 +361,17 @@ impl Serving {
 
     fn judge_use(&self, effect: &Effect) -> Result<(), Refusal> {
         match (self.pipeline.may_use(effect), effect) {
+            (Use::Elsewhere, Effect::Execute(name)) => Err(planning::only_by_protocol(name)),
+            (Use::Refused | Use::Uncertain, Effect::Execute(name))
+                if self.pipeline.statements.is_older(name) =>
+            {
+                Err(planning::prepared_under_older_rules(name))
+            }
+            (Use::Refused | Use::Uncertain, Effect::Fetch(name))
+                if self.pipeline.statements.is_older_portal(name) =>
+            {
+                Err(planning::opened_under_older_rules(name))
+            }
             (Use::Refused | Use::Uncertain, Effect::Execute(name)) => {
                 Err(planning::not_to_be_executed(name))
             }
@@ -275,10 +402,14 @@ impl Serving {
             match self.attached.journal.accept(&part.facts, values.current()).await {
                 Ok(number) => {
                     values.apply(&part.effect, "");
-                    let PlannedPart { kind, effect, discretion, makes, .. } = part;
+                    if let Some(stand_in) = self.pipeline.stand_in(&part.effect) {
+                        part.text = stand_in.text.to_owned();
+                        part.tag = Some(stand_in.tag);
+                    }
+                    let PlannedPart { kind, effect, discretion, makes, tag, .. } = part;
                     let is_probe = false;
                     let statement =
-                        SentStatement { number, kind, effect, discretion, makes, is_probe };
+                        SentStatement { number, kind, effect, discretion, makes, tag, is_probe };
                     for piece in part.probe.iter().chain([&part.text]) {
                         text.push_str(if text.is_empty() { "" } else { "; " });
                         text.push_str(piece);
@@ -298,34 +429,77 @@ impl Serving {
         self.pipeline.query(&text, sent, &mut self.attached.out).map_err(|_| planning::unwritable())
     }
 
-    fn send_parse(&mut self, planned: Planned, name: &str, types: &[u32]) -> Result<(), Refusal> {
+    fn send_parse(
+        &mut self,
+        planned: Planned,
+        written: &str,
+        name: &str,
+        types: &[u32],
+    ) -> Result<(), Refusal> {
         if self.pipeline.statements.is_full() {
             return Err(planning::too_many_names());
         }
+        if name.starts_with(SHARED_NAME) {
+            return Err(planning::reserved_name(name));
+        }
+        if self.pipeline.is_taken(name) {
+            return Err(planning::name_taken(name));
+        }
+        let (text, prepared) = self.prepared(planned, types)?;
+        let prepared = Arc::new(prepared.planned_from(written, types));
+        self.pipeline
+            .parse(name, &text, types, prepared, &mut self.attached.out)
+            .map_err(|_| planning::unwritable())
+    }
+
+    /// What a Parse sends for a planned text, and what is remembered of it.
+    fn prepared(&self, planned: Planned, types: &[u32]) -> Result<(String, Prepared), Refusal> {
         let mut parts = planned.statements.into_iter();
         let version = self.view.snapshot().version;
-        let (text, prepared) = match (parts.next(), parts.next()) {
+        match (parts.next(), parts.next()) {
             (Some(part), None) => {
-                let PlannedPart { text, probe, discretion, makes, facts, kind, effect } = part;
+                let PlannedPart {
+                    mut text,
+                    probe,
+                    discretion,
+                    makes,
+                    facts,
+                    kind,
+                    effect,
+                    mut tag,
+                } = part;
+                if let Some(stand_in) = self.pipeline.stand_in(&effect) {
+                    text = stand_in.text.to_owned();
+                    tag = Some(stand_in.tag);
+                }
                 if kind == StatementKind::Show && effect != Effect::None {
                     // Executed for its first row only, it would have its effect and never say that it is complete.
                     return Err(planning::only_by_set());
                 }
-                let prepared = Prepared::new(facts, Some(kind), effect, version);
-                (text, prepared.with_probe(probe).with_made(makes).with_discretion(discretion))
+                let prepared = Prepared::new(facts, Some(kind), effect, version)
+                    .with_tag(tag)
+                    .with_probe(probe)
+                    .with_made(makes)
+                    .with_discretion(discretion)
+                    .with_source(Source::new(text.clone(), types.to_vec()));
+                Ok((text, prepared))
             }
-            (None, _) => (String::new(), Prepared::new(empty_facts(), None, Effect::None, version)),
-            (Some(_), Some(_)) => return Err(planning::several_in_parse()),
-        };
-        self.pipeline
-            .parse(name, &text, types, Arc::new(prepared), &mut self.attached.out)
-            .map_err(|_| planning::unwritable())
+            (None, _) => {
+                let prepared = Prepared::new(empty_facts(), None, Effect::None, version)
+                    .with_source(Source::new(String::new(), types.to_vec()));
+                Ok((String::new(), prepared))
+            }
+            (Some(_), Some(_)) => Err(planning::several_in_parse()),
+        }
     }
 
     async fn execute(&mut self, execute: Execute) {
         let number = match &execute.prepared {
             // A cursor that SQL has declared is a portal too, of which nothing is known here.
             None => Err(planning::no_such_portal(&execute.portal)),
+            Some(prepared) if self.pipeline.reads_older(&execute.portal, prepared) => {
+                Err(planning::opened_under_older_rules(&execute.portal))
+            }
             Some(prepared) => self.accept_execution(prepared).await.map(Some),
         };
         let shape = execute.prepared.as_ref().map(|prepared| prepared.facts.shape.clone());
@@ -370,6 +544,11 @@ impl Serving {
         let values: &Values = self.pipeline.settings.current();
         self.attached.journal.refuse(shape, values, refusal).await;
     }
+}
+
+/// The role's limit, and what is said in place of further rows.
+fn rows_max(role: &Role) -> Option<(u64, Bytes)> {
+    role.limits.rows.map(|rows| (rows, error_frame(&planning::too_many_rows(&role.name, rows))))
 }
 
 /// Statements of a text whose records were taken before one was not: none of them is sent.

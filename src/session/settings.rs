@@ -1,15 +1,21 @@
-//! What a session has set: search_path, purpose, end user. Pure.
+//! What a session has set: search_path, purpose, end user, and all that it may set. Pure.
 //!
 //! Follows PostgreSQL's own rules for settings: a value set in a transaction goes with the transaction, SET LOCAL
 //! goes with its end, savepoints give back what they found. A single statement outside BEGIN is a transaction too.
+//! The same is kept of each server connection that sessions share: the difference is what a session sets again when
+//! it gets another one.
 //! INVARIANT: nothing here changes before the server has said that the statement succeeded.
 //! <https://www.postgresql.org/docs/current/sql-set.html>
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::catalog::{SearchPath, TempTables};
+use crate::grammar::quote_identifier;
 use crate::sql::Effect;
 
 /// The settings that Scrim follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Values {
     /// `search_path`
     pub search_path: SearchPath,
@@ -19,6 +25,72 @@ pub struct Values {
     pub end_user: Option<String>,
     /// Temporary tables.
     pub temp_tables: TempTables,
+    /// Other settings by name, each with the statement that sets it.
+    pub others: Arc<BTreeMap<String, String>>,
+}
+
+impl Values {
+    fn set_other(&mut self, name: &str, text: Option<&String>) {
+        if self.others.get(name) == text {
+            return;
+        }
+        let others = Arc::make_mut(&mut self.others);
+        match text {
+            Some(text) => others.insert(name.to_owned(), text.clone()),
+            None => others.remove(name),
+        };
+    }
+
+    /// The statements that make `there` what is here; none where nothing differs.
+    fn from(&self, there: &Values) -> Vec<String> {
+        let mut statements = Vec::new();
+        if !Arc::ptr_eq(&self.others, &there.others) {
+            let gone = there.others.keys().filter(|name| !self.others.contains_key(*name));
+            statements.extend(gone.map(|name| format!("RESET {name}")));
+            let new =
+                self.others.iter().filter(|(name, text)| there.others.get(*name) != Some(text));
+            statements.extend(new.map(|(_, text)| text.clone()));
+        }
+        if self.search_path != there.search_path {
+            statements.push(format!("SET search_path TO {}", path_text(&self.search_path)));
+        }
+        for (name, here, there) in [
+            ("scrim.purpose", &self.purpose, &there.purpose),
+            ("scrim.end_user", &self.end_user, &there.end_user),
+        ] {
+            if here != there {
+                let value = here.as_deref().unwrap_or_default();
+                statements.push(format!("SET {name} TO {}", literal(value)));
+            }
+        }
+        statements
+    }
+}
+
+/// The list as SET takes it.
+fn path_text(path: &SearchPath) -> String {
+    let SearchPath(names) = path;
+    if names.is_empty() {
+        return "''".to_owned();
+    }
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Always in quotes: some words mean something else without.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string, with `standard_conforming_strings` on.
+pub fn literal(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+/// The statement that sets what a client wished for at startup.
+pub fn set_text(name: &str, value: &str) -> String {
+    // A name with a dot is two words; each is an identifier.
+    let name: Vec<String> = name.split('.').map(quote_identifier).collect();
+    format!("SET {} TO {}", name.join("."), literal(value))
 }
 
 /// The values in force, and those that a ROLLBACK, COMMIT or RESET brings back.
@@ -67,6 +139,37 @@ impl Settings {
         self.current != self.before || self.lasting != self.before || !self.savepoints.is_empty()
     }
 
+    /// The statements that bring a server connection with the settings of `there` to those in force here; `None`:
+    /// they are the same. Only where both are outside a transaction.
+    pub fn difference(&self, there: &Settings) -> Option<Vec<String>> {
+        let statements = self.current.from(&there.current);
+        (!statements.is_empty()).then_some(statements)
+    }
+
+    /// A server connection has been brought to the settings in force `here`. Temporary tables are nobody else's.
+    pub fn now_as(&mut self, here: &Settings) {
+        let now = Values { temp_tables: TempTables::default(), ..here.current.clone() };
+        self.before = now.clone();
+        self.lasting = now.clone();
+        self.current = now;
+        self.end_transaction();
+    }
+
+    /// RESET ALL on a server connection.
+    pub fn as_at_the_start(&mut self) {
+        *self = Settings::new(self.start.clone());
+    }
+
+    /// The values at the start.
+    pub fn at_the_start(&self) -> &Values {
+        &self.start
+    }
+
+    /// True while the session has temporary tables.
+    pub fn has_temp_tables(&self) -> bool {
+        self.current.temp_tables != TempTables::default()
+    }
+
     /// A statement has succeeded; `tag` is what the server said: COMMIT of a failed transaction says `ROLLBACK`.
     pub fn apply(&mut self, effect: &Effect, tag: &str) {
         match effect {
@@ -75,6 +178,7 @@ impl Settings {
             | Effect::Prepare(_)
             | Effect::Execute(_)
             | Effect::Fetch(_)
+            | Effect::Declare { .. }
             | Effect::Deallocate(_)
             | Effect::ClosePortal(_) => {}
             Effect::Commit { .. } if tag == "ROLLBACK" => self.roll_back(),
@@ -97,6 +201,13 @@ impl Settings {
                     self.lasting.search_path = path.clone();
                 }
                 self.current.search_path = path;
+            }
+            Effect::Set(settings) => {
+                for (name, text) in settings {
+                    let text = text.as_ref().or_else(|| self.start.others.get(name)).cloned();
+                    self.lasting.set_other(name, text.as_ref());
+                    self.current.set_other(name, text.as_ref());
+                }
             }
             Effect::ResetAll => {
                 let temp_tables = std::mem::take(&mut self.current.temp_tables);
@@ -192,8 +303,11 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use super::{Settings, Values};
-    use crate::catalog::{SearchPath, TempTables};
+    use crate::catalog::SearchPath;
     use crate::sql::Effect;
 
     fn path(name: &str) -> SearchPath {
@@ -201,12 +315,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings::new(Values {
-            search_path: path("start"),
-            purpose: None,
-            end_user: None,
-            temp_tables: TempTables::default(),
-        })
+        Settings::new(Values { search_path: path("start"), ..Values::default() })
     }
 
     fn set(local: bool, name: &str) -> Effect {
@@ -325,5 +434,55 @@ mod tests {
         run(&mut settings, &[Effect::DiscardTemp]);
         settings.ready_idle();
         assert_eq!(names(&settings), "");
+    }
+
+    fn starting_with(others: &[(&str, &str)]) -> Settings {
+        let others = others.iter().map(|(name, text)| ((*name).into(), (*text).into()));
+        let others = Arc::new(others.collect::<BTreeMap<String, String>>());
+        Settings::new(Values { search_path: path("start"), others, ..Values::default() })
+    }
+
+    #[test]
+    fn a_session_sets_again_what_another_connection_has_not() {
+        let mut session = starting_with(&[("timezone", "SET timezone TO 'UTC'")]);
+        let mut server = settings();
+        let statements = session.difference(&server).unwrap();
+        assert_eq!(statements, ["SET timezone TO 'UTC'"]);
+        server.now_as(&session);
+        assert_eq!(session.difference(&server), None);
+
+        let datestyle =
+            || vec![("datestyle".to_owned(), Some("SET datestyle TO 'ISO'".to_owned()))];
+        for settings in [&mut session, &mut server] {
+            run(settings, &[Effect::Set(datestyle()), set(false, "a\"b")]);
+            settings.ready_idle();
+        }
+        assert_eq!(session.difference(&server), None);
+        let fresh = settings();
+        let statements = session.difference(&fresh).unwrap();
+        let expected =
+            ["SET datestyle TO 'ISO'", "SET timezone TO 'UTC'", "SET search_path TO \"a\"\"b\""];
+        assert_eq!(statements, expected);
+        // And the next session does not find them.
+        let statements = fresh.difference(&session).unwrap();
+        assert_eq!(
+            statements,
+            ["RESET datestyle", "RESET timezone", "SET search_path TO \"start\""]
+        );
+    }
+
+    #[test]
+    fn reset_means_the_start_of_the_session_and_not_of_the_connection() {
+        let start = [("timezone", "SET timezone TO 'UTC'")];
+        let (mut session, mut server) = (starting_with(&start), settings());
+        server.now_as(&session);
+        for effect in [Effect::Set(vec![("timezone".into(), None)]), Effect::ResetAll] {
+            for settings in [&mut session, &mut server] {
+                run(settings, std::slice::from_ref(&effect));
+                settings.ready_idle();
+            }
+            assert_eq!(session.difference(&server).unwrap(), ["SET timezone TO 'UTC'"]);
+            server.now_as(&session);
+        }
     }
 }

@@ -1,18 +1,30 @@
 //! What a client holds on the server: prepared statements and portals, by name. Pure.
 //!
+//! When the rules have changed, what is held is *older*: statements are planned again before they are bound, portals
+//! and cursors are not read any further.
+//!
 //! INVARIANT: the tables say what the server has confirmed, no more. What is still on its way stands in the
 //! pipeline's queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use ring::digest::{Context, SHA256};
 
 use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::guard::{Breach, Discretion};
 use crate::sql::{Effect, Reading, StatementKind};
+use crate::wire::reader;
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
 pub const NAMES_MAX: usize = 4096;
+
+/// How the names of shared statements begin; the client's may not.
+pub const SHARED_NAME: &str = "scrim$";
+/// Of the hash, in the name: two texts of one name are not to be found.
+const SHARED_NAME_BYTES: usize = 16;
 
 /// What the audit says of a statement, whenever it is executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +57,59 @@ pub struct Prepared {
     pub probe: Option<String>,
     /// For an EXPLAIN: what of the plan it may show.
     pub discretion: Option<Arc<Discretion>>,
+    /// What was sent in its Parse; `None` where SQL has made it.
+    pub source: Option<Source>,
+    /// What the client is told in the place of what the server says when it is complete.
+    pub tag: Option<&'static str>,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
+    /// What it is planned from; `None`: SQL has prepared it.
+    pub origin: Option<PlannedFrom>,
+    /// Of the columns that it was described with last; `None`: not yet.
+    columns: Mutex<Option<Columns>>,
 }
+
+/// A Parse that can be sent to any server connection of the session's kind.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The planned text.
+    pub text: String,
+    /// Types of the parameters, as far as given.
+    pub types: Vec<u32>,
+    /// Its name on shared server connections: the same for the same text and types, whoever sends them.
+    pub shared_name: Arc<str>,
+}
+
+impl Source {
+    /// Of a Parse.
+    pub fn new(text: String, types: Vec<u32>) -> Source {
+        let mut hash = Context::new(&SHA256);
+        for kind in &types {
+            hash.update(&kind.to_be_bytes());
+        }
+        // No text holds a zero byte, so nothing runs into it.
+        hash.update(&[0]);
+        hash.update(text.as_bytes());
+        let digest = hash.finish();
+        let mut name = String::from(SHARED_NAME);
+        for byte in digest.as_ref().iter().take(SHARED_NAME_BYTES) {
+            name.push_str(&format!("{byte:02x}"));
+        }
+        Source { text, types, shared_name: name.into() }
+    }
+}
+/// What a Parse said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedFrom {
+    /// The client's text.
+    pub text: Arc<str>,
+    /// Parameter types as given.
+    pub types: Arc<[u32]>,
+}
+
+/// A hash over names, types and modifiers of columns; `None`: there are none.
+pub type Columns = Option<u64>;
 
 /// What is known of a statement's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +141,18 @@ impl Prepared {
             makes: None,
             probe: None,
             discretion: None,
+            source: None,
+            tag: None,
             judged_under,
             rows,
+            origin: None,
+            columns: Mutex::default(),
         }
+    }
+
+    /// What came in a Parse, from which it can be planned again.
+    pub fn planned_from(self, text: &str, types: &[u32]) -> Prepared {
+        Prepared { origin: Some(PlannedFrom { text: text.into(), types: types.into() }), ..self }
     }
 
     /// A COPY, whose rows are described by a query of their own.
@@ -98,6 +168,16 @@ impl Prepared {
     /// An EXPLAIN, whose rows are edited.
     pub fn with_discretion(self, discretion: Option<Arc<Discretion>>) -> Prepared {
         Prepared { discretion, ..self }
+    }
+
+    /// With what was sent in its Parse.
+    pub fn with_source(self, source: Source) -> Prepared {
+        Prepared { source: Some(source), ..self }
+    }
+
+    /// Of which the client is told another tag than the server gives.
+    pub fn with_tag(self, tag: Option<&'static str>) -> Prepared {
+        Prepared { tag, ..self }
     }
 
     /// True for statements whose description is asked for after Parse.
@@ -129,6 +209,17 @@ impl Prepared {
         self.judged_under.store(version, Ordering::Relaxed);
     }
 
+    /// The columns that it was described with last.
+    pub fn columns(&self) -> Option<Columns> {
+        *self.columns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server has described it: by the body of a RowDescription, or as giving no rows.
+    pub fn set_columns(&self, description: Option<&[u8]>) {
+        let columns = description.map(columns_of);
+        *self.columns.lock().unwrap_or_else(PoisonError::into_inner) = Some(columns);
+    }
+
     /// True when its rows must be judged again: the catalog has changed since they were, or what it names may be
     /// another cursor or statement by now.
     pub fn is_outdated(&self, version: u64) -> bool {
@@ -139,6 +230,22 @@ impl Prepared {
     }
 }
 
+/// What PostgreSQL compares before it executes a plan that it has made again. Where columns come from may change with
+/// the rules.
+fn columns_of(description: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match reader::row_description(description) {
+        Ok(columns) => {
+            for column in columns {
+                (column.name, column.type_oid, column.modifier).hash(&mut hasher);
+            }
+        }
+        // Nobody gets its rows; like itself alone.
+        Err(_) => description.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
 /// A portal: a statement with its parameters, and how far it has been read.
 #[derive(Clone)]
 pub struct Portal {
@@ -146,13 +253,27 @@ pub struct Portal {
     pub prepared: Option<Arc<Prepared>>,
     /// Rows given to the client so far.
     pub rows: u64,
+    /// Opened under older rules.
+    pub is_older: bool,
 }
 
-/// Both tables.
+/// A cursor that SQL has declared.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    holds: bool,
+    is_older: bool,
+}
+
+/// The tables.
 #[derive(Default)]
 pub struct Statements {
     prepared: HashMap<String, Arc<Prepared>>,
+    /// Names of those that were planned under older rules.
+    older: HashSet<String>,
     portals: HashMap<String, Portal>,
+    /// How many of the prepared ones SQL has made.
+    made_by_sql: usize,
+    cursors: HashMap<String, Cursor>,
 }
 
 impl Statements {
@@ -171,35 +292,73 @@ impl Statements {
         self.portals.get_mut(name)
     }
 
+    /// True while there is something on the server connection that no other one has: a statement that SQL has
+    /// prepared, or a cursor that outlives its transaction.
+    pub fn are_bound(&self) -> bool {
+        self.made_by_sql > 0 || self.cursors.values().any(|cursor| cursor.holds)
+    }
+
     /// True when no further names can be taken.
     pub fn is_full(&self) -> bool {
-        self.prepared.len() >= NAMES_MAX || self.portals.len() >= NAMES_MAX
+        let fullest = self.prepared.len().max(self.portals.len()).max(self.cursors.len());
+        fullest >= NAMES_MAX
+    }
+
+    /// The rules have changed, and nothing is on its way: all that is held is older.
+    pub fn age(&mut self) {
+        self.older = self.prepared.keys().cloned().collect();
+        self.portals.values_mut().for_each(|portal| portal.is_older = true);
+        self.cursors.values_mut().for_each(|cursor| cursor.is_older = true);
+    }
+
+    /// True when a statement of that name was planned under older rules.
+    pub fn is_older(&self, name: &str) -> bool {
+        self.older.contains(name)
+    }
+
+    /// True when a portal of that name, or a cursor, was opened under older rules.
+    pub fn is_older_portal(&self, name: &str) -> bool {
+        self.portals.get(name).is_some_and(|portal| portal.is_older)
+            || self.cursors.get(name).is_some_and(|cursor| cursor.is_older)
     }
 
     /// ParseComplete.
     pub fn parsed(&mut self, name: &str, prepared: Arc<Prepared>) {
+        self.drop_statement(name);
+        self.made_by_sql = self.made_by_sql.saturating_add(usize::from(prepared.source.is_none()));
         self.prepared.insert(name.to_owned(), prepared);
     }
 
     /// BindComplete.
     pub fn bound(&mut self, portal: &str, statement: &str) {
         let prepared = self.prepared.get(statement).cloned();
-        self.portals.insert(portal.to_owned(), Portal { prepared, rows: 0 });
+        self.portals.insert(portal.to_owned(), Portal { prepared, rows: 0, is_older: false });
     }
 
     /// A statement is gone.
     pub fn drop_statement(&mut self, name: &str) {
-        self.prepared.remove(name);
+        self.older.remove(name);
+        if self.prepared.remove(name).is_some_and(|prepared| prepared.source.is_none()) {
+            self.made_by_sql = self.made_by_sql.saturating_sub(1);
+        }
     }
 
     /// A portal is gone.
     pub fn drop_portal(&mut self, name: &str) {
         self.portals.remove(name);
+        self.cursors.remove(name);
     }
 
-    /// The transaction has ended, and all portals with it.
+    /// The transaction has ended, and with it all portals, but for cursors that are held beyond.
     pub fn drop_portals(&mut self) {
         self.portals.clear();
+        self.cursors.retain(|_, cursor| cursor.holds);
+    }
+
+    fn drop_statements(&mut self) {
+        self.prepared.clear();
+        self.made_by_sql = 0;
+        self.older.clear();
     }
 
     /// A statement has succeeded; `makes` is what a PREPARE has made.
@@ -211,12 +370,20 @@ impl Statements {
                 }
             }
             Effect::Deallocate(Some(name)) => self.drop_statement(name),
-            Effect::Deallocate(None) => self.prepared.clear(),
+            Effect::Deallocate(None) => self.drop_statements(),
+            Effect::Declare { name, holds } => {
+                let cursor = Cursor { holds: *holds, is_older: false };
+                self.cursors.insert(name.clone(), cursor);
+            }
             Effect::ClosePortal(Some(name)) => self.drop_portal(name),
-            Effect::ClosePortal(None) => self.drop_portals(),
-            Effect::DiscardAll => {
-                self.prepared.clear();
+            Effect::ClosePortal(None) => {
                 self.drop_portals();
+                self.cursors.clear();
+            }
+            Effect::DiscardAll => {
+                self.drop_statements();
+                self.drop_portals();
+                self.cursors.clear();
             }
             Effect::None
             | Effect::CreateTemp { .. }
@@ -231,6 +398,7 @@ impl Statements {
             | Effect::Release(_)
             | Effect::RollbackTo(_)
             | Effect::SearchPath { .. }
+            | Effect::Set(_)
             | Effect::ResetAll
             | Effect::Purpose(_)
             | Effect::EndUser(_) => {}

@@ -1,19 +1,25 @@
 //! A session of an untouched role: bytes pass both ways as they came.
 //!
-//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, and to keep each
-//! side's messages whole. Nothing is planned, judged or rewritten.
+//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, to see DDL go by, and to
+//! keep each side's messages whole. Nothing is planned, judged or rewritten.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::attached::{Attached, Ending};
+use bytes::{Bytes, BytesMut};
+
+use super::Proxy;
+use super::attached::{Attached, Ending, Remains};
 use super::closing::{Farewell, error_frame};
 use super::journal::not_accepted;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Event, Txn};
 use super::settings::Values;
+use super::showing;
 use super::statements::StatementFacts;
-use crate::catalog::{SearchPath, TempTables};
+use crate::audit::SessionFacts;
 use crate::grammar::shape;
+use crate::metrics::State;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
 
 /// ReadyForQuery messages that may be due.
@@ -23,7 +29,10 @@ const GROUP_STATEMENTS_MAX: usize = 1024;
 
 /// An untouched session.
 pub struct Untouched {
+    proxy: Arc<Proxy>,
     attached: Attached,
+    user: String,
+    role: String,
     values: Values,
     from_client: Pieces,
     from_server: Pieces,
@@ -43,19 +52,25 @@ pub struct Untouched {
     is_mid_message: bool,
     /// The server has said goodbye.
     is_told: bool,
+    /// DDL has succeeded since the server was last idle.
+    has_ddl: bool,
 }
 
 impl Untouched {
     /// From the welcome on.
-    pub fn new(attached: Attached, purpose: Option<String>, end_user: Option<String>) -> Untouched {
+    pub fn new(
+        proxy: Arc<Proxy>,
+        attached: Attached,
+        facts: &SessionFacts,
+        purpose: Option<String>,
+        end_user: Option<String>,
+    ) -> Untouched {
         Untouched {
+            proxy,
             attached,
-            values: Values {
-                search_path: SearchPath::default(),
-                purpose,
-                end_user,
-                temp_tables: TempTables::default(),
-            },
+            user: facts.user.clone(),
+            role: facts.role.clone(),
+            values: Values { purpose, end_user, ..Values::default() },
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
             due: VecDeque::new(),
@@ -68,21 +83,25 @@ impl Untouched {
             error: None,
             is_mid_message: false,
             is_told: false,
+            has_ddl: false,
         }
     }
 
     /// Serves to the end.
     pub async fn serve(mut self) {
         let ending = self.run().await;
-        let is_busy = !self.due.is_empty() || self.in_unit;
+        let remains = match (self.due.is_empty(), self.in_unit || self.is_muddled) {
+            (false, _) => Remains::Busy,
+            (true, true) => Remains::OpenUnit,
+            (true, false) => Remains::Nothing,
+        };
         let left: Vec<u64> = self.due.drain(..).flatten().chain(self.open.drain(..)).collect();
         let error = Some(ending.code().to_owned());
         for statement in left {
             let completed = Event::Completed { statement, rows: 0, bytes: 0, error: error.clone() };
             self.attached.out.events.push(completed);
         }
-        let is_busy = is_busy && ending != Ending::Terminated;
-        self.attached.end(ending, is_busy, !self.is_mid_message).await;
+        self.attached.end(ending, remains, !self.is_mid_message).await;
     }
 
     async fn run(&mut self) -> Ending {
@@ -94,6 +113,14 @@ impl Untouched {
             if let Some(ending) = self.attached.must_end(is_idle) {
                 return ending;
             }
+            if let Some(newer) = self.attached.standing.follow() {
+                self.attached.journal.follow(&newer.rules.version);
+            }
+            self.attached.seat.set(match self.txn {
+                _ if !self.due.is_empty() || self.in_unit => State::Active,
+                Txn::Idle => State::Idle,
+                Txn::InBlock | Txn::Failed => State::InTransaction,
+            });
             let out = &self.attached.out;
             let client = out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX;
             let server = out.to_client.len() < WAITING_BYTES_MAX;
@@ -138,14 +165,13 @@ impl Untouched {
             Piece::Whole(frame) => {
                 let tag = frame.tag();
                 if tag == b'X' {
-                    self.attached.out.to_server.extend_from_slice(&frame.into_bytes());
                     return Err(self.goodbye().await);
                 }
                 let text = text_of(&frame);
                 if !self.note(tag, text).await? {
                     return Ok(());
                 }
-                frame.into_bytes()
+                self.shown(&frame).unwrap_or_else(|| frame.into_bytes())
             }
             Piece::Start { tag, bytes } => {
                 let text = matches!(tag, b'Q' | b'P').then(|| "<too large>".to_owned());
@@ -162,10 +188,23 @@ impl Untouched {
         Ok(())
     }
 
-    /// The server finishes what it was asked and closes; the client hears it if it still listens.
+    /// A Query in the place of one that asks for what PostgreSQL does not know.
+    fn shown(&self, frame: &Frame) -> Option<Bytes> {
+        if frame.tag() != b'Q' {
+            return None;
+        }
+        let asked = showing::asked(reader::Query::read(frame.body()).ok()?.text)?;
+        let told = showing::Told { user: &self.user, role: &self.role };
+        let text = showing::answer(asked, &told, || self.proxy.pools.figures());
+        let mut query = BytesMut::new();
+        writer::query(&mut query, &text).ok()?;
+        Some(query.freeze())
+    }
+
+    /// The server finishes what it was asked; the client hears it if it still listens.
     async fn goodbye(&mut self) -> Ending {
         let until = tokio::time::Instant::now() + super::attached::GOODBYE_MAX;
-        while tokio::time::Instant::now() < until {
+        while tokio::time::Instant::now() < until && !self.due.is_empty() {
             match self.attached.exchange(false, true, Some(until)).await {
                 Some(Moved::Bytes) => {
                     while let Ok(Some(piece)) =
@@ -230,6 +269,7 @@ impl Untouched {
                 match frame.tag() {
                     b'D' | b'd' => self.count(frame.len()),
                     b'E' => self.note_error(&frame),
+                    b'C' => self.has_ddl |= is_ddl(&frame),
                     b'Z' => self.ready(&frame),
                     // Syncs that were sent before it are read as part of the copy and never answered.
                     b'G' => self.is_muddled |= self.due.len() > 1,
@@ -270,6 +310,9 @@ impl Untouched {
             Ok(b'T') => Txn::InBlock,
             Ok(_) | Err(_) => Txn::Failed,
         };
+        if self.txn == Txn::Idle && std::mem::take(&mut self.has_ddl) {
+            self.proxy.catalogs.nudge();
+        }
         let (mut rows, mut bytes) =
             (std::mem::take(&mut self.rows), std::mem::take(&mut self.bytes));
         let error = self.error.take();
@@ -284,6 +327,13 @@ impl Untouched {
             (rows, bytes) = (0, 0);
         }
     }
+}
+
+/// The tag of what may have changed a catalog. What it misses is seen a few seconds later.
+fn is_ddl(frame: &Frame) -> bool {
+    let tag = reader::command_tag(frame.body()).map(|tag| tag.text).unwrap_or_default();
+    let verb = tag.split(' ').next().unwrap_or_default();
+    matches!(verb, "CREATE" | "ALTER" | "DROP" | "DO" | "CALL" | "IMPORT")
 }
 
 /// The shape of a text that is to be audited.

@@ -1,54 +1,57 @@
-//! From a client that is who it says to a session with a server connection: role, settings, database, welcome.
+//! From a client that is who it says to a session: role, settings, database, welcome.
 //!
 //! INVARIANT: a masked session starts with its texts read the one way that planning assumes (encoding, string
 //! syntax), with a search_path that is known, and with what its role may see; else it does not start.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 
 use super::Proxy;
 use super::catalogs::{CatalogFault, Lease};
 use super::closing::Farewell;
+use super::entrance::{Entrance, Start};
+use super::footprint::Reported;
+use super::in_force::{InForce, passes_through};
+use super::link::Server;
 use super::parameters::{self, Wishes};
 use super::planning::Who;
 use super::registry::Presence;
 use super::settings::Values;
 use crate::audit::SessionFacts;
-use crate::catalog::{SearchPath, TempTables};
 use crate::config::PseudonymKey;
 use crate::policy::RoleView;
-use crate::rules::{Limits, Role, User};
-use crate::upstream::{Endpoint, ServerConnection};
+use crate::pool::{Lineage, PoolMode};
+use crate::rules::{Role, User};
 use crate::wire::startup::Startup;
 use crate::wire::writer;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session about to begin.
 pub struct Welcomed {
     /// Who it is, for the audit.
     pub facts: Arc<SessionFacts>,
-    /// The server connection, logged in.
-    pub server: ServerConnection,
-    /// Where it leads.
-    pub endpoint: Arc<Endpoint>,
     /// The session's entry in the registry.
     pub presence: Presence,
     /// What the client is told.
     pub welcome: BytesMut,
-    /// `None`: the role is untouched.
-    pub masked: Option<Masked>,
+    /// What it is made of.
+    pub kind: Kind,
     /// As stated at startup.
     pub purpose: Option<String>,
     /// As stated at startup.
     pub end_user: Option<String>,
 }
 
-/// What a masked session has besides.
+/// What a session is made of.
+pub enum Kind {
+    /// A masked one.
+    Masked(Box<Masked>),
+    /// One that is passed through, with its server connection.
+    Untouched(Box<Server>),
+}
+
+/// A masked session.
 pub struct Masked {
     /// Whose it is.
     pub who: Who,
@@ -58,11 +61,15 @@ pub struct Masked {
     pub view: Arc<RoleView>,
     /// Settings at the start.
     pub start: Values,
+    /// Parameters that the client is told.
+    pub told: Reported,
+    /// Its way to server connections.
+    pub entrance: Entrance,
 }
 
 /// What is known of a client when it is sent away.
 pub fn claimed_facts(
-    proxy: &Proxy,
+    rules: &InForce,
     startup: &Startup,
     session: u64,
     peer: SocketAddr,
@@ -75,68 +82,91 @@ pub fn claimed_facts(
         client: peer.to_string(),
         application: parameters::cut(application),
         database: parameters::cut(startup.database().unwrap_or_default()),
-        rules: proxy.rules.version.clone(),
+        rules: rules.rules.version.clone(),
     }
 }
 
 /// Chooses the role, connects to the database, and puts the welcome together.
 pub async fn welcome(
     proxy: &Proxy,
+    rules: &InForce,
     startup: &Startup,
     user: &User,
     session: u64,
     peer: SocketAddr,
 ) -> Result<Welcomed, Farewell> {
     let wishes = parameters::wishes(startup)?;
-    let role = role(proxy, user, &wishes)?;
+    let role = role(rules, user, &wishes)?;
     judge_own_settings(role, user, &wishes)?;
-    // Limits and purposes are kept by what a masked session does; a role that has them is not passed through.
-    let is_untouched =
-        role.is_untouched() && role.limits == Limits::default() && role.purposes.is_empty();
-    let parameters = match is_untouched {
-        true => parameters::untouched_parameters(&wishes),
-        false => {
-            let seconds = role.limits.statement_seconds;
-            let mut parameters = parameters::masked_parameters(&wishes, seconds)?;
-            // Who has no use for it does not get it; an untouched role could even read it.
-            if role.masks.iter().any(|rule| rule.mask.is_keyed()) {
-                parameters.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
-            }
-            parameters
-        }
-    };
+    let is_untouched = passes_through(role);
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();
-    let server = ServerConnection::open(&endpoint, database, &parameters, CONNECT_TIMEOUT).await;
-    let mut server = server.map_err(|error| {
-        tracing::warn!(session, %error, "no server connection");
-        Farewell::from(&error)
-    })?;
-    let masked = match is_untouched {
-        true => None,
+    let place = proxy.pools.place(&endpoint, database, is_untouched);
+    let (kind, told) = match is_untouched {
+        true => {
+            let parameters = Arc::new(parameters::untouched_parameters(&wishes));
+            let lineage = Lineage { is_untouched, parameters };
+            let taken = place.take(&lineage, session).await;
+            let mut server = taken.map_err(|error| {
+                tracing::warn!(session, %error, "no server connection");
+                Farewell::from(&error)
+            })?;
+            let told = server.connection().map(|connection| connection.parameters.clone());
+            (Kind::Untouched(Box::new(server)), Arc::new(told.unwrap_or_default()))
+        }
         false => {
-            Some(masked(proxy, &endpoint, database, role, user, wishes.clone(), &mut server).await?)
+            let seconds = role.limits.statement_seconds;
+            let parameters = parameters::masked_parameters(&wishes, seconds)?;
+            let is_shared = proxy.pools.options().mode == PoolMode::Transaction;
+            let (mut opened_with, start) = match is_shared {
+                true => (parameters.pinned.clone(), parameters.start()?),
+                false => (parameters.all(&wishes), Start::default()),
+            };
+            // Who has no use for it does not get it; an untouched role could even read it.
+            if role.masks.iter().any(|rule| rule.mask.is_keyed()) {
+                opened_with.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
+            }
+            let lineage = Lineage { is_untouched, parameters: Arc::new(opened_with) };
+            let mut entrance = Entrance::new(place, lineage, is_shared);
+            let greeting = entrance.greeting(&proxy.greetings, session, &start).await?;
+            let lease = proxy.catalogs.enter(database, &endpoint);
+            let view = view(rules, &lease, role).await?;
+            let told = Arc::clone(&greeting.reported);
+            let masked = Masked {
+                who: Who { user: user.name.as_str().into(), acts_for_others: user.acts_for_others },
+                lease,
+                view,
+                start: Values {
+                    search_path: greeting.search_path,
+                    purpose: wishes.purpose.clone(),
+                    end_user: wishes.end_user.clone(),
+                    others: start.others,
+                    ..Values::default()
+                },
+                told: greeting.reported,
+                entrance,
+            };
+            (Kind::Masked(Box::new(masked)), told)
         }
     };
     let has_long_keys = startup.minor_spoken() >= 2;
     let presence = proxy
         .registry
-        .enter(Arc::clone(&endpoint), server.backend_key.clone(), has_long_keys)
+        .enter(has_long_keys)
         .ok_or_else(|| Farewell::new("XX000", "scrim: the system gives no random numbers"))?;
     let mut welcome = BytesMut::new();
-    say_welcome(&mut welcome, user, &server, &presence, masked.is_some())?;
+    say_welcome(&mut welcome, user, &told, &presence, !is_untouched)?;
     let facts = SessionFacts {
         user: user.name.clone(),
         role: role.name.clone(),
         application: wishes.application,
-        ..claimed_facts(proxy, startup, session, peer)
+        ..claimed_facts(rules, startup, session, peer)
     };
     let (purpose, end_user) = (wishes.purpose, wishes.end_user);
-    let facts = Arc::new(facts);
-    Ok(Welcomed { facts, server, endpoint, presence, welcome, masked, purpose, end_user })
+    Ok(Welcomed { facts: Arc::new(facts), presence, welcome, kind, purpose, end_user })
 }
 
-fn role<'a>(proxy: &'a Proxy, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {
+fn role<'a>(rules: &'a InForce, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {
     let name = match &wishes.role {
         Some(wanted) if user.roles.contains(wanted) => Some(wanted),
         Some(wanted) => {
@@ -146,7 +176,7 @@ fn role<'a>(proxy: &'a Proxy, user: &User, wishes: &Wishes) -> Result<&'a Role, 
         }
         None => user.roles.first(),
     };
-    name.and_then(|name| proxy.rules.roles.get(name))
+    name.and_then(|name| rules.rules.roles.get(name))
         .ok_or_else(|| Farewell::new("28000", format!("scrim: user `{}` has no role", user.name)))
 }
 
@@ -166,25 +196,9 @@ fn judge_own_settings(role: &Role, user: &User, wishes: &Wishes) -> Result<(), F
     Ok(())
 }
 
-async fn masked(
-    proxy: &Proxy,
-    endpoint: &Arc<Endpoint>,
-    database: &str,
-    role: &Role,
-    user: &User,
-    wishes: Wishes,
-    server: &mut ServerConnection,
-) -> Result<Masked, Farewell> {
-    for (name, only) in [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")] {
-        let reported = server.parameters.iter().find(|(known, _)| known == name);
-        if reported.is_none_or(|(_, value)| value != only) {
-            let message = format!("scrim: the database does not have `{name}` at `{only}`");
-            return Err(Farewell::new("08006", message));
-        }
-    }
-    let search_path = search_path(server).await?;
-    let lease = proxy.catalogs.enter(database, endpoint);
-    let view = proxy.catalogs.view(&lease, &role.name).await.map_err(|error| {
+/// What the role sees, once the catalog is known.
+async fn view(rules: &InForce, lease: &Lease, role: &Role) -> Result<Arc<RoleView>, Farewell> {
+    lease.view(&role.name, rules).await.map_err(|error| {
         tracing::warn!(%error, "no catalog");
         match error {
             CatalogFault::Upstream(error) => Farewell::from(&error),
@@ -193,47 +207,18 @@ async fn masked(
                     .hint("the log of Scrim has the details")
             }
         }
-    })?;
-    Ok(Masked {
-        who: Who { user: user.name.as_str().into(), acts_for_others: user.acts_for_others },
-        lease,
-        view,
-        start: Values {
-            search_path,
-            purpose: wishes.purpose,
-            end_user: wishes.end_user,
-            temp_tables: TempTables::default(),
-        },
-    })
-}
-
-/// What the session's search_path is: reported by PostgreSQL 18 and later, asked for otherwise.
-async fn search_path(server: &mut ServerConnection) -> Result<SearchPath, Farewell> {
-    let reported = server.parameters.iter().find(|(name, _)| name == "search_path");
-    let value = match reported {
-        Some((_, value)) => value.clone(),
-        None => {
-            let lost = || Farewell::new("08006", "scrim: the connection to the database failed");
-            let asking = server.query("SHOW search_path");
-            let rows = tokio::time::timeout(QUERY_TIMEOUT, asking).await;
-            let rows = rows.map_err(|_| lost())?.map_err(|_| lost())?;
-            rows.into_iter().flatten().next().flatten().ok_or_else(lost)?
-        }
-    };
-    parameters::judge_search_path(&value).map_err(|farewell| {
-        farewell.hint("it is the default of the database or of its login; start with another")
     })
 }
 
 fn say_welcome(
     out: &mut BytesMut,
     user: &User,
-    server: &ServerConnection,
+    told: &Reported,
     presence: &Presence,
     is_masked: bool,
 ) -> Result<(), Farewell> {
     writer::authentication_ok(out);
-    for (name, value) in &server.parameters {
+    for (name, value) in told.iter() {
         let value = match name.as_str() {
             "session_authorization" => &user.name,
             "is_superuser" if is_masked => "off",

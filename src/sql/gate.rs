@@ -19,8 +19,10 @@ use super::settings::{SettingVerdict, is_same_value, judge_setting, may_be};
 use super::temporary;
 use super::write;
 use crate::catalog::SearchPath;
-use crate::grammar::{deparse, quote_identifier};
+use crate::grammar::{RESERVED_SCHEMA, deparse, quote_identifier};
 
+/// `CURSOR_OPT_HOLD` in nodes/parsenodes.h.
+const CURSOR_OPT_HOLD: i32 = 0x0020;
 /// `AccessShareLock` (storage/lockdefs.h).
 const ACCESS_SHARE: i32 = 1;
 
@@ -115,6 +117,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             None => pass(statement, StatementKind::Show, Effect::None),
         },
         Node::DeallocateStmt(deallocate) => {
+            judge_statement_name(&deallocate.name)?;
             let name = (!deallocate.isall).then(|| deallocate.name.clone());
             pass(statement, StatementKind::Discard, Effect::Deallocate(name))
         }
@@ -132,7 +135,11 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             let name = (!close.portalname.is_empty()).then(|| close.portalname.clone());
             pass(statement, StatementKind::Discard, Effect::ClosePortal(name))
         }
-        Node::DeclareCursorStmt(_) => wrapped(node, StatementKind::Cursor, Effect::None),
+        Node::DeclareCursorStmt(declare) => {
+            let holds = declare.options & CURSOR_OPT_HOLD != 0;
+            let effect = Effect::Declare { name: declare.portalname.clone(), holds };
+            wrapped(node, StatementKind::Cursor, effect)
+        }
         Node::FetchStmt(fetch) => {
             let kind = if fetch.ismove { StatementKind::Cursor } else { StatementKind::Fetch };
             pass(statement, kind, Effect::Fetch(fetch.portalname.clone()))
@@ -141,9 +148,11 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             if !matches!(query_in(&prepare.query), Some(Node::SelectStmt(_))) {
                 return refused("PREPARE of what is no SELECT");
             }
+            judge_statement_name(&prepare.name)?;
             wrapped(node, StatementKind::Prepare, Effect::Prepare(prepare.name.clone()))
         }
         Node::ExecuteStmt(execute) => {
+            judge_statement_name(&execute.name)?;
             wrapped(node, StatementKind::Execute, Effect::Execute(execute.name.clone()))
         }
         Node::CopyStmt(copy) if copy.is_from && may_write => Ok(Gated::Write),
@@ -198,6 +207,14 @@ fn lock(lock: &protobuf::LockStmt, speaker: Speaker<'_>) -> Result<Gated, Refusa
 fn wrapped(node: &Node, kind: StatementKind, effect: Effect) -> Result<Gated, Refusal> {
     let wrapped = Wrapped { node: node.clone(), written: node.clone(), made: false, kind, effect };
     Ok(Gated::Wrapped(Box::new(wrapped)))
+}
+
+/// Statements of those names are Scrim's own on the server connection, and other sessions' perhaps.
+fn judge_statement_name(name: &str) -> Result<(), Refusal> {
+    match name.starts_with(RESERVED_SCHEMA) {
+        true => Err(Refusal::reserved_statement_name(name)),
+        false => Ok(()),
+    }
 }
 
 fn query_in(query: &Option<Box<protobuf::Node>>) -> Option<&Node> {
@@ -260,8 +277,9 @@ fn set(
     if kind == VariableSetKind::VarSetMulti {
         // SET TRANSACTION and SET SESSION CHARACTERISTICS; a snapshot is another transaction's.
         return match name.as_str() {
-            "transaction" | "session characteristics" => {
-                pass(statement, StatementKind::Set, Effect::None)
+            "transaction" => pass(statement, StatementKind::Set, Effect::None),
+            "session characteristics" => {
+                pass(statement, StatementKind::Set, Effect::Set(characteristics(set)?))
             }
             _ => Err(Refusal::setting(&set.name, "may not be changed")),
         };
@@ -302,7 +320,14 @@ fn set(
                 if !is_fine {
                     return Err(Refusal::setting(&set.name, "may not have this value"));
                 }
-                Effect::None
+                // What is LOCAL, or the transaction's own, ends with it.
+                match set.is_local || name.starts_with("transaction_") {
+                    true => Effect::None,
+                    false => {
+                        let text = values.is_some().then(|| deparse(statement)).transpose();
+                        Effect::Set(vec![(name, text.map_err(|error| Refusal::syntax(&error))?)])
+                    }
+                }
             }
             SettingVerdict::Only(only) => {
                 let same = values
@@ -320,6 +345,26 @@ fn set(
         },
     };
     pass(statement, StatementKind::Set, effect)
+}
+
+/// SET SESSION CHARACTERISTICS AS TRANSACTION …, which sets the defaults of what it names.
+fn characteristics(
+    set: &protobuf::VariableSetStmt,
+) -> Result<Vec<(String, Option<String>)>, Refusal> {
+    let lost = || Refusal::setting(&set.name, "takes plain literals only");
+    let one = |arg: &protobuf::Node| {
+        let Some(Node::DefElem(element)) = &arg.node else { return None };
+        let value = value(element.arg.as_ref()?.node.as_ref()?)?;
+        let name = match element.defname.as_str() {
+            "transaction_isolation" => "default_transaction_isolation",
+            "transaction_read_only" => "default_transaction_read_only",
+            "transaction_deferrable" => "default_transaction_deferrable",
+            _ => return None,
+        };
+        let value = value.replace('\'', "''");
+        Some((name.to_owned(), Some(format!("SET {name} TO '{value}'"))))
+    };
+    set.args.iter().map(|arg| one(arg).ok_or_else(lost)).collect()
 }
 
 /// `pg_catalog` first or not at all: a schema in front of it could redefine what `=` and `lower` mean.
@@ -468,6 +513,9 @@ pub enum Effect {
         /// The new path.
         path: Option<SearchPath>,
     },
+    /// SET of other settings, up to the end of the session: each with the statement that sets it again; `None`: to
+    /// the value at the start of the session.
+    Set(Vec<(String, Option<String>)>),
     /// RESET ALL.
     ResetAll,
     /// DISCARD ALL.
@@ -491,6 +539,13 @@ pub enum Effect {
     Fetch(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),
+    /// DECLARE: a cursor is open, to the end of the transaction or beyond.
+    Declare {
+        /// Its name.
+        name: String,
+        /// WITH HOLD
+        holds: bool,
+    },
     /// CLOSE cursor; `None`: ALL.
     ClosePortal(Option<String>),
     /// SET scrim.purpose; `None`: RESET.

@@ -59,6 +59,8 @@ pub(super) enum Content {
         name: &'static str,
         /// The sub-select, in parentheses.
         sql: String,
+        /// It says who asks, and is another for each user.
+        by_user: bool,
     },
     /// A temporary table of the session.
     Temporary {
@@ -105,6 +107,15 @@ impl Content {
 }
 
 impl Hole {
+    /// True when what goes in is another for each user.
+    pub(super) fn is_by_user(&self) -> bool {
+        match &self.content {
+            Content::View(_, body) => body.by_user,
+            Content::System { by_user, .. } => *by_user,
+            Content::Masked(_) | Content::Temporary { .. } => false,
+        }
+    }
+
     /// The sub-select, in parentheses. Views and system relations have no children and are not sampled.
     pub(super) fn sql(&self) -> String {
         match &self.content {

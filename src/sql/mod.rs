@@ -26,6 +26,7 @@ mod temporary;
 mod types;
 mod verify;
 mod view;
+mod who;
 mod wrapped;
 mod write;
 
@@ -49,6 +50,7 @@ use crate::grammar;
 pub use crate::policy::Read;
 use crate::policy::RoleView;
 use gate::{Gated, Wrapped};
+use hole::Hole;
 use resolve::resolve;
 use rewrite::Rewritten;
 use verify::AsWritten;
@@ -142,7 +144,12 @@ pub fn plan_following(
 ) -> Result<Plan, Refusal> {
     // `user` is a reserved word, so PostgreSQL's grammar takes the name in quotes only.
     let text = if own::is_show_user(text) { "SHOW scrim.\"user\"" } else { text };
-    let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
+    let mut statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
+    if who::may_mention(text) {
+        for statement in &mut statements {
+            who::say(statement, speaker);
+        }
+    }
     let mut planned = Vec::with_capacity(statements.len());
     let mut names = Names {
         search_path: speaker.search_path.clone(),
@@ -166,7 +173,7 @@ fn plan_statement(
     speaker: Speaker<'_>,
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
-        Gated::Query => plan_query(text, statement, speaker),
+        Gated::Query => plan_query(text, statement, speaker).map(|(planned, _)| planned),
         Gated::Write => write::plan(text, statement, speaker)
             .map_err(|refusal| refusal.by(Reader::Write, statement)),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
@@ -197,14 +204,14 @@ fn plan_query(
     text: &str,
     statement: &RawStmt,
     speaker: Speaker<'_>,
-) -> Result<PlannedStatement, Refusal> {
+) -> Result<(PlannedStatement, Vec<Hole>), Refusal> {
     let Query { canonical, rewritten, reads, parameters, reading } =
         query(text, statement, speaker)?;
     let reader = reading.map_or(Reader::Tree, |reading| reading.reader);
     let places = verify::verify(speaker, &rewritten, &parameters)
         .map_err(|refusal| refusal.by(reader, statement))?;
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
-    Ok(PlannedStatement {
+    let planned = PlannedStatement {
         canonical,
         sql,
         kind: StatementKind::Select,
@@ -214,7 +221,8 @@ fn plan_query(
         lookups: lookups::of(&rewritten.holes),
         probe: None,
         reading,
-    })
+    };
+    Ok((planned, rewritten.holes))
 }
 
 /// A statement around a query, as the gate has let it pass.

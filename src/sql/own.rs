@@ -1,22 +1,27 @@
-//! Scrim's own settings: `SHOW scrim.role`, `scrim.user`, `scrim.purpose`, `scrim.masks`.
+//! Scrim's own settings: `SHOW scrim.role`, `scrim.user`, `scrim.purpose`, `scrim.masks`; and PostgreSQL's that tell
+//! who asks.
 //!
 //! They are answered by PostgreSQL, as a SELECT of constants: transaction state, errors and the order of replies
 //! are then the server's own.
 
 use super::Speaker;
 use super::refusal::{Reason, Refusal};
+use super::who;
 use crate::catalog::{Relation, RelationKind};
 use crate::policy::{Access, ColumnVerdict};
 
 /// The text that answers a SHOW; `None`: it is PostgreSQL's setting.
 pub(super) fn show(name: &str, speaker: Speaker<'_>) -> Result<Option<String>, Refusal> {
     let name = name.to_ascii_lowercase();
-    if !name.starts_with("scrim.") {
-        return Ok(None);
-    }
     let constant = |value: &str| {
         Some(format!("SELECT CAST({} AS pg_catalog.text) AS \"{name}\"", literal(value)))
     };
+    if let Some(user) = who::setting(&name, speaker) {
+        return Ok(constant(&user));
+    }
+    if !name.starts_with("scrim.") {
+        return Ok(None);
+    }
     match name.as_str() {
         "scrim.role" => Ok(constant(&speaker.view.role().name)),
         "scrim.user" => Ok(constant(speaker.user)),

@@ -190,6 +190,12 @@ impl Refusal {
         Refusal::new("42704", Reason::Setting, message, None)
     }
 
+    /// PREPARE, EXECUTE or DEALLOCATE of a name that is Scrim's own.
+    pub(super) fn reserved_statement_name(name: &str) -> Refusal {
+        let message = format!("scrim: statement name `{name}` is reserved");
+        Refusal::new("42939", Reason::Protocol, message, None)
+    }
+
     /// sqlparser and PostgreSQL do not read the same.
     pub(super) fn not_understood(what: &str) -> Refusal {
         let message = "scrim: this form of statement is not understood well enough to be masked";
@@ -209,6 +215,7 @@ impl Refusal {
                 (Reason::Type, violation.to_string())
             }
             Violation::Field(_) => (Reason::Function, violation.to_string()),
+            Violation::Login(word) => (Reason::Function, format!("`{word}`")),
         };
         let (message, hint) = match violation {
             Violation::NoSuchType(_) => return Refusal::new("42704", reason, what, None),
@@ -228,6 +235,10 @@ impl Refusal {
             Violation::Field(name) => (
                 format!("scrim: {what} is also a function, which role `{role}` may not call"),
                 format!("if `{name}` is a column, select it without a qualifier"),
+            ),
+            Violation::Login(_) => (
+                format!("scrim: {what} cannot be said in this place"),
+                "SHOW scrim.user tells who the session's user is".to_owned(),
             ),
             Violation::Relation(_)
             | Violation::Operator(_)
@@ -292,6 +303,8 @@ pub enum Reason {
     Purpose,
     /// The role's budget of lookups is used up.
     Lookups,
+    /// What was prepared or opened under older rules.
+    Rules,
     /// A protocol feature the role may not use.
     Protocol,
 }
@@ -315,6 +328,7 @@ impl Reason {
             Reason::NotProven => "not_proven",
             Reason::Purpose => "purpose",
             Reason::Lookups => "lookups",
+            Reason::Rules => "rules",
             Reason::Protocol => "protocol",
         }
     }

@@ -1,22 +1,26 @@
 //! System relations: an allow-list that covers what drivers and tools read.
 //!
-//! What is not here is closed: relations that hold data (`pg_statistic`, `pg_stats`, `pg_largeobject`), secrets
+//! What is not here is closed: relations that hold data (`pg_statistic`, `pg_largeobject`), secrets
 //! (`pg_authid`, `pg_shadow`, `pg_user_mapping`), or other people's statements (`pg_prepared_statements`,
 //! `pg_cursors`). Where tools need a relation of which a part is closed, it becomes a hole. What is hidden from
 //! the role is absent from the catalogs that list relations and columns.
 //! <https://www.postgresql.org/docs/current/catalogs.html>
 
 mod absent;
+mod roles;
+mod shown;
 mod telling;
 
 use absent::Absent;
+pub(super) use absent::Beside;
+use roles::Names;
 use telling::TELLING;
 
 use super::Speaker;
 use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::Target;
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Column, Relation, RelationKind};
 
 /// Relations of `pg_catalog` that hold definitions only.
 const PG_CATALOG: &[&str] = &[
@@ -75,6 +79,9 @@ const PG_CATALOG: &[&str] = &[
     "pg_shdepend",
     "pg_shdescription",
     "pg_statistic_ext",
+    shown::COLUMNS,
+    shown::SEVERAL,
+    shown::EXPRESSIONS,
     "pg_tables",
     "pg_tablespace",
     "pg_timezone_abbrevs",
@@ -105,17 +112,17 @@ const INFORMATION_SCHEMA_CLOSED: &[&str] = &[
     "user_mappings",
 ];
 
-/// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: others' statements, and options
-/// that may hold passwords.
+/// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: statements as they were sent,
+/// Scrim's own address, and options that may hold passwords.
 const PARTLY: &[(&str, &[&str])] = &[
-    (
-        "pg_stat_activity",
-        &["query", "application_name", "client_addr", "client_hostname", "client_port", "query_id"],
-    ),
+    (OWN_SESSION, &["query", "client_addr", "client_hostname", "client_port", "query_id"]),
     ("pg_foreign_server", &["srvoptions"]),
     ("pg_subscription", &["subconninfo"]),
     ("pg_user_mappings", &["umoptions"]),
 ];
+
+/// Of sessions the own one is there.
+const OWN_SESSION: &str = "pg_stat_activity";
 
 /// Large objects cannot be read, so there are none.
 const LARGE_OBJECTS: &str = "pg_largeobject_metadata";
@@ -126,7 +133,7 @@ pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target,
     let full = format!("{}.{}", relation.schema, relation.name);
     let part = PARTLY.iter().find(|(known, _)| *known == name);
     if let (Some((name, closed)), "pg_catalog") = (part, relation.schema.as_str()) {
-        return Ok(Target::Hole(partly(relation, name, closed)));
+        return Ok(Target::Hole(partly(speaker, relation, name, closed)));
     }
     if relation.schema == "pg_catalog" && name == LARGE_OBJECTS {
         return Ok(Target::Hole(none_of(relation, LARGE_OBJECTS)));
@@ -147,7 +154,13 @@ pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target,
 }
 
 /// A system relation without some of its columns, which are NULL.
-fn partly(relation: &Relation, name: &'static str, closed: &[&str]) -> Content {
+fn partly(
+    speaker: Speaker<'_>,
+    relation: &Relation,
+    name: &'static str,
+    closed: &[&str],
+) -> Content {
+    let roles = Names::of(speaker);
     let columns: Vec<String> = relation
         .columns
         .iter()
@@ -155,6 +168,8 @@ fn partly(relation: &Relation, name: &'static str, closed: &[&str]) -> Content {
             let name = identifier(&column.name);
             if closed.contains(&column.name.as_str()) {
                 format!("CAST(NULL AS {}) AS {name}", column.type_sql)
+            } else if let Some(role) = roles.column(relation, &column.name, "a") {
+                format!("{role} AS {name}")
             } else {
                 format!("a.{name} AS {name}")
             }
@@ -162,13 +177,18 @@ fn partly(relation: &Relation, name: &'static str, closed: &[&str]) -> Content {
         .collect();
     // pg_dump asks for it. Views have none, and of pg_subscription nobody may read it.
     let tableoid = if name == "pg_foreign_server" { ", a.tableoid AS tableoid" } else { "" };
+    let own = match name {
+        OWN_SESSION => " WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()",
+        _ => "",
+    };
     Content::System {
         schema: "pg_catalog",
         name,
         sql: format!(
-            "(SELECT {}{tableoid} FROM pg_catalog.{name} AS a OFFSET 0)",
+            "(SELECT {}{tableoid} FROM pg_catalog.{name} AS a{own} OFFSET 0)",
             columns.join(", ")
         ),
+        by_user: roles.known(relation).is_some(),
     }
 }
 
@@ -189,16 +209,21 @@ pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
     !Absent::of(speaker.view).is_empty()
 }
 
-/// The OIDs of all that is absent, as a relation with the column `oid`.
-pub(super) fn absent_objects(speaker: Speaker<'_>) -> Content {
-    let sql = Absent::of(speaker.view).everything();
-    Content::System { schema: "pg_catalog", name: "pg_class", sql }
+/// True when a function that tells this tells something that it must not.
+pub(super) fn concerns(speaker: Speaker<'_>, beside: Beside) -> bool {
+    Absent::of(speaker.view).concerns(beside)
 }
 
-/// The hidden columns, as a relation with the columns `oid` and `number`; `None` where there are none.
+/// The OIDs of all that is absent, and what else there is not to be told of, as a relation with the column `oid`.
+pub(super) fn absent_objects(speaker: Speaker<'_>, beside: Beside) -> Content {
+    let sql = Absent::of(speaker.view).untold(beside);
+    Content::System { schema: "pg_catalog", name: "pg_class", sql, by_user: false }
+}
+
+/// The hidden columns, as a relation with the columns `oid`, `number` and `name`; `None` where there are none.
 pub(super) fn absent_columns(speaker: Speaker<'_>) -> Option<Content> {
     let sql = Absent::of(speaker.view).hidden_columns()?;
-    Some(Content::System { schema: "pg_catalog", name: "pg_attribute", sql })
+    Some(Content::System { schema: "pg_catalog", name: "pg_attribute", sql, by_user: false })
 }
 
 /// A system relation without a row.
@@ -206,37 +231,48 @@ fn none_of(relation: &Relation, name: &'static str) -> Content {
     let columns: Vec<String> =
         relation.columns.iter().map(|column| format!("l.{}", identifier(&column.name))).collect();
     let sql = format!("(SELECT {} FROM pg_catalog.{name} AS l WHERE false)", columns.join(", "));
-    Content::System { schema: "pg_catalog", name, sql }
+    Content::System { schema: "pg_catalog", name, sql, by_user: false }
 }
 
-/// The relation without what is absent for the role; `None` when it tells of nothing that is.
+/// The relation without what is absent for the role, and with the user for the login; `None` when it tells of neither.
 fn without_absent(speaker: Speaker<'_>, relation: &Relation) -> Option<Content> {
-    let name = known_name(&relation.name)?;
+    let roles = Names::of(speaker);
+    let names_roles = roles.known(relation);
+    let name = known_name(&relation.name).or(names_roles)?;
     let absent = Absent::of(speaker.view);
-    let mut conditions = absent.conditions(relation);
-    let is_attribute = name == "pg_attribute";
-    if conditions.is_empty() {
-        if !is_attribute {
-            return None;
-        }
-        conditions.push("true".to_owned());
+    let conditions = absent.conditions(relation);
+    let is_always = is_attribute(relation) || shown::is_statistics(relation);
+    if conditions.is_empty() && !is_always && names_roles.is_none() {
+        return None;
     }
-    let column = |name: &str| match is_attribute {
-        true => format!("{} AS {}", absent.attribute(name), identifier(name)),
-        false => format!("l.{}", identifier(name)),
+    let column = |known: &Column| {
+        let name = identifier(&known.name);
+        let other = roles
+            .column(relation, &known.name, "l")
+            .or_else(|| shown::column(speaker.view, &absent, relation, known));
+        match other {
+            Some(other) => format!("{other} AS {name}"),
+            None => format!("l.{name}"),
+        }
     };
-    let list: Vec<String> = relation.columns.iter().map(|known| column(&known.name)).collect();
+    let list: Vec<String> = relation.columns.iter().map(column).collect();
     // psql and pg_dump ask for tableoid, which means the catalog itself; views have none.
-    let is_table = relation.kind == RelationKind::Table;
+    let tableoid = if relation.kind == RelationKind::Table { ", l.tableoid" } else { "" };
     let schema = if relation.schema == "pg_catalog" { "pg_catalog" } else { "information_schema" };
-    let sql = format!(
-        "(SELECT {}{} FROM {schema}.{} AS l WHERE {} OFFSET 0)",
-        list.join(", "),
-        if is_table { ", l.tableoid" } else { "" },
-        identifier(name),
-        conditions.join(" AND ")
-    );
-    Some(Content::System { schema, name, sql })
+    let rows = match conditions.as_slice() {
+        [] if is_always => " OFFSET 0".to_owned(),
+        [] => String::new(),
+        conditions => format!(" WHERE {} OFFSET 0", conditions.join(" AND ")),
+    };
+    let list = list.join(", ");
+    let sql = format!("SELECT {list}{tableoid} FROM {schema}.{} AS l{rows}", identifier(name));
+    let sql = format!("({}{sql})", absent.with(&sql));
+    Some(Content::System { schema, name, sql, by_user: names_roles.is_some() })
+}
+
+/// `attmissingval` of it holds a value, whatever the role sees of the column.
+fn is_attribute(relation: &Relation) -> bool {
+    relation.schema == "pg_catalog" && relation.name == "pg_attribute"
 }
 
 /// The name as it stands in [`TELLING`].

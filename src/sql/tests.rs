@@ -60,6 +60,10 @@ fn relation(oid: u32, schema: &str, name: &str, columns: &[&str]) -> Relation {
 }
 
 fn view() -> RoleView {
+    view_with(RULES)
+}
+
+fn view_with(text: &str) -> RoleView {
     let mut snapshot = Snapshot { database: "desk".into(), ..Snapshot::default() };
     let view = |oid, name, reads, sql: &str| Relation {
         kind: RelationKind::View,
@@ -87,6 +91,8 @@ fn view() -> RoleView {
         view(20018, "above_it", 20017, "SELECT unjudged.id FROM public.unjudged"),
         view(20011, "one", 20001, "SELECT customers.id FROM public.customers;"),
         view(20012, "two", 20011, "SELECT one.id FROM public.one"),
+        view(20019, "asking", 20001, "SELECT 1 AS id, CURRENT_USER AS who FROM public.products"),
+        view(20020, "asking_again", 20019, "SELECT asking.id FROM public.asking"),
         // CREATE OR REPLACE VIEW can tie such a knot.
         view(20013, "knot", 20014, "SELECT tie.id FROM public.tie"),
         view(20014, "tie", 20013, "SELECT knot.id FROM public.knot"),
@@ -106,7 +112,7 @@ fn view() -> RoleView {
         snapshot.builtin_functions.insert(name.into());
     }
     let mut sources = Sources::default();
-    sources.add("rules.yaml", RULES);
+    sources.add("rules.yaml", text);
     let (rules, _) = rules::load(sources, &NoEnvironment).unwrap_or_else(|(sources, found)| {
         panic!("{}", crate::text::render(&sources, &found, false))
     });
@@ -367,4 +373,42 @@ fn what_passes_the_gate() {
 fn a_missing_relation_is_pointed_at_in_the_clients_text() {
     let refusal = planned("SELECT 'é', * FROM nowhere").expect_err("there is none");
     assert_eq!(refusal.position, Some(20));
+}
+
+/// Users of one role share what is compiled for it, and not what says who they are.
+#[test]
+fn a_view_that_says_who_asks_is_another_for_each_user() {
+    let view = view();
+    let path = SearchPath::parse("public").unwrap();
+    for text in ["SELECT * FROM asking", "SELECT * FROM asking_again"] {
+        for user in ["kim", "lee", "kim"] {
+            let planned = plan(text, Speaker::new(&view, &path, user, false)).unwrap();
+            let sent = planned.statements[0].sql.as_str();
+            let others = if user == "kim" { "lee" } else { "kim" };
+            assert!(sent.contains(&format!("'{user}'")) && !sent.contains(others), "{sent}");
+        }
+    }
+}
+
+/// The login is nobody in particular, so rules cannot go by it.
+#[test]
+fn rules_may_not_ask_who_asks() {
+    let filter = |filter: &str| {
+        let rules = format!("{RULES}    rows: {{public.customers: \"{filter}\"}}\n");
+        view_with(&rules)
+            .problems()
+            .iter()
+            .map(|p| p.diagnostic.message.clone())
+            .collect::<String>()
+    };
+    for asking in [
+        "current_user IS NULL",
+        "session_user IS NULL",
+        "pg_catalog.current_user() IS NULL",
+        "current_setting('role') IS NULL",
+        "current_setting('Session_Authorization') IS NULL",
+    ] {
+        assert!(filter(asking).contains("is not allowed here"), "{asking}: {}", filter(asking));
+    }
+    assert!(!filter("current_setting('x.y') IS NULL").contains("is not allowed here"));
 }

@@ -162,6 +162,11 @@ impl Terms for AsWritten<'_> {
         Ok(())
     }
 
+    fn may_name_login(&self, _: &'static str) -> Result<(), Violation> {
+        // The proof refuses what of it is left.
+        Ok(())
+    }
+
     fn may_write(&self, _: Option<&str>, _: Option<&str>, _: &str) -> Result<(), Violation> {
         // Judged when it is resolved, and in the proof again.
         Ok(())
@@ -328,6 +333,11 @@ fn judge_current_setting(function: &str, call: &protobuf::FuncCall) -> Result<()
         // Of Scrim's own, those that a session sets itself.
         Some(name) => match name.to_ascii_lowercase().as_str() {
             "scrim.purpose" | "scrim.end_user" => Ok(()),
+            // What is left of them where the user could not be put in.
+            name if functions::names_login(name) => Err(Violation::Arguments(
+                function.into(),
+                "cannot tell this of the session here; SHOW does",
+            )),
             own if own.starts_with("scrim.") => Err(Violation::Arguments(
                 function.into(),
                 "cannot read this setting; SHOW tells what there is to know",

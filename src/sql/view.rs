@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::hole::Hole;
 use super::refusal::{Reason, Refusal};
 use super::resolve::resolve;
-use super::{Speaker, plan_query};
+use super::{Speaker, plan_query, who};
 use crate::catalog::{RelationKind, SearchPath, TempTables};
 use crate::grammar;
 use crate::policy::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};
@@ -45,16 +46,18 @@ fn planned(speaker: Speaker<'_>, view: &View) -> Result<ViewBody, Refusal> {
     let temp_tables = TempTables::NONE;
     let inside = Speaker { search_path: &search_path, temp_tables, views, ..speaker };
     let text = &view.definition;
-    let statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
-    let [statement] = statements.as_slice() else {
+    let mut statements = grammar::parse(text).map_err(|error| Refusal::syntax(&error))?;
+    let [statement] = statements.as_mut_slice() else {
         return Err(Refusal::not_understood("a definition that is not one query"));
     };
-    let planned = plan_query(text, statement, inside)?;
+    let says_who = who::may_mention(text) && who::say(statement, speaker);
+    let (planned, holes) = plan_query(text, statement, inside)?;
+    let by_user = says_who || holes.iter().any(Hole::is_by_user);
     let sql = planned.sql.as_str().to_owned();
     if sql.len() > BODY_BYTES_MAX {
         return Err(Refusal::not_understood("all that it reads makes too long a text"));
     }
-    Ok(ViewBody { sql, reads: planned.reads })
+    Ok(ViewBody { sql, reads: planned.reads, by_user })
 }
 
 fn unreadable(refusal: &Refusal) -> Unreadable {

@@ -3,8 +3,8 @@
 
 pub mod client;
 pub mod core;
+pub mod own;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -82,10 +82,15 @@ pub fn scrim() -> &'static Scrim {
 
 /// A connection through Scrim as the user who starts with the role. `options` are startup parameters.
 pub fn connect(role: &str, options: &[(&str, &str)]) -> Client {
-    let users: BTreeMap<&str, &str> = USERS.iter().copied().collect();
-    let user = users.get(role).unwrap_or_else(|| panic!("nobody has the role `{role}`"));
+    let user = user_of(role);
     Client::connect(scrim().address, user, &sample_password(user), "desk", options)
         .unwrap_or_else(|error| panic!("login of {user}: {} {}", error.code, error.message))
+}
+
+/// The user of the sample who starts with the role.
+pub fn user_of(role: &str) -> &'static str {
+    let found = USERS.iter().find(|(known, _)| *known == role);
+    found.unwrap_or_else(|| panic!("nobody has the role `{role}`")).1
 }
 
 /// A connection to the sample database itself, past Scrim.

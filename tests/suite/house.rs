@@ -19,14 +19,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guard", &["policy", "catalog", "wire"]),
     ("audit", &[]),
     ("upstream", &["wire", "catalog"]),
-    ("config", &["text", "upstream", "audit", "rules", "mask", "wire"]),
+    ("pool", &["upstream", "wire"]),
+    ("config", &["text", "upstream", "audit", "rules", "mask", "wire", "pool"]),
     (
         "session",
         &[
-            "audit", "catalog", "config", "grammar", "guard", "policy", "rules", "sql", "text",
-            "upstream", "wire",
+            "audit", "catalog", "config", "grammar", "guard", "metrics", "policy", "pool", "rules",
+            "sql", "text", "upstream", "wire",
         ],
     ),
+    ("metrics", &[]),
+    ("admin", &["metrics"]),
+    ("service", &["admin", "audit", "config", "metrics", "rules", "session", "text"]),
     ("demo", &["wire"]),
 ];
 

@@ -1,5 +1,6 @@
 //! The one integration binary: it links PostgreSQL's parser and TLS once. Every module is a topic.
 
+mod absent;
 mod canary;
 mod cases;
 mod catalogs;
@@ -11,13 +12,18 @@ mod explained;
 mod faults;
 mod grammar;
 mod harness;
+mod health;
 mod house;
 mod key;
+mod lifecycle;
 mod limits;
+mod lookalikes;
 mod lookups;
 mod masked_copy;
 mod parse_rate;
+mod pooling;
 mod random;
+mod reload;
 mod rules;
 mod session;
 mod sessions_under_stress;

@@ -2,7 +2,7 @@
 //!
 //! For a role, every column is overwritten with its mask, every row the role may not see is deleted, and every hidden
 //! column and table is dropped. The law says that Scrim's answer to a statement is the copy's. Each copy is a server
-//! of its own, so that names, OIDs of types and logins are those of the original.
+//! of its own, so that names and OIDs are those of the original; only the login has the user's name.
 //!
 //! Rows are written back in the order they were stored in. What is in the way goes: foreign keys, checks, triggers,
 //! indexes, identity and generation, the order by which partitions take rows (they become children). What the answer
@@ -38,6 +38,8 @@ pub struct MaskedCopy {
     pub server: PrivatePostgres,
     /// The login that Scrim uses for this role.
     pub login: String,
+    /// What it is called here: as the user.
+    user: &'static str,
     pub row_types: RowTypes,
 }
 
@@ -49,10 +51,10 @@ pub struct RowTypes {
 }
 
 impl MaskedCopy {
-    /// A connection as Scrim's login.
+    /// A connection as Scrim's login, which is called here what the user is called.
     pub fn connect(&self) -> Client {
         let server = &self.server;
-        Client::connect_unix(server.socket_folder(), server.port(), &self.login, "desk")
+        Client::connect_unix(server.socket_folder(), server.port(), self.user, "desk")
     }
 }
 
@@ -165,7 +167,10 @@ fn build(role: &str) -> MaskedCopy {
         answer.lines().map(|line| line.parse().expect("an OID")).collect()
     };
     let row_types = RowTypes { rows: oids("oid"), arrays: oids("typarray") };
-    MaskedCopy { server, login, row_types }
+    let user = harness::user_of(role);
+    let rename = format!("ALTER ROLE {login} RENAME TO {user}");
+    server.run("desk", &rename).unwrap_or_else(|error| panic!("{error}"));
+    MaskedCopy { server, login, user, row_types }
 }
 
 fn relations(server: &PrivatePostgres, kinds: &str) -> Vec<Table> {

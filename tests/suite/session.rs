@@ -305,7 +305,9 @@ fn a_search_path_that_a_function_sets() {
 /// SQL's EXECUTE and FETCH could run what a Parse has prepared, and its effect would go unseen.
 #[test]
 fn sql_runs_no_statement_of_the_protocol_that_is_no_query() {
-    let mut client = harness::connect("support", &[]);
+    // In session mode: in transaction mode SQL cannot name what a Parse has prepared at all.
+    let pooled = crate::pooling::Pooled::open("mode: session");
+    let mut client = pooled.connect("alice");
     parse(&mut client, "path", "SET search_path TO trap");
     parse(&mut client, "query", "SELECT 1");
     sync(&mut client);

@@ -276,7 +276,11 @@ fn a_database_that_goes_and_comes_back() {
     let own = Own::open(|text| text);
     for user in ["alice", "dba"] {
         let mut client = own.connect(user);
+        // In a transaction, so that the session has a connection to lose.
+        client.simple("BEGIN");
         assert_eq!(one_value(&mut client, "SELECT 1"), "1");
+        let mut idle = own.connect(user);
+        assert_eq!(one_value(&mut idle, "SELECT 1"), "1");
         // The private server commits without waiting for its disk, and a crash would take the passwords along.
         own.desk.server().run("desk", "CHECKPOINT").expect("checkpoint");
         own.desk.server().halt().expect("halt");
@@ -296,6 +300,10 @@ fn a_database_that_goes_and_comes_back() {
         );
         own.desk.server().resume().expect("resume");
         assert_eq!(one_value(&mut own.connect(user), "SELECT 1"), "1");
+        if user == "alice" {
+            // Who had none has not noticed.
+            assert_eq!(one_value(&mut idle, "SELECT 1"), "1");
+        }
     }
 }
 
@@ -304,6 +312,7 @@ fn a_session_that_the_server_ends_hears_it_once() {
     let own = Own::open(|text| text);
     for user in ["alice", "dba"] {
         let mut client = own.connect(user);
+        client.simple("BEGIN");
         one_value(&mut client, "SELECT 1");
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE usename = 'scrim' AND application_name = ''";

@@ -58,6 +58,7 @@ fn needs() -> Outcome {
     needs::compiler()?;
     needs::postgres()?;
     needs::psycopg()?;
+    needs::jdbc()?;
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if run::succeed(run::cargo(&[subcommand, "--version"]).stdout(std::process::Stdio::null()))
             .is_err()

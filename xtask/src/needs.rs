@@ -39,39 +39,46 @@ pub fn postgres() -> Outcome {
     Ok(())
 }
 
-/// A Python that can import psycopg 3: the system's, or one of our own below `target`.
+/// A Python that can import psycopg 3 and SQLAlchemy 2: the system's, or one of our own below `target`.
 pub fn psycopg() -> Outcome {
     if python_with_psycopg().is_some() {
         return Ok(());
     }
-    run::say("installing psycopg for Python");
+    run::say("installing psycopg and SQLAlchemy for Python");
     if may_install() {
-        // Older Ubuntu calls it python3-psycopg3, still older ones have none.
-        for package in ["python3-psycopg", "python3-psycopg3"] {
-            if apt_install(&["python3", package]).is_ok() && python_with_psycopg().is_some() {
-                return Ok(());
-            }
-        }
         let _ = apt_install(&["python3", "python3-venv"]);
     }
     let folder = run::target().join("python");
     run::succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))
         .and_then(|()| {
             let mut pip = Command::new(folder.join("bin/python"));
-            run::succeed(pip.args(["-m", "pip", "install", "--quiet", "psycopg[binary]"]))
+            let packages = ["psycopg[binary]>=3", "sqlalchemy>=2"];
+            run::succeed(pip.args(["-m", "pip", "install", "--quiet"]).args(packages))
         })
         .map_err(|error| {
             format!(
-                "{error}; please install Python 3 with psycopg 3 (`pip install 'psycopg[binary]'`)"
+                "{error}; please install Python 3 with psycopg 3 and SQLAlchemy 2 \
+                 (`pip install 'psycopg[binary]' sqlalchemy`)"
             )
         })
 }
 
-/// The first Python that can import psycopg. The tests look in the same places.
+/// A Java that runs a source file, and pgjdbc where Debian puts it.
+pub fn jdbc() -> Outcome {
+    let packages = ["default-jdk-headless", "libpostgresql-jdbc-java"];
+    let elsewhere = "a JDK, and pgjdbc as /usr/share/java/postgresql.jar";
+    need("Java with pgjdbc", elsewhere, &packages, || {
+        Path::new("/usr/share/java/postgresql.jar").exists() && run::works("javac", &["-version"])
+    })
+}
+
+/// The first Python that can import both. The tests look in the same places.
 fn python_with_psycopg() -> Option<PathBuf> {
     let own = run::target().join("python/bin/python");
     let places = [own, PathBuf::from("python3"), PathBuf::from("/usr/bin/python3")];
-    places.into_iter().find(|python| run::works(python, &["-c", "import psycopg"]))
+    places.into_iter().find(|python| {
+        run::works(python, &["-c", "import psycopg, sqlalchemy.dialects.postgresql.psycopg"])
+    })
 }
 
 /// The folder with `initdb`, as `scrim::demo` finds it.

@@ -12,6 +12,7 @@ pub fn run_all(arguments: &[String]) -> Outcome {
     needs::compiler()?;
     needs::postgres()?;
     needs::psycopg()?;
+    needs::jdbc()?;
     let mut cargo = run::cargo(&["test", "--workspace"]);
     // One test binary that fails shall not hide the next one's failures.
     cargo.arg("--no-fail-fast").args(arguments).stdout(Stdio::piped());

@@ -360,8 +360,8 @@ impl<'t> Walker<'t, '_> {
         self.optional(defresult)
     }
 
-    /// CURRENT_DATE and its like: the clock, the login, the database and the schema, all of which the session
-    /// knows.
+    /// CURRENT_DATE and its like: the clock, the database and the schema, all of which the session knows; and the
+    /// login.
     fn value_function(&mut self, function: &protobuf::SqlValueFunction) -> Proven {
         let protobuf::SqlValueFunction { xpr, op, r#type: _, typmod: _, location: _ } = function;
         self.raw(xpr, "SQLValueFunction")?;
@@ -377,13 +377,13 @@ impl<'t> Walker<'t, '_> {
                 | Op::SvfopLocaltimeN
                 | Op::SvfopLocaltimestamp
                 | Op::SvfopLocaltimestampN
-                | Op::SvfopCurrentRole
-                | Op::SvfopCurrentUser
-                | Op::SvfopUser
-                | Op::SvfopSessionUser
                 | Op::SvfopCurrentCatalog
                 | Op::SvfopCurrentSchema,
             ) => Ok(()),
+            Ok(Op::SvfopCurrentRole) => self.terms.may_name_login("current_role"),
+            Ok(Op::SvfopCurrentUser) => self.terms.may_name_login("current_user"),
+            Ok(Op::SvfopUser) => self.terms.may_name_login("user"),
+            Ok(Op::SvfopSessionUser) => self.terms.may_name_login("session_user"),
             Ok(Op::SqlvalueFunctionOpUndefined) | Err(_) => {
                 Err(Violation::Node("SQLValueFunction"))
             }

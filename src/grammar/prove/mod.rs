@@ -65,6 +65,10 @@ pub trait Terms {
     fn may_select_column(&self, name: &str) -> Result<(), Violation>;
     /// May a collation be named?
     fn may_collate(&self, schema: Option<&str>, name: &str) -> Result<(), Violation>;
+    /// May `current_user` or one of its like be said? To the database it is the login, whoever asks.
+    fn may_name_login(&self, word: &'static str) -> Result<(), Violation> {
+        Err(Violation::Login(word))
+    }
     /// May a relation be written? Only [`prove_statement`] asks.
     fn may_write(
         &self,
@@ -106,6 +110,9 @@ pub enum Violation {
     /// A collation.
     #[error("collation `{0}`")]
     Collation(String),
+    /// `current_user` and its like.
+    #[error("`{0}`, which is the login at the database and nobody in particular,")]
+    Login(&'static str),
 }
 
 /// What was found in a text all of which is allowed.

@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
+use super::super::footprint;
 use super::super::statements::{Prepared, Rows};
 use super::expected::{Execution, Fate, Probed, Reply};
 use super::rows::{is_same, stopped_by_guard};
 use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, Txn};
 use crate::catalog::SearchPath;
 use crate::sql::{Effect, StatementKind};
-use crate::wire::reader::{self, Named};
-use crate::wire::{Frame, Piece};
+use crate::wire::reader;
+use crate::wire::{Frame, Piece, writer};
 
 /// Settings that decide how texts are read; the server may never report another value.
-const PINNED: [(&str, &str); 2] =
+pub(super) const PINNED: [(&str, &str); 2] =
     [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
 /// What the server calls its own login, which is not the client's.
-const NOT_THE_CLIENTS: [&str; 2] = ["session_authorization", "is_superuser"];
+pub(super) const NOT_THE_CLIENTS: [&str; 2] = ["session_authorization", "is_superuser"];
 
 impl Pipeline {
     /// Takes a message of the server, or a piece of one.
@@ -45,6 +46,7 @@ impl Pipeline {
 
     fn reply_whole(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         match frame.tag() {
+            _ if self.is_replaying() => self.replayed(frame, out),
             tag @ (b'D' | b'd') => self.row(frame.into_bytes(), tag == b'd', true, out).map(|_| ()),
             b'H' => self.copy_begins(frame, out),
             b'c' => self.copy_ends(frame, out),
@@ -77,21 +79,29 @@ impl Pipeline {
             return Err(misfit);
         }
         match (&mut front.reply, frame.tag()) {
-            (Reply::Parse { name, prepared: Some(prepared) }, b'1') => {
-                self.statements.parsed(name, Arc::clone(prepared));
+            // Without a statement: the query that stands for a COPY, or one that was prepared on another server
+            // connection; a poisoned text has been dealt with above.
+            (Reply::Parse { name, prepared, shared }, b'1') => {
+                if let Some(footprint) = &mut self.footprint
+                    && let Some(shared) = shared
+                {
+                    footprint.prepared(shared);
+                }
+                if let Some(prepared) = prepared {
+                    if name.is_empty() {
+                        self.unnamed = Some(Arc::clone(prepared));
+                    }
+                    self.statements.parsed(name, Arc::clone(prepared));
+                }
                 self.pass_and_pop(frame, out);
             }
-            // The query that stands for a COPY; a poisoned text has been dealt with above.
-            (Reply::Parse { prepared: None, .. }, b'1') => self.pass_and_pop(frame, out),
             (Reply::Bind { portal, statement }, b'2') => {
                 self.statements.bound(portal, statement);
                 self.pass_and_pop(frame, out);
             }
             (Reply::Close { kind, name }, b'3') => {
-                match kind {
-                    Named::Statement => self.statements.drop_statement(name),
-                    Named::Portal => self.statements.drop_portal(name),
-                }
+                let (kind, name) = (*kind, std::mem::take(name));
+                self.closed(kind, &name);
                 self.pass_and_pop(frame, out);
             }
             (Reply::DescribeStatement { has_parameters, .. }, b't') if !*has_parameters => {
@@ -136,6 +146,7 @@ impl Pipeline {
         // Judged by what is known now; the statement's own judge may be older.
         let verdict = if has_rows { self.judge.rows(frame.body()) } else { Ok(()) };
         if let Some((prepared, version)) = judged {
+            prepared.set_columns(has_rows.then(|| frame.body()));
             let rows = match verdict {
                 _ if !has_rows => Rows::None,
                 Ok(()) => Rows::Good,
@@ -194,7 +205,8 @@ impl Pipeline {
             None => {
                 out.events.extend(completed(None));
                 if self.mute.is_none() {
-                    out.to_client.extend_from_slice(&frame.into_bytes());
+                    let tag = run.prepared.as_ref().and_then(|prepared| prepared.tag);
+                    out.to_client.extend_from_slice(&completion(frame, tag));
                 }
             }
         }
@@ -277,7 +289,7 @@ impl Pipeline {
                 self.mute = Some(Mute::ToReady);
             }
             Some(_) => {}
-            None => self.pass(frame, out),
+            None => self.pass(Frame::new(completion(frame, statement.tag)), out),
         }
         Ok(())
     }
@@ -314,9 +326,13 @@ impl Pipeline {
         if is_query {
             // PostgreSQL drops the unnamed statement before it reads the text, whatever comes of it.
             self.statements.drop_statement("");
+            self.unnamed = None;
         }
         if self.txn == Txn::Idle {
             self.settings.ready_idle();
+            if let Some(footprint) = &mut self.footprint {
+                footprint.settings.ready_idle();
+            }
             self.statements.drop_portals();
         }
         let is_heard = match self.mute {
@@ -332,18 +348,28 @@ impl Pipeline {
         Ok(())
     }
 
+    /// `None`: the server reads texts in another way than planning does.
+    pub(super) fn judge_parameter(&self, name: &str, value: &str) -> Option<()> {
+        PINNED.iter().all(|(pinned, only)| *pinned != name || *only == value).then_some(())
+    }
+
     fn parameter(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
         let misfit = self.misfit(b'S');
         let (name, value) = reader::parameter_status(frame.body()).map_err(|_| misfit.clone())?;
-        if PINNED.iter().any(|(pinned, only)| *pinned == name && *only != value) {
-            return Err(misfit);
+        self.judge_parameter(name, value).ok_or(misfit)?;
+        if let Some(footprint) = &mut self.footprint {
+            footprint.reports(name, value);
         }
         if name == "search_path"
             && let Some(path) = SearchPath::parse(value)
         {
+            if let Some(footprint) = &mut self.footprint {
+                footprint.settings.report_search_path(path.clone());
+            }
             self.settings.report_search_path(path);
         }
         if !NOT_THE_CLIENTS.contains(&name) {
+            footprint::set(&mut self.told, name, value);
             out.to_client.extend_from_slice(&frame.into_bytes());
         }
         Ok(())
@@ -352,6 +378,12 @@ impl Pipeline {
     fn apply(&mut self, effect: &Effect, makes: Option<&Arc<Prepared>>, tag: &str) {
         self.settings.apply(effect, tag);
         self.statements.apply(effect, makes);
+        if let Some(footprint) = &mut self.footprint {
+            footprint.settings.apply(effect, tag);
+            if matches!(effect, Effect::Deallocate(None) | Effect::DiscardAll) {
+                footprint.dropped_all();
+            }
+        }
     }
 
     /// To the client, if it asked and is not told of an error already.
@@ -381,6 +413,18 @@ fn tag_text(frame: &Frame) -> Result<String, Fault> {
     let tag = reader::command_tag(frame.body());
     tag.map(|tag| tag.text.to_owned())
         .map_err(|_| Fault::Misfit { got: 'C', due: "CommandComplete" })
+}
+
+/// CommandComplete as the client gets it.
+fn completion(frame: Frame, tag: Option<&str>) -> Bytes {
+    match tag {
+        None => frame.into_bytes(),
+        Some(tag) => {
+            let mut said = BytesMut::new();
+            writer::command_complete(&mut said, tag);
+            said.freeze()
+        }
+    }
 }
 
 /// The SQLSTATE of an encoded error of ours.

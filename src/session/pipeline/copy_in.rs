@@ -87,7 +87,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn is_feeding(&self) -> bool {
+    pub(super) fn is_feeding(&self) -> bool {
         let progress = self.queue.front().and_then(|front| progress(&front.reply));
         progress.is_some_and(|progress| progress.feeding == Feeding::Open)
     }
@@ -130,6 +130,7 @@ fn awaits(expected: &Expected) -> bool {
         | Reply::DescribeStatement { .. }
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
+        | Reply::Replay { .. }
         | Reply::Sync => false,
     }
 }
@@ -143,6 +144,7 @@ fn progress(reply: &Reply) -> Option<&Progress> {
         | Reply::DescribeStatement { .. }
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
+        | Reply::Replay { .. }
         | Reply::Sync => None,
     }
 }

@@ -41,6 +41,8 @@ pub enum Reply {
         name: String,
         /// The statement.
         prepared: Option<Arc<Prepared>>,
+        /// The name under which it will be on the server connection, whoever has that next.
+        shared: Option<Arc<str>>,
     },
     /// BindComplete.
     Bind {
@@ -74,6 +76,12 @@ pub enum Reply {
     },
     /// ReadyForQuery.
     Sync,
+    /// A Query of our own that brings the server connection to the session's settings: so many statements still due,
+    /// then ReadyForQuery. None of it is the client's.
+    Replay {
+        /// CommandComplete messages that have not come.
+        due: usize,
+    },
 }
 
 impl Reply {
@@ -88,13 +96,14 @@ impl Reply {
             Reply::Execute(_) => "the answer to Execute",
             Reply::Close { .. } => "CloseComplete",
             Reply::Sync => "ReadyForQuery",
+            Reply::Replay { .. } => "the answer to the settings of the session",
         }
     }
 
     /// True for those that end with ReadyForQuery and whose errors skip nothing.
     pub fn ends_ready(&self) -> bool {
         match self {
-            Reply::Query(_) | Reply::Sync => true,
+            Reply::Query(_) | Reply::Sync | Reply::Replay { .. } => true,
             Reply::Parse { .. }
             | Reply::Bind { .. }
             | Reply::DescribeStatement { .. }
@@ -116,6 +125,7 @@ impl Reply {
             | Reply::DescribeStatement { .. }
             | Reply::DescribePortal { .. }
             | Reply::Close { .. }
+            | Reply::Replay { .. }
             | Reply::Sync => false,
         }
     }
@@ -124,6 +134,7 @@ impl Reply {
 fn changes_settings(effect: &Effect) -> bool {
     match effect {
         Effect::SearchPath { .. }
+        | Effect::Set(_)
         | Effect::ResetAll
         | Effect::DiscardAll
         | Effect::CreateTemp { .. }
@@ -140,6 +151,7 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::Prepare(_)
         | Effect::Execute(_)
         | Effect::Fetch(_)
+        | Effect::Declare { .. }
         | Effect::Deallocate(_)
         | Effect::ClosePortal(_) => false,
     }
@@ -188,6 +200,8 @@ pub struct SentStatement {
     pub discretion: Option<Arc<Discretion>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
+    /// What the client is told in the place of what the server says when it is complete.
+    pub tag: Option<&'static str>,
     /// Stands in front of a COPY, of which it has the number: its description is judged in the place of that
     /// which COPY does not give, and nothing of it goes to the client.
     pub is_probe: bool,

@@ -21,6 +21,9 @@ impl Pipeline {
             out.to_client.extend_from_slice(&self.cleaned(frame.body()));
             return Err(Fault::ServerFatal);
         }
+        if matches!(self.queue.front().map(|front| &front.reply), Some(Reply::Replay { .. })) {
+            return Err(Fault::NotAsItWas { code });
+        }
         let said = match self.queue.front().map(|front| &front.fate) {
             None => return Err(self.misfit(b'E')),
             Some(Fate::Synthesise(_)) => return Err(self.misfit(b'E')),
@@ -28,6 +31,9 @@ impl Pipeline {
             Some(Fate::Forward | Fate::Swallow) => self.cleaned(frame.body()),
         };
         self.settings.fail();
+        if let Some(footprint) = &mut self.footprint {
+            footprint.settings.fail();
+        }
         let said = self.take_stopped().unwrap_or(said);
         if self.mute.is_none() {
             out.to_client.extend_from_slice(&said);
@@ -64,6 +70,7 @@ impl Pipeline {
             && name.is_empty()
         {
             self.statements.drop_statement("");
+            self.unnamed = None;
         }
         while let Some(front) = self.queue.pop_front() {
             if matches!(front.reply, Reply::Sync) {
@@ -125,6 +132,7 @@ fn skip(reply: &Reply, code: &str, out: &mut Out) {
         | Reply::DescribeStatement { .. }
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
+        | Reply::Replay { .. }
         | Reply::Sync => {}
     }
 }

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
-use super::super::statements::Prepared;
+use super::super::statements::{Prepared, SHARED_NAME};
 use super::copy_in::Copied;
 use super::expected::{Execution, Fate, Probed, Progress, QueryRun, Reply, SentStatement};
 use super::lookup::{Known, Use};
+use super::shared::Provided;
 use super::{
     Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, PROBE_NAME,
     Pipeline, Step, Txn,
 };
 use crate::wire::reader::{self, Bind, BindHead, Named};
-use crate::wire::writer::{self, Unwritable};
+use crate::wire::writer::{self, ErrorMessage, Unwritable};
 use crate::wire::{Frame, Piece};
 
 /// Type byte and length, which the first piece of a long message begins with.
@@ -22,6 +23,7 @@ const HEADER_BYTES: usize = 5;
 impl Pipeline {
     /// Takes a message of the client, or a piece of one.
     pub fn take(&mut self, piece: Piece, out: &mut Out) -> Result<Step, Fault> {
+        self.keep_settings(out);
         let piece = match self.take_copy(piece, out)? {
             Copied::Done(step) => return Ok(step),
             Copied::Not(piece) => piece,
@@ -59,7 +61,8 @@ impl Pipeline {
             _ if self.skipping => return Ok(Step::Done),
             b'H' => {
                 reader::nothing(frame.body(), "Flush message")?;
-                return Ok(send(frame, out));
+                // Without a server connection there is nothing that it could bring.
+                return if self.is_attached() { Ok(send(frame, out)) } else { Ok(Step::Done) };
             }
             _ => {}
         }
@@ -73,25 +76,26 @@ impl Pipeline {
             }
             b'P' => {
                 let parse = reader::Parse::read(frame.body())?;
-                let origin =
-                    Origin::Parse { name: parse.name.to_owned(), types: parse.types.clone() };
+                let name = parse.name.to_owned();
+                let origin = Origin::Parse { name, types: parse.types.clone() };
                 let text = parse.text.to_owned();
+                if self.is_shared && matches!(self.statement(parse.name), Known::Uncertain) {
+                    return Ok(self.wait(Piece::Whole(frame), out));
+                }
                 self.ask(Piece::Whole(frame), text, origin, out)
             }
             b'B' => {
                 let head = Bind::read(frame.body())?.head;
-                self.bind(head, out);
-                Ok(send(frame, out))
+                if self.names_older(head.statement) {
+                    let name = head.statement.to_owned();
+                    return Ok(self.renew_first(Piece::Whole(frame), name, out));
+                }
+                let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
+                self.bind(Piece::Whole(frame), portal, statement, out)
             }
             b'D' => self.describe(frame, out),
             b'E' => self.look_up_execution(frame, out),
-            b'C' => {
-                let close = reader::Close::read(frame.body())?;
-                let reply = Reply::Close { kind: close.kind, name: close.name.to_owned() };
-                self.unit_open = true;
-                self.push(reply, Fate::Forward);
-                Ok(send(frame, out))
-            }
+            b'C' => self.close(frame, out),
             b'F' => Ok(Step::FunctionCall),
             other => {
                 Err(Fault::client(format!("invalid frontend message type {}", i32::from(other))))
@@ -112,10 +116,12 @@ impl Pipeline {
         match tag {
             b'B' => {
                 let head = BindHead::read(body)?;
-                self.bind(head, out);
-                out.to_server.extend_from_slice(&bytes);
-                self.from_client = Some(Course::Forward);
-                Ok(Step::Done)
+                if self.names_older(head.statement) {
+                    let name = head.statement.to_owned();
+                    return Ok(self.renew_first(Piece::Start { tag, bytes }, name, out));
+                }
+                let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
+                self.bind(Piece::Start { tag, bytes }, portal, statement, out)
             }
             b'Q' => {
                 self.from_client = Some(Course::Drop);
@@ -158,37 +164,131 @@ impl Pipeline {
         Ok(Step::Plan(Ask { text: Some(text), origin }))
     }
 
-    fn bind(&mut self, head: BindHead<'_>, out: &mut Out) {
+    /// A Bind, or the start of a long one.
+    fn bind(
+        &mut self,
+        piece: Piece,
+        portal: String,
+        statement: String,
+        out: &mut Out,
+    ) -> Result<Step, Fault> {
+        let there = match self.provide(&statement, out) {
+            Provided::Wait => return Ok(self.wait(piece, out)),
+            Provided::Absent => {
+                if matches!(piece, Piece::Start { .. }) {
+                    self.from_client = Some(Course::Drop);
+                }
+                self.refuse_parse(POISON_NAME, no_such_statement(&statement), out);
+                return Ok(Step::Done);
+            }
+            Provided::AsIs => None,
+            Provided::Under(name) => Some(name),
+        };
         // The catalog has changed since the rows were judged: ask and judge again, before any row comes. Only the
         // answer makes it known: a Describe that the server skips has judged nothing.
-        if let Known::Yes(prepared) = self.statement(head.statement)
+        if let Known::Yes(prepared) = self.statement(&statement)
             && prepared.is_outdated(self.judge.version())
         {
-            self.describe_ourselves(head.statement, prepared, &[], out);
+            let name = there.as_deref().unwrap_or(&statement);
+            self.describe_ourselves(name, prepared, &[], out);
         }
-        let (portal, statement) = (head.portal.to_owned(), head.statement.to_owned());
+        let bytes = match piece {
+            Piece::Whole(frame) => frame.into_bytes(),
+            Piece::Start { bytes, .. } => {
+                self.from_client = Some(Course::Forward);
+                bytes
+            }
+            Piece::More { bytes, .. } => bytes,
+        };
+        match there {
+            None => out.to_server.extend_from_slice(&bytes),
+            Some(there) => rename(&bytes, &portal, &statement, &there, out),
+        }
         self.unit_open = true;
         self.push(Reply::Bind { portal, statement }, Fate::Forward);
+        Ok(Step::Done)
     }
 
     fn describe(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
         let describe = reader::Describe::read(frame.body())?;
         let name = describe.name.to_owned();
-        let reply = match describe.kind {
-            Named::Statement => {
-                Reply::DescribeStatement { name, judged: None, has_parameters: false }
+        if describe.kind == Named::Statement && self.names_older(&name) {
+            return Ok(self.renew_first(Piece::Whole(frame), name, out));
+        }
+        if describe.kind == Named::Portal && self.statements.is_older_portal(&name) {
+            // Refused as its execution is, unless what is on its way binds another.
+            match self.portal(&name) {
+                Known::Uncertain => return Ok(self.wait(Piece::Whole(frame), out)),
+                Known::Yes(prepared) if self.reads_older(&name, &prepared) => {
+                    let prepared = Some(prepared);
+                    return Ok(Step::Execute(Execute { portal: name, rows_max: 0, prepared }));
+                }
+                Known::Yes(_) | Known::No => {}
             }
+        }
+        let reply = match describe.kind {
             Named::Portal => Reply::DescribePortal { name },
+            Named::Statement => {
+                let there = match self.provide(&name, out) {
+                    Provided::Wait => return Ok(self.wait(Piece::Whole(frame), out)),
+                    Provided::Absent => {
+                        self.refuse_parse(POISON_NAME, no_such_statement(&name), out);
+                        return Ok(Step::Done);
+                    }
+                    Provided::AsIs => None,
+                    Provided::Under(name) => Some(name),
+                };
+                let reply = Reply::DescribeStatement { name, judged: None, has_parameters: false };
+                if let Some(there) = there {
+                    self.unit_open = true;
+                    if writer::describe(&mut out.to_server, Named::Statement, &there).is_ok() {
+                        self.push(reply, Fate::Forward);
+                    }
+                    return Ok(Step::Done);
+                }
+                reply
+            }
         };
         self.unit_open = true;
         self.push(reply, Fate::Forward);
         Ok(send(frame, out))
     }
 
+    fn close(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
+        let close = reader::Close::read(frame.body())?;
+        let (kind, name) = (close.kind, close.name.to_owned());
+        self.unit_open = true;
+        if self.is_shared && kind == Named::Statement {
+            match self.statement(&name) {
+                Known::Uncertain => return Ok(self.wait(Piece::Whole(frame), out)),
+                // Another session's, which is not there for this one.
+                Known::No if name.starts_with(SHARED_NAME) => {
+                    let mut said = BytesMut::new();
+                    writer::close_complete(&mut said);
+                    let name = POISON_NAME.to_owned();
+                    self.push(Reply::Close { kind, name }, Fate::Synthesise(said.freeze()));
+                    self.say_what_is_due(out);
+                    return Ok(Step::Done);
+                }
+                // It stays on the server connection, for whoever needs it next.
+                Known::Yes(prepared) if prepared.source.is_some() => {
+                    let mut said = BytesMut::new();
+                    writer::close_complete(&mut said);
+                    self.push(Reply::Close { kind, name }, Fate::Synthesise(said.freeze()));
+                    self.say_what_is_due(out);
+                    return Ok(Step::Done);
+                }
+                Known::Yes(_) | Known::No => {}
+            }
+        }
+        self.push(Reply::Close { kind, name }, Fate::Forward);
+        Ok(send(frame, out))
+    }
+
     /// One Describe that the client did not send; its answer is judged and swallowed.
     ///
     /// A COPY is not described by the server; a query of ours is in its place, prepared and closed again.
-    fn describe_ourselves(
+    pub(super) fn describe_ourselves(
         &mut self,
         name: &str,
         prepared: Arc<Prepared>,
@@ -200,7 +300,8 @@ impl Pipeline {
         if let Some(probe) = &probe
             && writer::parse(&mut out.to_server, name, probe, types).is_ok()
         {
-            self.push(Reply::Parse { name: name.to_owned(), prepared: None }, Fate::Swallow);
+            let reply = Reply::Parse { name: name.to_owned(), prepared: None, shared: None };
+            self.push(reply, Fate::Swallow);
         }
         if writer::describe(&mut out.to_server, Named::Statement, name).is_ok() {
             let reply = Reply::DescribeStatement {
@@ -239,6 +340,7 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<(), Unwritable> {
         writer::query(&mut out.to_server, text)?;
+        self.note_user_code(statements.iter().map(|statement| statement.kind));
         self.push_query(statements, Fate::Forward);
         Ok(())
     }
@@ -248,6 +350,10 @@ impl Pipeline {
         if self.is_quiet_and_idle() {
             let mut said = BytesMut::from(error.as_ref());
             writer::ready_for_query(&mut said, b'I');
+            if self.is_shared {
+                // As PostgreSQL does before it reads the text; what is on a server connection is not asked for it.
+                self.statements.drop_statement("");
+            }
             // Nothing is asked, so nothing is due: said at once.
             self.push_query(Vec::new(), Fate::Synthesise(said.freeze()));
             self.say_what_is_due(out);
@@ -265,12 +371,35 @@ impl Pipeline {
         prepared: Arc<Prepared>,
         out: &mut Out,
     ) -> Result<(), Unwritable> {
-        writer::parse(&mut out.to_server, name, text, types)?;
         self.unit_open = true;
-        let reply = Reply::Parse { name: name.to_owned(), prepared: Some(prepared.clone()) };
-        self.push(reply, Fate::Forward);
+        let shared = self.shared_name(name, &prepared);
+        let is_there = shared.as_deref().is_some_and(|shared| self.is_there(shared));
+        let there = shared.as_deref().unwrap_or(name).to_owned();
+        let prepares = |shared| Reply::Parse {
+            name: name.to_owned(),
+            prepared: Some(Arc::clone(&prepared)),
+            shared,
+        };
+        // A failed transaction takes no Parse; that is for the server to say, and so it is while one may fail.
+        let may_fail = self.txn == Txn::Failed
+            || self
+                .queue
+                .iter()
+                .any(|before| matches!(before.reply, Reply::Sync | Reply::Query(_)));
+        if is_there && !may_fail {
+            let mut said = BytesMut::new();
+            writer::parse_complete(&mut said);
+            self.push(prepares(None), Fate::Synthesise(said.freeze()));
+            self.say_what_is_due(out);
+        } else {
+            if let Some(shared) = &shared {
+                self.make_way(shared, out);
+            }
+            writer::parse(&mut out.to_server, &there, text, types)?;
+            self.push(prepares(shared), Fate::Forward);
+        }
         if prepared.is_described() {
-            self.describe_ourselves(name, prepared, types, out);
+            self.describe_ourselves(&there, prepared, types, out);
         }
         Ok(())
     }
@@ -279,7 +408,7 @@ impl Pipeline {
     pub fn refuse_parse(&mut self, name: &str, error: Bytes, out: &mut Out) {
         if writer::parse(&mut out.to_server, name, POISON, &[]).is_ok() {
             self.unit_open = true;
-            let reply = Reply::Parse { name: name.to_owned(), prepared: None };
+            let reply = Reply::Parse { name: name.to_owned(), prepared: None, shared: None };
             self.push(reply, Fate::Replace(error));
         }
     }
@@ -293,6 +422,7 @@ impl Pipeline {
     ) -> Result<(), Unwritable> {
         writer::execute(&mut out.to_server, &execute.portal, execute.rows_max)?;
         self.unit_open = true;
+        self.note_user_code(execute.prepared.iter().filter_map(|prepared| prepared.kind));
         let (portal, prepared) = (execute.portal, execute.prepared);
         let progress = Progress::default();
         let reply = Reply::Execute(Execution { number, portal, prepared, progress });
@@ -332,9 +462,56 @@ impl Pipeline {
             if self.mute.is_none() {
                 out.to_client.extend_from_slice(said);
             }
-            self.queue.pop_front();
+            match self.queue.pop_front().map(|front| front.reply) {
+                Some(Reply::Parse { name, prepared: Some(prepared), .. }) => {
+                    self.statements.parsed(&name, prepared);
+                }
+                Some(Reply::Close { kind, name }) => self.closed(kind, &name),
+                _ => {}
+            }
         }
     }
+
+    pub(super) fn closed(&mut self, kind: Named, name: &str) {
+        match kind {
+            Named::Statement => {
+                self.statements.drop_statement(name);
+                if let Some(footprint) = &mut self.footprint {
+                    footprint.dropped(name);
+                }
+            }
+            Named::Portal => self.statements.drop_portal(name),
+        }
+    }
+}
+
+/// A Bind, or the start of one, with the statement under another name.
+fn rename(bytes: &Bytes, portal: &str, statement: &str, there: &str, out: &mut Out) {
+    let announced = bytes.get(1..HEADER_BYTES).and_then(|length| length.try_into().ok());
+    let length = announced.map_or(0, u32::from_be_bytes);
+    // Names are shorter than a message may be, and both lengths fit by far.
+    let shrunk = length.wrapping_sub(u32::try_from(statement.len()).unwrap_or_default());
+    let length = shrunk.wrapping_add(u32::try_from(there.len()).unwrap_or_default());
+    let names = portal.len().saturating_add(statement.len()).saturating_add(2);
+    let rest = bytes.get(HEADER_BYTES.saturating_add(names)..).unwrap_or_default();
+    out.to_server.put_u8(b'B');
+    out.to_server.put_u32(length);
+    for name in [portal, there] {
+        out.to_server.extend_from_slice(name.as_bytes());
+        out.to_server.put_u8(0);
+    }
+    out.to_server.extend_from_slice(rest);
+}
+
+/// In PostgreSQL's own words.
+fn no_such_statement(name: &str) -> Bytes {
+    let mut said = BytesMut::new();
+    let message = match name {
+        "" => "unnamed prepared statement does not exist".to_owned(),
+        name => format!("prepared statement \"{name}\" does not exist"),
+    };
+    writer::error_response(&mut said, &ErrorMessage::new("ERROR", "26000", &message));
+    said.freeze()
 }
 
 fn send(frame: Frame, out: &mut Out) -> Step {

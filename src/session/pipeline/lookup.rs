@@ -29,6 +29,8 @@ pub enum Use {
     Refused,
     /// It depends on how an earlier unit ends.
     Uncertain,
+    /// SQL cannot name it: it has another name on the server connection.
+    Elsewhere,
 }
 
 impl Pipeline {
@@ -55,7 +57,7 @@ impl Pipeline {
                     }
                     continue;
                 }
-                Reply::Parse { name: parsed, prepared } if parsed == name => {
+                Reply::Parse { name: parsed, prepared, .. } if parsed == name => {
                     prepared.clone().map_or(Known::No, Known::Yes)
                 }
                 Reply::Close { kind: Named::Statement, name: closed } if closed == name => {
@@ -71,7 +73,8 @@ impl Pipeline {
                 | Reply::Close { .. }
                 | Reply::Bind { .. }
                 | Reply::DescribeStatement { .. }
-                | Reply::DescribePortal { .. } => continue,
+                | Reply::DescribePortal { .. }
+                | Reply::Replay { .. } => continue,
             };
             return if crossed { Known::Uncertain } else { found };
         }
@@ -82,7 +85,14 @@ impl Pipeline {
     /// by FETCH the portal of such an EXECUTE: their effects would go unseen.
     pub fn may_use(&self, effect: &Effect) -> Use {
         match effect {
+            Effect::Execute(name) if self.names_older(name) => match self.queue.is_empty() {
+                true => Use::Refused,
+                false => Use::Uncertain,
+            },
             Effect::Execute(name) => match self.statement(name) {
+                Known::Yes(prepared) if self.is_shared && prepared.source.is_some() => {
+                    Use::Elsewhere
+                }
                 Known::Yes(prepared) if prepared.kind == Some(StatementKind::Select) => {
                     Use::Allowed
                 }
@@ -92,6 +102,10 @@ impl Pipeline {
                 Known::Uncertain => Use::Uncertain,
             },
             Effect::Fetch(name) => match self.portal(name) {
+                Known::No if self.statements.is_older_portal(name) => match self.queue.is_empty() {
+                    true => Use::Refused,
+                    false => Use::Uncertain,
+                },
                 Known::No => Use::Allowed,
                 Known::Yes(_) => Use::Refused,
                 Known::Uncertain => Use::Uncertain,
@@ -128,6 +142,7 @@ impl Pipeline {
                 | Reply::Parse { .. }
                 | Reply::DescribeStatement { .. }
                 | Reply::DescribePortal { .. }
+                | Reply::Replay { .. }
                 | Reply::Execute(_) => {}
             }
         }
@@ -152,8 +167,10 @@ fn touches(effect: &Effect, name: &str) -> bool {
         Effect::Deallocate(Some(touched)) | Effect::Prepare(touched) => touched == name,
         Effect::Deallocate(None) | Effect::DiscardAll => true,
         Effect::None
+        | Effect::Set(_)
         | Effect::Execute(_)
         | Effect::Fetch(_)
+        | Effect::Declare { .. }
         | Effect::Begin
         | Effect::Commit { .. }
         | Effect::Rollback { .. }

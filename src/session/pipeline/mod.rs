@@ -19,8 +19,13 @@
 //! A refused statement is *poisoned*: a text that cannot parse goes in its place, and PostgreSQL's error is replaced.
 //! Transaction state, skipping and order are then the server's own.
 //!
+//! The server connection may be another one at each transaction ([`shared`] has how that is kept from the client).
+//!
 //! Names (statements, portals) and settings change only when the server confirms; what a message will mean is looked
 //! up newest first among what is on its way, and where that depends on how an earlier unit ends, the message waits.
+//!
+//! A statement that was planned under older rules is planned again when a Bind or Describe names it (`older`): the
+//! message is given back with [`Step::Renew`] and is offered again when the server has the new form.
 //!
 //! INVARIANTS, each kept by closing the session when it is broken ([`Fault`]):
 //! - each entry meets exactly one fate, in order; a reply that does not fit the front entry closes both connections;
@@ -38,13 +43,16 @@ mod expected;
 mod failing;
 mod frontend;
 mod lookup;
+mod older;
 mod rows;
+mod shared;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::footprint::{Footprint, Reported};
 use super::settings::Settings;
 use super::statements::{Prepared, Statements};
 use crate::guard::Breach;
@@ -54,6 +62,7 @@ use crate::wire::{Piece, writer};
 pub use expected::SentStatement;
 use expected::{Expected, Fate, Reply};
 pub use lookup::Use;
+pub use shared::CLEANING;
 
 /// What is sent in place of a refused text. It parses under no setting.
 pub const POISON: &str = "scrim refused this";
@@ -130,6 +139,8 @@ pub enum Step {
     Plan(Ask),
     /// Audit an execution, then call `execute` or `refuse_execute`.
     Execute(Execute),
+    /// Plan a statement again, call `try_renewed` and `renew`, and offer the piece again; or call `refuse_piece`.
+    Renew(Renew),
     /// Audit the refusal of a function call, then call `refuse_query`.
     FunctionCall,
     /// The client says goodbye.
@@ -170,6 +181,22 @@ pub struct Execute {
     pub prepared: Option<Arc<Prepared>>,
 }
 
+/// A message that names a statement of older rules.
+pub struct Renew {
+    /// The message.
+    pub piece: Piece,
+    /// The statement's name.
+    pub name: String,
+    /// The statement as it was planned.
+    pub prepared: Arc<Prepared>,
+}
+
+impl std::fmt::Debug for Renew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renew").finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Execute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Execute").field("rows_max", &self.rows_max).finish_non_exhaustive()
@@ -194,6 +221,12 @@ pub enum Fault {
         got: char,
         /// What was due.
         due: &'static str,
+    },
+    /// A server connection could not be brought to the session's settings.
+    #[error("the settings of the session could not be set again: {code}")]
+    NotAsItWas {
+        /// SQLSTATE.
+        code: String,
     },
     /// The server has said goodbye; the client has been told.
     #[error("the server ended the session")]
@@ -245,6 +278,16 @@ pub struct Pipeline {
     from_server: Option<Course>,
     /// A Flush has been sent for a message that waits.
     flushed: bool,
+    /// What is known of the server connection; `None`: there is none.
+    footprint: Option<Footprint>,
+    /// Server connections are shared with other sessions, and statements on them too, under names of our own.
+    is_shared: bool,
+    /// The session's statements may call functions of the user, which may do anything to a server connection.
+    runs_user_code: bool,
+    /// Which of the session's statements is the unnamed one on this server connection.
+    unnamed: Option<Arc<Prepared>>,
+    /// Parameters, as the client was told.
+    told: Reported,
     /// Names.
     pub statements: Statements,
     /// Settings.
@@ -255,7 +298,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// At the start of a session, the server idle. `rows_max` comes with the error that stands for further rows.
+    /// At the start of a session, without a server connection. `rows_max` comes with the error that stands for further rows.
     pub fn new(settings: Settings, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) -> Self {
         Pipeline {
             queue: VecDeque::new(),
@@ -266,6 +309,11 @@ impl Pipeline {
             from_client: None,
             from_server: None,
             flushed: false,
+            footprint: None,
+            is_shared: false,
+            runs_user_code: false,
+            unnamed: None,
+            told: Reported::default(),
             statements: Statements::default(),
             settings,
             judge,
@@ -273,9 +321,22 @@ impl Pipeline {
         }
     }
 
-    /// The catalog or the rules have changed: from now on this judge.
+    /// The catalog has changed: from now on this judge.
     pub fn set_judge(&mut self, judge: Arc<dyn Judge>) {
         self.judge = judge;
+    }
+
+    /// The rules have changed, and nothing is outstanding: from now on this judge and this limit, and what is held is
+    /// older.
+    pub fn set_rules(&mut self, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) {
+        self.judge = judge;
+        self.rows_max = rows_max;
+        self.statements.age();
+    }
+
+    /// The transaction state, as the server said it last.
+    pub fn txn(&self) -> Txn {
+        self.txn
     }
 
     /// True when nothing is outstanding.

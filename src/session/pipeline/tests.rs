@@ -81,7 +81,7 @@ fn one_unit_of_the_extended_protocol() {
 fn a_refusal_when_idle_is_ours_alone() {
     let mut bench = Bench::new(None);
     assert_eq!(run(&mut bench, &["Q refuse"]), "E42501 ZI");
-    assert!(bench.server.executed.is_empty());
+    assert!(bench.executed.is_empty());
 }
 
 #[test]
@@ -141,6 +141,65 @@ fn an_error_before_its_sync_has_been_sent() {
     assert_eq!(run(&mut bench, &["B - s", "Q ok 1", "E - 0", "H"]), "");
     assert_eq!(run(&mut bench, &["S"]), "ZI");
     assert_eq!(run(&mut bench, &["Q ok 0"]), "T C ZI");
+}
+
+#[test]
+fn a_named_statement_comes_along_to_another_server() {
+    let mut bench = Bench::shared(2);
+    let unit = ["B - s", "E - 0", "S"];
+    assert_eq!(run(&mut bench, &["P s ok 1", "DS s", "S"]), "1 t T ZI");
+    for _ in 0..4 {
+        assert_eq!(run(&mut bench, &unit), "2 D C ZI");
+    }
+    assert_eq!(run(&mut bench, &["P s ok 2", "S"]), "E42P05 ZI");
+    assert_eq!(run(&mut bench, &["CS s", "S"]), "3 ZI");
+    assert_eq!(run(&mut bench, &unit), "E26000 ZI");
+    // Another of the same text is there already.
+    assert_eq!(run(&mut bench, &["P t ok 1", "B - t", "E - 0", "S"]), "1 2 D C ZI");
+    assert_eq!(run(&mut bench, &["P s ok 1", "B - s", "E - 0", "S"]), "1 2 D C ZI");
+    // All within one transaction, whatever fails.
+    let script = ["Q begin", "P u bad", "S", "Q rollback", "P u ok 1", "B - u", "E - 0", "S"];
+    assert_eq!(run(&mut bench, &script), "C ZT E42P01 ZE C ZI 1 2 D C ZI");
+}
+
+#[test]
+fn the_unnamed_statement_is_nobody_elses() {
+    let mut bench = Bench::shared(2);
+    assert_eq!(run(&mut bench, &["P - ok 1", "S"]), "1 ZI");
+    for _ in 0..3 {
+        assert_eq!(run(&mut bench, &["B - -", "E - 0", "S"]), "2 D C ZI");
+    }
+    // A Query takes it away, on whatever server.
+    assert_eq!(run(&mut bench, &["Q ok 0"]), "T C ZI");
+    for _ in 0..3 {
+        assert_eq!(run(&mut bench, &["B - -", "E - 0", "S"]), "E26000 ZI");
+        assert_eq!(run(&mut bench, &["DS -", "S"]), "E26000 ZI");
+    }
+}
+
+#[test]
+fn names_of_other_sessions_statements_do_not_exist() {
+    let mut bench = Bench::shared(1);
+    assert_eq!(run(&mut bench, &["P s ok 1", "S"]), "1 ZI");
+    let name = bench.pipeline.statements.prepared("s").unwrap().source.clone().unwrap().shared_name;
+    for words in [format!("B - {name}"), format!("DS {name}")] {
+        assert_eq!(run(&mut bench, &[&words, "S"]), "E26000 ZI", "{words}");
+    }
+    assert_eq!(run(&mut bench, &[&format!("CS {name}"), "S"]), "3 ZI");
+    assert_eq!(run(&mut bench, &["B - s", "E - 0", "S"]), "2 D C ZI");
+}
+
+#[test]
+fn what_a_session_has_set_comes_along() {
+    let mut bench = Bench::shared(3);
+    assert_eq!(run(&mut bench, &["Q set a"]), "C ZI");
+    for _ in 0..4 {
+        assert_eq!(run(&mut bench, &["Q ok 1"]), "T D C ZI");
+        assert_eq!(bench.server.path(), "a");
+    }
+    assert_eq!(run(&mut bench, &["Q begin", "Q set b", "Q rollback"]), "C ZT C ZT C ZI");
+    assert_eq!(run(&mut bench, &["Q ok 1"]), "T D C ZI");
+    assert_eq!(bench.server.path(), "a");
 }
 
 #[test]
@@ -278,6 +337,7 @@ fn the_data_of_a_copy_is_judged_by_its_probe() {
         discretion: None,
         effect: Effect::None,
         makes: None,
+        tag: None,
         is_probe: false,
     };
     let probe = SentStatement { is_probe: true, ..copy.clone() };
@@ -331,6 +391,7 @@ fn a_temporary_table_is_judged_by_its_probe() {
         discretion: None,
         effect: Effect::None,
         makes: None,
+        tag: None,
         is_probe: false,
     };
     let probe = SentStatement { is_probe: true, ..fill.clone() };
@@ -371,6 +432,7 @@ fn plans_are_edited_on_their_way() {
         discretion: Some(Arc::new(Discretion::of_nothing(false))),
         effect: Effect::None,
         makes: None,
+        tag: None,
         is_probe: false,
     };
     let plan = |lines: &[&str]| {

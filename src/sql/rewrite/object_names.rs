@@ -1,8 +1,11 @@
 //! Functions and casts that know every relation, by its name or its number: `'staff'::regclass`, `pg_relation_size(…)`.
 //!
 //! What is absent for the role must not be found by them. A name that is a plain literal is looked up here, and one that
-//! is not there gets PostgreSQL's own error. Everything else is looked up by PostgreSQL, and what comes out is NULL if it
-//! is absent, and NULL too if there is no such name: the two look alike.
+//! is hidden gets PostgreSQL's own error. Everything else is looked up by PostgreSQL: a name of what is absent gives the
+//! error of one that was never there, a number NULL.
+//!
+//! INVARIANT: OFFSET 0 stands behind each level of what is put around an expression. Flattened, it would be computed many
+//! times, and calls within calls would make a plan that no memory holds.
 //! <https://www.postgresql.org/docs/current/datatype-oid.html>
 
 use pg_query::protobuf::node::Node;
@@ -15,8 +18,9 @@ use sqlparser::parser::{Parser, ParserOptions};
 use super::names::{meaning, parts, quoted};
 use super::{Done, Refusal, Rewriter, foreign};
 use crate::grammar;
-use crate::policy::{Access, ColumnVerdict};
+use crate::policy::{Access, ColumnVerdict, MISSING_MARK};
 use crate::sql::hole::{Content, HOLE_SCHEMA, Hole};
+use crate::sql::system::Beside;
 use crate::sql::{system, types};
 
 /// What an argument means.
@@ -135,10 +139,27 @@ impl Rewriter<'_> {
             return Ok(());
         }
         let relation = self.literal(argument, meaning)?;
+        let beside = match name {
+            "pg_indexes_size" | "pg_relation_size" | "pg_table_size" | "pg_total_relation_size" => {
+                Beside::Sizes
+            }
+            "pg_get_partkeydef" => Beside::Keys,
+            "pg_get_partition_constraintdef" => Beside::Bounds,
+            _ => Beside::Nothing,
+        };
         match (name, column) {
+            // ORMs ask so of all columns at once.
+            ("pg_get_serial_sequence", column)
+                if relation.is_none() || !matches!(column, Some(Some(_))) =>
+            {
+                if let Some(column) = &number {
+                    *argument = self.known_owner(argument, column)?;
+                }
+                return Ok(());
+            }
             ("col_description", _) => {
                 if relation.is_none() {
-                    *argument = self.known(argument, meaning)?;
+                    *argument = self.known(argument, meaning, beside)?;
                 }
                 if let Some(number) = number {
                     *argument = self.known_column(argument, &number)?;
@@ -150,10 +171,10 @@ impl Rewriter<'_> {
             }
             _ => {}
         }
-        if relation.is_none() {
+        if relation.is_none() || system::concerns(self.speaker, beside) {
             *argument = match BY_TEXT.contains(&name) {
                 true => self.known_text(argument, meaning)?,
-                false => self.known(argument, meaning)?,
+                false => self.known(argument, meaning, beside)?,
             };
         }
         Ok(())
@@ -175,7 +196,7 @@ impl Rewriter<'_> {
             return Err(Refusal::not_understood("an array of names is not looked up here"));
         }
         if self.literal(operand, meaning)?.is_none() {
-            **operand = self.known(operand, meaning)?;
+            **operand = self.known(operand, meaning, Beside::Nothing)?;
         }
         Ok(())
     }
@@ -190,7 +211,12 @@ impl Rewriter<'_> {
             Meaning::Relation => {
                 let missing = || Refusal::no_such_relation(&text);
                 let (schema, name) = relation_name(&text).ok_or_else(missing)?;
-                self.visible(schema.as_deref(), &name).ok_or_else(missing)?;
+                match self.visible(schema.as_deref(), &name) {
+                    Some(true) => {}
+                    Some(false) => return Err(missing()),
+                    // An index, or nothing.
+                    None => return Ok(None),
+                }
             }
             Meaning::Type => {
                 let missing = || Refusal::no_such_type(&text);
@@ -206,11 +232,11 @@ impl Rewriter<'_> {
         Ok(Some(text))
     }
 
-    /// True when there is such a relation for the role.
-    fn visible(&self, schema: Option<&str>, name: &str) -> Option<()> {
+    /// Whether there is such a relation for the role; `None` where the catalog has none of the name.
+    fn visible(&self, schema: Option<&str>, name: &str) -> Option<bool> {
         let own = self.speaker.temp_tables.contains(name);
         if own && matches!(schema, None | Some("pg_temp")) {
-            return Some(());
+            return Some(true);
         }
         let snapshot = self.speaker.view.snapshot();
         let relation = match schema {
@@ -218,8 +244,10 @@ impl Rewriter<'_> {
             None => snapshot.resolve(self.speaker.search_path, name),
         }?;
         match self.speaker.view.access(relation.oid) {
-            Access::Hidden => None,
-            Access::Open | Access::Masked(_) | Access::View(_) | Access::Closed { .. } => Some(()),
+            Access::Hidden => Some(false),
+            Access::Open | Access::Masked(_) | Access::View(_) | Access::Closed { .. } => {
+                Some(true)
+            }
         }
     }
 
@@ -257,23 +285,56 @@ impl Rewriter<'_> {
         parsed(&format!(
             "(SELECT CASE WHEN (k.v, k.n) IN (SELECT absent.oid, absent.number FROM {hole} AS absent) THEN NULL \
              ELSE k.v END FROM (SELECT {}, t.n FROM (SELECT CAST({table} AS pg_catalog.text), \
-             CAST({number} AS pg_catalog.int4)) AS t(x, n)) AS k(v, n))",
+             CAST({number} AS pg_catalog.int4) OFFSET 0) AS t(x, n) OFFSET 0) AS k(v, n))",
             number_of(Meaning::Relation)
         ))
     }
 
-    /// The number of what an expression names, or NULL.
-    fn known(&mut self, expr: &Expr, meaning: Meaning) -> Result<Expr, Refusal> {
+    /// The number of what an expression names; NULL for the number of what is absent, an error for its name.
+    fn known(&mut self, expr: &Expr, meaning: Meaning, beside: Beside) -> Result<Expr, Refusal> {
         let absent = self.absent_hole();
-        let reg = match meaning {
-            Meaning::Relation => "regclass",
-            Meaning::Type => "regtype",
+        let untold = match beside {
+            Beside::Nothing => String::new(),
+            Beside::Sizes | Beside::Keys | Beside::Bounds => {
+                let untold = self.hole(system::absent_objects(self.speaker, beside));
+                format!("WHEN j.v IN (SELECT untold.oid FROM {untold} AS untold) THEN NULL ")
+            }
         };
+        let reg = reg_of(meaning);
         let name = quoted(&column_name(expr).unwrap_or_else(|| reg.to_owned()));
+        // Looked up by a name that nothing has, in the schema that it says, it fails as it would if it were not there.
+        let missing = format!(
+            "CAST(CAST(pg_catalog.regexp_replace(j.x, '^((?:(?:\"(?:[^\"]|\"\")*\"|[^\".]+)[.])*)(\"?)(.*)$', \
+             '\\1\\2{MISSING_MARK}\\3') AS pg_catalog.{reg}) AS pg_catalog.oid)"
+        );
         parsed(&format!(
-            "CAST((SELECT CASE WHEN k.v IN (SELECT absent.oid FROM {absent} AS absent) THEN NULL ELSE k.v END AS {name} \
-             FROM (SELECT {} FROM (SELECT CAST({expr} AS pg_catalog.text)) AS t(x)) AS k(v)) AS pg_catalog.{reg})",
+            "CAST((SELECT CASE WHEN j.x IS NULL THEN NULL \
+             WHEN j.x OPERATOR(pg_catalog.!~) '^([0-9]+|-)$' AND (j.v IS NULL OR j.gone) THEN {missing} \
+             WHEN j.gone THEN NULL {untold}ELSE j.v END AS {name} \
+             FROM (SELECT k.x, k.v, k.v IN (SELECT absent.oid FROM {absent} AS absent) \
+             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text) OFFSET 0) AS t(x) OFFSET 0) AS k(x, v) OFFSET 0) AS j(x, v, gone)) \
+             AS pg_catalog.{reg})",
             number_of(meaning)
+        ))
+    }
+
+    /// The table of `pg_get_serial_sequence(table, column)`, or NULL where it or the column is absent.
+    fn known_owner(&mut self, table: &Expr, column: &Expr) -> Result<Expr, Refusal> {
+        let absent = self.absent_hole();
+        let hidden = match system::absent_columns(self.speaker) {
+            None => String::new(),
+            Some(content) => {
+                let hidden = self.hole(content);
+                format!(
+                    "OR (k.v, k.c) IN (SELECT hidden.oid, hidden.name FROM {hidden} AS hidden) "
+                )
+            }
+        };
+        parsed(&format!(
+            "(SELECT CASE WHEN k.v IS NULL OR k.v IN (SELECT absent.oid FROM {absent} AS absent) {hidden}THEN NULL \
+             ELSE k.x END FROM (SELECT t.x, {}, t.c FROM (SELECT CAST({table} AS pg_catalog.text), \
+             CAST({column} AS pg_catalog.name) OFFSET 0) AS t(x, c) OFFSET 0) AS k(x, v, c))",
+            number_of(Meaning::Relation)
         ))
     }
 
@@ -282,13 +343,13 @@ impl Rewriter<'_> {
         let absent = self.absent_hole();
         parsed(&format!(
             "(SELECT CASE WHEN k.v IS NULL OR k.v IN (SELECT absent.oid FROM {absent} AS absent) THEN NULL ELSE k.x END \
-             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text)) AS t(x)) AS k(x, v))",
+             FROM (SELECT t.x, {} FROM (SELECT CAST({expr} AS pg_catalog.text) OFFSET 0) AS t(x) OFFSET 0) AS k(x, v))",
             number_of(meaning)
         ))
     }
 
     fn absent_hole(&mut self) -> String {
-        let content = system::absent_objects(self.speaker);
+        let content = system::absent_objects(self.speaker, Beside::Nothing);
         self.hole(content)
     }
 
@@ -302,6 +363,13 @@ impl Rewriter<'_> {
             system_columns: Vec::new(),
         });
         format!("\"{HOLE_SCHEMA}\".\"{index}\"")
+    }
+}
+
+fn reg_of(meaning: Meaning) -> &'static str {
+    match meaning {
+        Meaning::Relation => "regclass",
+        Meaning::Type => "regtype",
     }
 }
 

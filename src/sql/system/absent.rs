@@ -7,8 +7,11 @@
 //! would quote the others.
 //! <https://www.postgresql.org/docs/current/catalog-pg-depend.html>
 
+use std::collections::BTreeMap;
+
 use super::telling::Mark::{
-    Any, AnyRow, Class, Column, Columns, Named, NamedColumn, NamedConstraint, NamedType, Object,
+    Any, AnyRow, Class, Column, Keyed, Named, NamedColumn, NamedConstraint, NamedStatistics,
+    NamedType, Object,
 };
 use super::telling::{
     Mark, PG_ATTRDEF, PG_CLASS, PG_CONSTRAINT, PG_POLICY, PG_PUBLICATION_REL, PG_REWRITE,
@@ -26,12 +29,30 @@ pub(super) struct Absent {
     columns: Vec<(u32, i16)>,
     /// Columns of which different values look the same: no key and no index over one is unique as the role sees it.
     blurred: Vec<(u32, i16)>,
+    /// Masked columns, and a number that is the same where equal values look equal and no two others do; else 0.
+    masked: Vec<(u32, i16, usize)>,
+    /// Relations of which the role does not see all rows, or none.
+    filtered: Vec<u32>,
+}
+
+/// What else than the absent a function must not tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sql) enum Beside {
+    /// Nothing.
+    Nothing,
+    /// How large a relation is of which the role does not see all rows.
+    Sizes,
+    /// By what a relation is partitioned, where that does not exist for the role.
+    Keys,
+    /// The bounds of such partitions.
+    Bounds,
 }
 
 impl Absent {
     /// Of a role.
     pub(super) fn of(view: &RoleView) -> Absent {
         let mut absent = Absent::default();
+        let mut labels: Vec<String> = Vec::new();
         let snapshot = view.snapshot();
         for relation in snapshot.relations.values().filter(|relation| !relation.is_system()) {
             let columns = match view.access(relation.oid) {
@@ -39,12 +60,26 @@ impl Absent {
                     absent.relations.push(relation.oid.0);
                     continue;
                 }
-                Access::Masked(template) => template,
+                Access::Masked(template) => {
+                    if template.filter.is_some() {
+                        absent.filtered.push(relation.oid.0);
+                    }
+                    template
+                }
                 Access::View(view) => view.template.clone(),
-                Access::Open | Access::Closed { .. } => continue,
+                // Its children may have filters.
+                Access::Closed { .. } => {
+                    absent.filtered.push(relation.oid.0);
+                    continue;
+                }
+                Access::Open => continue,
             };
             for column in &columns.columns {
                 let place = (relation.oid.0, column.number);
+                if let ColumnVerdict::Masked(label) = &column.verdict {
+                    let alike = column.unique.then(|| number_of(label, &mut labels));
+                    absent.masked.push((place.0, place.1, alike.unwrap_or(0)));
+                }
                 match column.verdict {
                     ColumnVerdict::Hidden => absent.columns.push(place),
                     ColumnVerdict::Masked(_) if !column.unique => absent.blurred.push(place),
@@ -55,11 +90,16 @@ impl Absent {
         absent.relations.sort_unstable();
         absent.columns.sort_unstable();
         absent.blurred.sort_unstable();
+        absent.masked.sort_unstable();
+        absent.filtered.sort_unstable();
         absent
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.relations.is_empty() && self.columns.is_empty() && self.blurred.is_empty()
+        self.relations.is_empty()
+            && self.columns.is_empty()
+            && self.masked.is_empty()
+            && self.filtered.is_empty()
     }
 
     /// Conditions over `l`, the catalog; none where it tells nothing.
@@ -108,10 +148,7 @@ impl Absent {
                 self.classes(),
                 self.is_column(&format!("l.{oid}"), &format!("l.{number}"))
             ),
-            Columns(oid, numbers) => format!(
-                "NOT EXISTS (SELECT FROM (VALUES {}) AS c(r, n) WHERE c.r = l.{oid} AND c.n = ANY (l.{numbers}))",
-                values(&self.columns)
-            ),
+            Keyed(oid) => format!("(l.{oid} = ANY ({})) IS NOT TRUE", self.hidden_keys()),
             Object(class, oid) => {
                 format!("(l.{oid} = ANY ({})) IS NOT TRUE", self.objects(*class))
             }
@@ -140,6 +177,12 @@ impl Absent {
                  c.oid = ANY ({})){}",
                 self.objects(PG_CONSTRAINT),
                 self.no_not_null(name)
+            ),
+            NamedStatistics(schema, name) => format!(
+                "NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext AS s JOIN pg_catalog.pg_namespace AS n \
+                 ON n.oid = s.stxnamespace WHERE n.nspname = l.{schema} AND s.stxname = l.{name} AND \
+                 s.oid = ANY ({}))",
+                self.objects(PG_STATISTIC_EXT)
             ),
             NamedType(schema, name) => format!(
                 "NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n \
@@ -202,12 +245,51 @@ impl Absent {
     }
 
     fn relation_array(&self) -> String {
-        let oids: Vec<String> = self.relations.iter().map(u32::to_string).collect();
-        format!("CAST(ARRAY[{}] AS pg_catalog.oid[])", oids.join(", "))
+        array(&self.relations)
     }
 
-    /// Rows of a catalog that are made of what is absent, as an array: not correlated, so computed once a statement.
+    /// Rows of a catalog that are made of what is absent, as an array.
     fn objects(&self, class: u32) -> String {
+        found(&class.to_string())
+    }
+
+    /// Relations that are absent, and indexes, TOAST tables and sequences that go with something absent.
+    fn classes(&self) -> String {
+        found("classes")
+    }
+
+    /// What [`found`] finds, for all that a text of ours names: each array is computed once, however often it is named.
+    pub(super) fn with(&self, sql: &str) -> String {
+        let objects = [
+            PG_CONSTRAINT,
+            PG_TYPE,
+            PG_ATTRDEF,
+            PG_REWRITE,
+            PG_TRIGGER,
+            PG_POLICY,
+            PG_STATISTIC_EXT,
+            PG_PUBLICATION_REL,
+        ];
+        // Each may name those before it.
+        let mut all: Vec<(String, String)> =
+            objects.map(|class| (class.to_string(), self.made_objects(class))).into();
+        all.push(("classes".into(), self.made_classes()));
+        all.push(("filtered".into(), self.made_filtered()));
+        all.push(("keys".into(), self.made_hidden_keys()));
+        all.push(("below".into(), self.made_below_hidden_keys()));
+        let mut text = sql.to_owned();
+        let mut named = Vec::new();
+        for (name, body) in all.into_iter().rev() {
+            if text.contains(&found(&name)) {
+                text.push_str(&body);
+                named.push(format!("gone_{name}(a) AS MATERIALIZED (SELECT {body})"));
+            }
+        }
+        named.reverse();
+        if named.is_empty() { String::new() } else { format!("WITH {} ", named.join(", ")) }
+    }
+
+    fn made_objects(&self, class: u32) -> String {
         let direct = format!(
             "SELECT d.objid FROM pg_catalog.pg_depend AS d WHERE d.classid = {class} AND {}",
             self.is_made_of_absent()
@@ -220,16 +302,162 @@ impl Absent {
                 self.relation_array()
             ),
             PG_CONSTRAINT => format!(
-                "ARRAY({direct} UNION ALL SELECT k.oid FROM pg_catalog.pg_constraint AS k WHERE {} OR {})",
+                "ARRAY({direct} UNION ALL SELECT k.oid FROM pg_catalog.pg_constraint AS k WHERE {} OR {} OR {})",
                 self.is_blurred("k.conrelid", "k.conkey"),
-                self.is_blurred("k.confrelid", "k.confkey")
+                self.is_blurred("k.confrelid", "k.confkey"),
+                self.is_broken()
+            ),
+            // Those by which PostgreSQL keeps a constraint.
+            PG_TRIGGER => format!(
+                "ARRAY({direct} UNION ALL SELECT t.oid FROM pg_catalog.pg_trigger AS t WHERE t.tgconstraint <> 0 AND \
+                 t.tgconstraint = ANY ({}))",
+                self.objects(PG_CONSTRAINT)
             ),
             _ => format!("ARRAY({direct})"),
         }
     }
 
-    /// The OIDs of all that is absent, in parentheses.
-    pub(super) fn everything(&self) -> String {
+    /// True for a foreign key that does not hold as the role sees both sides: rows that it points to may be gone, and
+    /// values that were equal look different.
+    fn is_broken(&self) -> String {
+        let mut broken = Vec::new();
+        if !self.filtered.is_empty() {
+            broken.push(format!("k.confrelid = ANY ({})", array(&self.filtered)));
+        }
+        // One row a relation, for this is a long list where nobody has judged much.
+        let mut lost: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for (oid, number, mark) in &self.masked {
+            match mark {
+                0 => lost.entry(*oid).or_default().push(number.to_string()),
+                mark => kept.push(format!(
+                    "(CAST({oid} AS pg_catalog.oid), CAST({number} AS pg_catalog.int2), {mark})"
+                )),
+            }
+        }
+        if !lost.is_empty() {
+            let rows = lost.iter().map(|(oid, numbers)| {
+                let numbers = numbers.join(",");
+                format!(
+                    "(CAST({oid} AS pg_catalog.oid), CAST('{{{numbers}}}' AS pg_catalog.int2[]))"
+                )
+            });
+            broken.push(format!(
+                "EXISTS (SELECT FROM (VALUES {}) AS m(r, n) WHERE m.r = k.conrelid AND m.n && k.conkey \
+                 OR m.r = k.confrelid AND m.n && k.confkey)",
+                rows.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        if !kept.is_empty() {
+            let kept = format!("(VALUES {})", kept.join(", "));
+            broken.push(format!(
+                "EXISTS (SELECT FROM pg_catalog.generate_subscripts(k.conkey, 1) AS p(i) \
+                 LEFT JOIN {kept} AS x(r, n, m) ON x.r = k.conrelid AND x.n = k.conkey[p.i] \
+                 LEFT JOIN {kept} AS y(r, n, m) ON y.r = k.confrelid AND y.n = k.confkey[p.i] \
+                 WHERE x.m IS DISTINCT FROM y.m)"
+            ));
+        }
+        match broken.is_empty() {
+            true => "false".to_owned(),
+            false => format!("k.contype = 'f' AND ({})", broken.join(" OR ")),
+        }
+    }
+
+    /// True for a relation of which the role does not see all rows, and for its indexes and TOAST table; `None` where
+    /// there is none.
+    pub(super) fn is_filtered(&self, oid: &str) -> Option<String> {
+        (!self.filtered.is_empty()).then(|| format!("{oid} = ANY ({})", self.filtered_classes()))
+    }
+
+    fn filtered_classes(&self) -> String {
+        found("filtered")
+    }
+
+    fn made_filtered(&self) -> String {
+        let filtered = array(&self.filtered);
+        let toast = format!(
+            "SELECT t.reltoastrelid FROM pg_catalog.pg_class AS t WHERE t.reltoastrelid <> 0 AND t.oid = ANY ({filtered})"
+        );
+        format!(
+            "ARRAY(SELECT u.oid FROM pg_catalog.unnest({filtered}) AS u(oid) UNION ALL {toast} \
+             UNION ALL SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = ANY ({filtered}) \
+             OR i.indrelid IN ({toast}))"
+        )
+    }
+
+    /// Relations that are partitioned by a hidden column, also in an expression: a key's columns depend on their own
+    /// table (`StorePartitionKey` in catalog/heap.c).
+    fn hidden_keys(&self) -> String {
+        found("keys")
+    }
+
+    fn made_hidden_keys(&self) -> String {
+        format!(
+            "ARRAY(SELECT d.objid FROM pg_catalog.pg_depend AS d WHERE d.classid = {PG_CLASS} AND \
+             d.refclassid = {PG_CLASS} AND d.refobjid = d.objid AND d.refobjsubid = 0 AND d.deptype = 'i' AND {})",
+            self.is_column("d.objid", "d.objsubid")
+        )
+    }
+
+    /// All partitions of those, of whatever level.
+    fn below_hidden_keys(&self) -> String {
+        found("below")
+    }
+
+    fn made_below_hidden_keys(&self) -> String {
+        format!(
+            "ARRAY(WITH RECURSIVE b(oid) AS (SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = ANY ({}) \
+             UNION SELECT i.inhrelid FROM b JOIN pg_catalog.pg_inherits AS i ON i.inhparent = b.oid) SELECT b.oid FROM b)",
+            self.hidden_keys()
+        )
+    }
+
+    /// True for a partition by a hidden column; `None` where no column is hidden.
+    pub(super) fn is_below_hidden_key(&self, oid: &str) -> Option<String> {
+        (!self.columns.is_empty()).then(|| format!("({oid} = ANY ({}))", self.below_hidden_keys()))
+    }
+
+    /// True for a row of information_schema.columns about a column of which different values look the same.
+    pub(super) fn is_blurred_by_name(&self) -> Option<String> {
+        let condition = format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid WHERE n.nspname = l.table_schema AND \
+             c.relname = l.table_name AND a.attname = l.column_name AND {})",
+            is_one_of(&self.blurred, "a.attrelid", "a.attnum")
+        );
+        (!self.blurred.is_empty()).then_some(condition)
+    }
+
+    /// True when a function that tells more than names tells something there that it must not.
+    pub(super) fn concerns(&self, beside: Beside) -> bool {
+        match beside {
+            Beside::Nothing => false,
+            Beside::Sizes => !self.filtered.is_empty(),
+            Beside::Keys | Beside::Bounds => !self.columns.is_empty(),
+        }
+    }
+
+    /// The OIDs of all that is absent, and what else there is not to be told of, in parentheses.
+    pub(super) fn untold(&self, beside: Beside) -> String {
+        if !self.concerns(beside) {
+            let sql = self.everything();
+            return format!("({}{sql})", self.with(&sql));
+        }
+        let more = match beside {
+            Beside::Nothing => "NULL".to_owned(),
+            Beside::Sizes => self.filtered_classes(),
+            Beside::Keys => self.hidden_keys(),
+            Beside::Bounds => self.below_hidden_keys(),
+        };
+        let sql = format!(
+            "SELECT e.oid FROM ({}) AS e UNION ALL SELECT o.oid FROM pg_catalog.unnest({more}) AS o(oid)",
+            self.everything()
+        );
+        format!("({}{sql})", self.with(&sql))
+    }
+
+    /// The OIDs of all that is absent.
+    fn everything(&self) -> String {
         let all = [
             PG_TYPE,
             PG_ATTRDEF,
@@ -247,7 +475,7 @@ impl Absent {
             )
         });
         format!(
-            "(SELECT o.oid FROM pg_catalog.unnest({}) AS o(oid){})",
+            "SELECT o.oid FROM pg_catalog.unnest({}) AS o(oid){}",
             self.classes(),
             objects.concat()
         )
@@ -256,9 +484,14 @@ impl Absent {
     /// The hidden columns, in parentheses.
     pub(super) fn hidden_columns(&self) -> Option<String> {
         let values = values(&self.columns);
-        let list = "CAST(c.r AS pg_catalog.oid) AS oid, CAST(c.n AS pg_catalog.int4) AS number";
-        (!self.columns.is_empty())
-            .then(|| format!("(SELECT {list} FROM (VALUES {values}) AS c(r, n))"))
+        let list =
+            "a.attrelid AS oid, CAST(a.attnum AS pg_catalog.int4) AS number, a.attname AS name";
+        (!self.columns.is_empty()).then(|| {
+            format!(
+                "(SELECT {list} FROM (VALUES {values}) AS c(r, n) JOIN pg_catalog.pg_attribute AS a \
+                 ON a.attrelid = c.r AND a.attnum = c.n)"
+            )
+        })
     }
 
     fn is_blurred(&self, relation: &str, numbers: &str) -> String {
@@ -268,8 +501,7 @@ impl Absent {
         )
     }
 
-    /// Relations that are absent, and indexes, TOAST tables and sequences that go with something absent.
-    fn classes(&self) -> String {
+    fn made_classes(&self) -> String {
         let relations = self.relation_array();
         let constraints = self.objects(PG_CONSTRAINT);
         let toast = format!(
@@ -295,7 +527,26 @@ impl Absent {
     }
 }
 
-fn is_one_of(columns: &[(u32, i16)], oid: &str, number: &str) -> String {
+/// One of the arrays of [`Absent::with`].
+fn found(name: &str) -> String {
+    format!("CAST((SELECT g.a FROM gone_{name} AS g) AS pg_catalog.oid[])")
+}
+
+fn array(oids: &[u32]) -> String {
+    let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
+    format!("CAST(ARRAY[{}] AS pg_catalog.oid[])", oids.join(", "))
+}
+
+/// From 1.
+fn number_of(label: &str, labels: &mut Vec<String>) -> usize {
+    let known = labels.iter().position(|known| known == label).unwrap_or_else(|| {
+        labels.push(label.to_owned());
+        labels.len().saturating_sub(1)
+    });
+    known.saturating_add(1)
+}
+
+pub(super) fn is_one_of(columns: &[(u32, i16)], oid: &str, number: &str) -> String {
     format!("(({oid}, {number}) IN (SELECT c.r, c.n FROM (VALUES {}) AS c(r, n)))", values(columns))
 }
 

@@ -17,8 +17,8 @@ pub(super) enum Mark {
     Class(&'static str),
     /// Columns with a relation's OID and an `attnum`.
     Column(&'static str, &'static str),
-    /// Columns with a relation's OID and several `attnum`s.
-    Columns(&'static str, &'static str),
+    /// A column with the OID of a partitioned relation, of whose key the row tells.
+    Keyed(&'static str),
     /// The catalog's own OID, and the column with the OID of its row.
     Object(u32, &'static str),
     /// Columns with the OID of a catalog, of a row in it, and an `attnum` or 0.
@@ -31,12 +31,15 @@ pub(super) enum Mark {
     NamedColumn(&'static str, &'static str, &'static str),
     /// Columns with a schema and the name of a constraint.
     NamedConstraint(&'static str, &'static str),
+    /// Columns with a schema and the name of statistics of several columns.
+    NamedStatistics(&'static str, &'static str),
     /// Columns with a schema and the name of a type.
     NamedType(&'static str, &'static str),
 }
 
 use Mark::{
-    Any, AnyRow, Class, Column, Columns, Named, NamedColumn, NamedConstraint, NamedType, Object,
+    Any, AnyRow, Class, Column, Keyed, Named, NamedColumn, NamedConstraint, NamedStatistics,
+    NamedType, Object,
 };
 
 /// Every relation among those that masked roles may read that tells of relations, by schema and name.
@@ -69,7 +72,7 @@ pub(super) const TELLING: &[(&str, &str, &[Mark])] = &[
     (
         "pg_catalog",
         "pg_partitioned_table",
-        &[Class("partrelid"), Class("partdefid"), Columns("partrelid", "partattrs")],
+        &[Class("partrelid"), Class("partdefid"), Keyed("partrelid")],
     ),
     ("pg_catalog", "pg_policies", &[Named("schemaname", "tablename")]),
     ("pg_catalog", "pg_policy", &[Class("polrelid"), Object(PG_POLICY, "oid")]),
@@ -82,6 +85,23 @@ pub(super) const TELLING: &[(&str, &str, &[Mark])] = &[
     ("pg_catalog", "pg_sequence", &[Class("seqrelid")]),
     ("pg_catalog", "pg_shdepend", &[AnyRow("classid", "objid")]),
     ("pg_catalog", "pg_statistic_ext", &[Class("stxrelid"), Object(PG_STATISTIC_EXT, "oid")]),
+    ("pg_catalog", "pg_stats", &[NamedColumn("schemaname", "tablename", "attname")]),
+    (
+        "pg_catalog",
+        "pg_stats_ext",
+        &[
+            Named("schemaname", "tablename"),
+            NamedStatistics("statistics_schemaname", "statistics_name"),
+        ],
+    ),
+    (
+        "pg_catalog",
+        "pg_stats_ext_exprs",
+        &[
+            Named("schemaname", "tablename"),
+            NamedStatistics("statistics_schemaname", "statistics_name"),
+        ],
+    ),
     ("pg_catalog", "pg_tables", &[Named("schemaname", "tablename")]),
     (
         "pg_catalog",
@@ -236,12 +256,12 @@ impl Mark {
     /// The columns that it is about.
     pub(super) fn columns(&self) -> Vec<&'static str> {
         match self {
-            Class(a) | Object(_, a) => vec![a],
+            Class(a) | Object(_, a) | Keyed(a) => vec![a],
             Column(a, b)
-            | Columns(a, b)
             | AnyRow(a, b)
             | Named(a, b)
             | NamedConstraint(a, b)
+            | NamedStatistics(a, b)
             | NamedType(a, b) => vec![a, b],
             Any(a, b, c) | NamedColumn(a, b, c) => vec![a, b, c],
         }

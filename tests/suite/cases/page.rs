@@ -2,6 +2,9 @@
 //!
 //! Headings name tests. ``role `support` `` and ``search_path `trap, public` `` in prose hold for the section they
 //! stand in and the ones below it, from there on. Each `sql` block is a test; the blocks after it say what to expect.
+//!
+//! Of attacks: `covers: one thing; another` names categories of `tests/attacks/README.md` for the section and those below
+//! it; `control: why` and `differs: why` are about the `sql` block that follows.
 
 /// The phrase that takes a test out of the comparison with the masked copy; the prose around it says why.
 const NOT_COMPARED: &str = "not compared with the masked copy";
@@ -27,6 +30,12 @@ pub struct Case {
     pub role: String,
     pub search_path: Option<String>,
     pub compared: bool,
+    /// Categories of attacks, by name.
+    pub covers: Vec<String>,
+    /// Why this is no attack, though it stands among them.
+    pub control: Option<String>,
+    /// Why its answer may differ between desks that look the same to the role.
+    pub differs: Option<String>,
     pub sql: String,
     /// What is sent where a COPY asks for data.
     pub data: Option<String>,
@@ -67,12 +76,21 @@ struct Section {
     role: Option<String>,
     search_path: Option<String>,
     not_compared: bool,
+    covers: Vec<String>,
+}
+
+/// What a page says of the next block alone.
+#[derive(Debug, Default)]
+struct Marks {
+    control: Option<String>,
+    differs: Option<String>,
 }
 
 /// Reads a page. An error names the line.
 pub fn parse(name: &str, text: &str) -> Result<Page, String> {
     let mut page = Page { name: name.into(), cases: Vec::new() };
     let mut sections: Vec<Section> = Vec::new();
+    let mut marks = Marks::default();
     let mut lines = text.lines().enumerate().peekable();
     while let Some((index, line)) = lines.next() {
         let fail = |what: &str| Err(format!("{name}:{}: {what}", index + 1));
@@ -85,7 +103,9 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
                     None => return fail("this block has no end"),
                 }
             }
-            if let Err(what) = add_block(&mut page, &sections, info.trim(), &block, index + 1) {
+            if let Err(what) =
+                add_block(&mut page, (&sections, &mut marks), info.trim(), &block, index + 1)
+            {
                 return fail(&what);
             }
             continue;
@@ -99,6 +119,7 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
                 role: None,
                 search_path: None,
                 not_compared: false,
+                covers: Vec::new(),
             });
         } else if sections.is_empty() && !line.trim().is_empty() {
             return fail("a page starts with a heading");
@@ -107,6 +128,14 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
             section.role = code_after(line, "role ").or(section.role.take());
             section.search_path = code_after(line, "search_path ").or(section.search_path.take());
             section.not_compared |= line.to_ascii_lowercase().contains(NOT_COMPARED);
+            if let Some(names) = line.strip_prefix("covers: ") {
+                section.covers = names.split(';').map(|name| name.trim().to_owned()).collect();
+            }
+        }
+        marks.control = line.strip_prefix("control: ").map(str::to_owned).or(marks.control.take());
+        marks.differs = line.strip_prefix("differs: ").map(str::to_owned).or(marks.differs.take());
+        if level > 0 && (marks.control.is_some() || marks.differs.is_some()) {
+            return fail("a mark before this heading has no `sql` block to be about");
         }
     }
     Ok(page)
@@ -114,7 +143,7 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
 
 fn add_block(
     page: &mut Page,
-    sections: &[Section],
+    (sections, marks): (&[Section], &mut Marks),
     info: &str,
     block: &[&str],
     first: usize,
@@ -124,6 +153,8 @@ fn add_block(
         None => (info, ""),
     };
     if kind == "sql" {
+        let marks = std::mem::take(marks);
+        let covers = sections.iter().rev().find(|section| !section.covers.is_empty());
         page.cases.push(Case {
             headings: sections.iter().map(|section| section.heading.clone()).collect(),
             line: first + 1,
@@ -131,6 +162,9 @@ fn add_block(
                 .unwrap_or_else(|| "support".into()),
             search_path: nearest(sections, |section| section.search_path.clone()),
             compared: !sections.iter().any(|section| section.not_compared),
+            covers: covers.map(|section| section.covers.clone()).unwrap_or_default(),
+            control: marks.control,
+            differs: marks.differs,
             sql: block.join("\n"),
             data: None,
             expected: Vec::new(),
@@ -207,6 +241,9 @@ mod tests {
     const PAGE: &str = "\
 # An e-mail cannot be guessed
 role `analyst`
+covers: guessing; another thing
+
+control: it guesses nothing
 
 ```sql
 SELECT 1
@@ -248,12 +285,15 @@ SELECT now()
         assert_eq!(case.headings, ["An e-mail cannot be guessed", "Nor read"]);
         assert_eq!(case.search_path.as_deref(), Some("trap, public"));
         assert_eq!(case.sql, "SELECT 2;\nSELECT 3");
-        assert_eq!(case.line, 15);
+        assert_eq!(case.line, 18);
+        assert_eq!(case.covers, ["guessing", "another thing"]);
+        assert_eq!(page.cases[0].control.as_deref(), Some("it guesses nothing"));
+        assert_eq!((&case.control, &case.differs), (&None, &None));
         let lines = vec!["scrim: function".to_owned(), "hint: ask".to_owned()];
         assert_eq!(case.expected[0], Expectation::Refused { code: "42501".into(), lines });
         let lines = vec!["?column?".to_owned(), "1".to_owned()];
-        assert_eq!(page.cases[0].expected, [Expectation::Table { lines, block: 7..9 }]);
-        assert_eq!(PAGE.lines().nth(7), Some("?column?"));
+        assert_eq!(page.cases[0].expected, [Expectation::Table { lines, block: 10..12 }]);
+        assert_eq!(PAGE.lines().nth(10), Some("?column?"));
     }
 
     #[test]
@@ -263,6 +303,7 @@ SELECT now()
             ("# A\n```tabel\n```\n", "a.md:2: unknown block `tabel`"),
             ("# A\n```table\n```\n", "a.md:2: `table` without an `sql` block"),
             ("# A\n```sql\n```\n```error x\n```\n", "a.md:4: `error` wants an SQLSTATE"),
+            ("# A\ncontrol: x\n# B\n", "a.md:3: a mark before this heading"),
             ("role `a`\n", "a.md:1: a page starts with a heading"),
         ] {
             let error = parse("a.md", text).expect_err(text);

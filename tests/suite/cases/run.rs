@@ -250,7 +250,8 @@ fn application_name() -> String {
     format!("case-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn ordered(sql: &str) -> bool {
+/// Does the text say in which order rows come?
+pub fn ordered(sql: &str) -> bool {
     let words = sql.split_whitespace().map(str::to_ascii_lowercase).collect::<Vec<_>>();
     words.join(" ").contains("order by")
 }

@@ -58,7 +58,7 @@ fn rows_of(client: &mut Client, table: &str) -> String {
 fn a_dump_is_the_masked_copy_and_can_be_restored() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = harness::postgres();
-    for (role, user) in [("support", "alice"), ("auditor", "otto")] {
+    for (role, user) in [("support", "alice"), ("auditor", "otto"), ("analyst", "ana")] {
         let file = folder.path().join(format!("{user}.sql"));
         let dumped = dump(user, &file, &[]);
         assert_no_canary(user, &dumped);

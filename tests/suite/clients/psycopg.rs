@@ -6,16 +6,16 @@ use std::process::Command;
 use crate::harness;
 
 /// The Python that `cargo xtask test` found or made.
-fn python() -> PathBuf {
+pub(super) fn python() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     [target.join("python/bin/python"), "python3".into(), "/usr/bin/python3".into()]
         .into_iter()
         .find(|python| {
-            let output = Command::new(python).args(["-c", "import psycopg"]).output();
+            let output = Command::new(python).args(["-c", "import psycopg, sqlalchemy.dialects.postgresql.psycopg"]).output();
             output.is_ok_and(|output| output.status.success())
         })
-        .expect("no Python can import psycopg 3: run `cargo xtask test`, which installs it")
+        .expect("no Python can import psycopg 3 and SQLAlchemy 2: run `cargo xtask test`, which installs it")
 }
 
 #[test]

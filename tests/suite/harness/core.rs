@@ -171,7 +171,7 @@ fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<Stri
     let path = search_path.unwrap_or("\"$user\", public");
     let path = SearchPath::parse(path).unwrap_or_else(|| panic!("no search_path: {path}"));
     let view = view(role);
-    let speaker = Speaker::new(&view, &path, "tester", false);
+    let speaker = Speaker::new(&view, &path, super::user_of(role), false);
     let plan = plan(text, speaker)?;
     Ok(plan.statements.iter().map(|statement| statement.sql.as_str().to_owned()).collect())
 }

@@ -122,7 +122,7 @@ proptest! {
         prop_assert_eq!(ended.len(), bench.accepted.len());
         // Each that ran was audited, in order.
         let mut left = completed.into_iter();
-        for ran in &bench.server.executed {
+        for ran in &bench.executed {
             prop_assert!(left.any(|shape| shape == ran), "{} ran unaudited", ran);
         }
     }
@@ -132,5 +132,32 @@ proptest! {
         let bench = through_scrim(&script);
         prop_assert!(!bench.to_client.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()));
         summary(&bench.to_client);
+    }
+
+    #[test]
+    fn a_session_does_not_notice_that_its_servers_change(script in script(false), servers in 1_usize..4) {
+        // A name that is taken is told by Scrim before the server has read the text, so each is closed before.
+        let script: Vec<(String, usize)> = script
+            .into_iter()
+            .flat_map(|(words, delivered)| {
+                let name = words.strip_prefix("P ").and_then(|rest| rest.split(' ').next());
+                let close = name.filter(|name| *name != "-").map(|name| (format!("CS {name}"), 0));
+                close.into_iter().chain([(words.clone(), delivered)]).collect::<Vec<_>>()
+            })
+            .collect();
+        let mut bench = Bench::shared(servers);
+        for (words, delivered) in &script {
+            bench.send(&message(words));
+            bench.deliver(*delivered);
+        }
+        while bench.deliver(usize::MAX) > 0 {}
+        prop_assert!(bench.pipeline.is_quiet(), "a reply is still due");
+        prop_assert_eq!(summary(&bench.to_client), summary(&reference(&script)));
+        let mut ended = std::collections::BTreeSet::new();
+        for event in &bench.events {
+            let Event::Completed { statement, .. } = event else { continue };
+            prop_assert!(ended.insert(*statement), "a statement ends twice");
+        }
+        prop_assert_eq!(ended.len(), bench.accepted.len());
     }
 }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::super::super::footprint::Footprint;
 use super::super::super::settings::{Settings, Values};
-use super::super::super::statements::{Prepared, StatementFacts};
+use super::super::super::statements::{Prepared, Source, StatementFacts};
 use super::super::{Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step};
 use crate::catalog::SearchPath;
 use crate::guard::Breach;
@@ -42,9 +43,15 @@ pub struct Model {
     pub executed: Vec<String>,
     /// Takes texts as the client wrote them, and refuses by itself: what a client should see.
     is_reference: bool,
+    /// Sessions come and go, and set what they need; statements come with them.
+    is_shared: bool,
 }
 
 impl Model {
+    pub fn shared() -> Model {
+        Model { is_shared: true, ..Model::new(false) }
+    }
+
     pub fn new(is_reference: bool) -> Model {
         Model {
             prepared: HashMap::new(),
@@ -56,6 +63,7 @@ impl Model {
             said: BytesMut::new(),
             executed: Vec::new(),
             is_reference,
+            is_shared: false,
         }
     }
 
@@ -147,9 +155,14 @@ impl Model {
             if text == "refuse" {
                 return Err(error("42501", "scrim: no"));
             }
+        } else if self.is_shared && text.starts_with("SET ") {
+            return self.allowed(text);
         } else if !text.is_empty() {
             let (path, rest) = text.strip_prefix("v@").unwrap().split_once(' ').unwrap();
-            assert_eq!(path, self.path, "planned under another search_path: {text}");
+            // A statement that was planned long ago may come to another server connection.
+            if !self.is_shared {
+                assert_eq!(path, self.path, "planned under another search_path: {text}");
+            }
             return self.allowed(rest);
         }
         self.allowed(text)
@@ -192,8 +205,15 @@ impl Model {
         if text.starts_with("late") {
             return Err(error("22012", "late"));
         }
-        self.executed.push(text.to_owned());
+        if !text.starts_with("SET ") {
+            self.executed.push(text.to_owned());
+        }
         let tag = match text.split_once(' ').unwrap_or((text, "")) {
+            ("SET", setting) => {
+                let path = setting.strip_prefix("search_path TO \"").unwrap();
+                self.path = path.trim_end_matches('"').to_owned();
+                "SET".to_owned()
+            }
             ("set", path) => {
                 self.path = path.to_owned();
                 "SET".to_owned()
@@ -352,6 +372,10 @@ pub struct Bench {
     pub pipeline: Pipeline,
     pub judge: Arc<NoRaw>,
     pub server: Model,
+    /// Others, with what is known of them; none where the session keeps its own.
+    pub at_rest: std::collections::VecDeque<(Model, Footprint)>,
+    /// Of all servers, in order.
+    pub executed: Vec<String>,
     pub out: Out,
     pub to_client: BytesMut,
     pub events: Vec<Event>,
@@ -367,17 +391,17 @@ pub struct Bench {
 impl Bench {
     pub fn new(rows_max: Option<u64>) -> Bench {
         let path = SearchPath(vec!["start".into()]);
-        let start = Values {
-            search_path: path,
-            purpose: None,
-            end_user: None,
-            temp_tables: crate::catalog::TempTables::default(),
-        };
+        let start = Values { search_path: path, ..Values::default() };
         let rows_max = rows_max.map(|rows| (rows, error("54000", "scrim: too many rows")));
         let judge = Arc::new(NoRaw(AtomicU64::new(1)));
+        let settings = Settings::new(start.clone());
+        let mut pipeline = Pipeline::new(settings, Arc::clone(&judge) as _, rows_max);
+        pipeline.attach(Footprint::new(start, Arc::default()), true, &mut Out::default());
         Bench {
-            pipeline: Pipeline::new(Settings::new(start), Arc::clone(&judge) as _, rows_max),
+            pipeline,
             judge,
+            at_rest: std::collections::VecDeque::new(),
+            executed: Vec::new(),
             server: Model::new(false),
             out: Out::default(),
             to_client: BytesMut::new(),
@@ -390,8 +414,35 @@ impl Bench {
         }
     }
 
+    /// With so many servers, of which the session has one for a transaction.
+    pub fn shared(servers: usize) -> Bench {
+        let mut bench = Bench::new(None);
+        bench.pipeline.share(Arc::default(), false);
+        bench.server = Model::shared();
+        for _ in 1..servers {
+            let path = SearchPath(vec!["start".into()]);
+            let start = Values { search_path: path, ..Values::default() };
+            let footprint = Footprint::new(start, Arc::default());
+            bench.at_rest.push_back((Model::shared(), footprint));
+        }
+        bench
+    }
+
+    /// The session gives its server back, if it may, and takes another.
+    fn change_servers(&mut self) {
+        if self.at_rest.is_empty() || !self.wire.is_empty() || !self.out.to_server.is_empty() {
+            return;
+        }
+        let Some(footprint) = self.pipeline.detach() else { return };
+        let (server, next) = self.at_rest.pop_front().unwrap();
+        let before = std::mem::replace(&mut self.server, server);
+        self.at_rest.push_back((before, footprint));
+        self.pipeline.attach(next, false, &mut self.out);
+    }
+
     /// A message of the client; what it waits for is delivered. Panics if it would wait for ever.
     pub fn send(&mut self, bytes: &[u8]) {
+        self.change_servers();
         let mut bytes = BytesMut::from(bytes);
         while let Some(mut piece) = self.from_client.next(&mut bytes).unwrap() {
             loop {
@@ -422,6 +473,7 @@ impl Bench {
                         effect: effect(part),
                         discretion: None,
                         makes: None,
+                        tag: None,
                         is_probe: false,
                     });
                     let sent = sent.collect();
@@ -430,6 +482,10 @@ impl Bench {
                     self.pipeline.query(&texts.join("; "), sent, &mut self.out).unwrap();
                 }
                 (_, Origin::Query) => self.pipeline.refuse_query(refusal, &mut self.out),
+                (_, Origin::Parse { name, .. }) if self.pipeline.is_taken(&name) => {
+                    let taken = error("42P05", "exists");
+                    self.pipeline.refuse_parse(&name, taken, &mut self.out);
+                }
                 (Some(text), Origin::Parse { name, types }) if text != "refuse" => {
                     let has_rows = rows_of(&text).is_some();
                     let kind =
@@ -443,8 +499,10 @@ impl Bench {
                         reading: None,
                     };
                     let kind = (!text.is_empty()).then_some(kind);
-                    let prepared = Arc::new(Prepared::new(facts, kind, effect(&text), 1));
+                    let prepared = Prepared::new(facts, kind, effect(&text), 1);
                     let text = if text.is_empty() { text } else { format!("v@{path} {text}") };
+                    let source = Source::new(text.clone(), types.clone());
+                    let prepared = Arc::new(prepared.with_source(source));
                     self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
                 }
                 (_, Origin::Parse { name, .. }) => {
@@ -457,7 +515,7 @@ impl Bench {
                 self.pipeline.execute(execute, number, &mut self.out).unwrap();
             }
             Step::FunctionCall => self.pipeline.refuse_query(refusal, &mut self.out),
-            Step::Wait(_) | Step::Terminate => unreachable!(),
+            Step::Wait(_) | Step::Renew(_) | Step::Terminate => unreachable!(),
         }
     }
 
@@ -483,6 +541,7 @@ impl Bench {
             if self.server.handle(&frame) {
                 self.wire.extend_from_slice(&self.server.said.split());
             }
+            self.executed.append(&mut self.server.executed);
         }
         let mut count = 0;
         while count < most

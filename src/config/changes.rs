@@ -1,0 +1,44 @@
+//! What of a configuration a running Scrim cannot follow.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Config;
+use crate::upstream::Endpoint;
+
+impl Config {
+    /// Keys that differ in a newer configuration and count only after a restart. The others (`rules`, `tls`, `reload`,
+    /// `drain_seconds` and `log.level`) are followed.
+    pub fn needs_restart(&self, newer: &Config) -> Vec<&'static str> {
+        let key = |config: &Config| {
+            config.pseudonym_key.as_ref().map(|key| key.parameters().collect::<Vec<_>>())
+        };
+        let differs = [
+            ("listen", self.listen != newer.listen),
+            ("admin", self.admin != newer.admin),
+            ("database", !is_same(&self.endpoint, &newer.endpoint)),
+            ("database.name", self.database != newer.database),
+            ("pool", self.pool != newer.pool),
+            ("audit", self.audit != newer.audit),
+            ("secrets", key(self) != key(newer)),
+            ("log.format", self.log.format != newer.log.format),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}
+
+fn is_same(left: &Endpoint, right: &Endpoint) -> bool {
+    // Without `..`: a field that is added is to be thought of here.
+    let Endpoint { host, port, user, password, tls, ca } = left;
+    let roots =
+        |ca: &Option<std::sync::Arc<rustls::RootCertStore>>| ca.as_ref().map(|ca| ca.roots.clone());
+    *host == right.host
+        && *port == right.port
+        && *user == right.user
+        && text(password) == text(&right.password)
+        && *tls == right.tls
+        && roots(ca) == roots(&right.ca)
+}
+
+fn text(secret: &Option<SecretString>) -> Option<&str> {
+    secret.as_ref().map(|secret| secret.expose_secret())
+}

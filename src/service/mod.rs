@@ -1,0 +1,199 @@
+//! The process: it comes up, follows its files and signals, tells how it is, and goes down in order.
+//!
+//! ```text
+//! configuration, rules ──► audit, sockets ──► proxy ──► ready
+//!        ▲                                     │
+//!        └── SIGHUP, changed files ── reload ──┘
+//! SIGTERM, SIGINT ──► draining ──(all idle, time is up, or once more)──► ended
+//! ```
+
+mod board;
+mod logging;
+mod reload;
+mod sockets;
+mod systemd;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::admin;
+use crate::audit::Audit;
+use crate::config::{Config, LogFormat, ProcessEnvironment, load_rules};
+use crate::metrics::Metrics;
+use crate::session::{Proxy, ProxyOptions, Stage, serve};
+use crate::text::render;
+use board::Board;
+use logging::Logging;
+use reload::{Cause, Reloader};
+use sockets::Sockets;
+use watch::Files;
+
+/// What the command line says.
+#[derive(Debug, Clone)]
+pub struct ServiceOptions {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// How the log looks, whatever the configuration says.
+    pub log: Option<LogFormat>,
+    /// Where what is worth a look at the start goes.
+    pub complain: fn(&str),
+    /// Where the address goes, once connections are accepted.
+    pub announce: fn(&str),
+}
+
+/// Runs the proxy until it is told to stop.
+///
+/// # Errors
+/// Why it could not start, ready to be shown.
+pub async fn run(options: ServiceOptions) -> Result<(), String> {
+    let config = Config::load(&options.config, &ProcessEnvironment).map_err(|found| found.0)?;
+    let (rules, warnings) =
+        load_rules(&config.rules, &ProcessEnvironment).map_err(|found| found.0)?;
+    for text in [&config.warnings, &render(&rules.sources, &warnings, false)] {
+        if !text.is_empty() {
+            (options.complain)(text);
+        }
+    }
+    let broken = config.judge(&rules);
+    if !broken.is_empty() {
+        return Err(render(&rules.sources, &broken, false));
+    }
+    let logging = Logging::start(config.log, options.log)?;
+    let audit = Audit::open(&config.audit).map_err(|error| {
+        format!("error: cannot open the audit trail {}: {error}", config.audit.file.display())
+    })?;
+    let sockets = Sockets::open(config.listen, config.admin).await?;
+    let metrics = Arc::new(Metrics::new());
+    let proxy = Proxy::new(ProxyOptions {
+        endpoint: config.endpoint.clone(),
+        tls: config.tls.clone(),
+        rules: Arc::new(rules),
+        audit: audit.clone(),
+        pseudonym_key: config.pseudonym_key.clone(),
+        pool: config.pool.clone(),
+        metrics: Arc::clone(&metrics),
+    })
+    .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;
+    let address = sockets.clients.local_addr().map_err(|error| format!("error: {error}"))?;
+    let (counted, trail, served) = (Arc::clone(&metrics), audit.clone(), Arc::clone(&proxy));
+    let reloader = Reloader::new(options.config, config, served, logging, counted, trail);
+    let signals = Signals::listen()?;
+    let (stage, stages) = tokio::sync::watch::channel(Stage::Open);
+    if let Some(listener) = sockets.admin {
+        let address = listener.local_addr().map_err(|error| format!("error: {error}"))?;
+        let lease = proxy.look_after(&reloader.config().database);
+        let board = Board {
+            proxy: Arc::clone(&proxy),
+            audit: audit.clone(),
+            metrics,
+            lease,
+            reloaded: reloader.state(),
+            stage: stages.clone(),
+        };
+        tracing::info!("health and figures at http://{address}");
+        tokio::spawn(admin::serve(listener, Arc::new(board)));
+    }
+    let serving = tokio::spawn(serve(proxy, sockets.clients, stages));
+    (options.announce)(&format!("scrim listening on {address}"));
+    systemd::ready();
+    systemd::keep_watchdog();
+    until_ended(serving, reloader, signals, &stage).await;
+    audit.close().await;
+    Ok(())
+}
+
+/// What a signal says.
+enum Told {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals, String> {
+        let of = |kind| signal(kind).map_err(|error| format!("error: no signals: {error}"));
+        Ok(Signals {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hang_up: of(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at the next one.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
+        }
+    }
+}
+
+async fn until_ended(
+    mut serving: JoinHandle<()>,
+    mut reloader: Reloader,
+    mut signals: Signals,
+    stage: &tokio::sync::watch::Sender<Stage>,
+) {
+    let mut files = Files::watch(reloader.files());
+    // Set when draining begins.
+    let mut patience = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+    loop {
+        let now = *stage.borrow();
+        tokio::select! {
+            ended = &mut serving => {
+                if ended.is_err() {
+                    tracing::error!("the listener ended by a panic, which is a fault of Scrim");
+                }
+                return;
+            }
+            told = signals.next() => match told {
+                Told::Reload => {
+                    files.watch_again(reloader.files());
+                    reloader.reload(Cause::Signal).await;
+                }
+                Told::Stop => {
+                    patience.as_mut().reset(Instant::now() + reloader.config().drain);
+                    stage.send_replace(stop(now, reloader.config().drain));
+                }
+            },
+            () = files.changed() => {
+                // First, so that no change goes unseen between the reading and the watching.
+                files.watch_again(reloader.files());
+                if reloader.config().reload_on_change {
+                    reloader.reload(Cause::Change).await;
+                }
+            }
+            () = &mut patience, if now == Stage::Draining => {
+                tracing::warn!("the time for draining is over; what still runs is ended");
+                stage.send_replace(Stage::Ending);
+            }
+        }
+    }
+}
+
+/// The stage after a signal to stop.
+fn stop(now: Stage, drain: Duration) -> Stage {
+    systemd::stopping();
+    match now {
+        Stage::Open => {
+            tracing::info!(seconds = drain.as_secs(), "stopping when what runs is done");
+            Stage::Draining
+        }
+        Stage::Draining | Stage::Ending => {
+            tracing::warn!("told to stop once more: at once");
+            Stage::Ending
+        }
+    }
+}

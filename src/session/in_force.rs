@@ -1,0 +1,268 @@
+//! The rules in force, and how a live session comes by newer ones.
+//!
+//! Newer rules are made ready beside the old ones and then put in their place at once. A session follows between
+//! messages; one that could not have begun under the newer rules, or that only a new session can follow them with,
+//! is ended at once. [`judge`] decides, and is pure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::closing::Farewell;
+use crate::config::ClientTls;
+use crate::rules::{DatabaseUser, Limits, Role, RuleSet, User};
+
+/// How long a unit of the extended protocol that is under way may take to its Sync: what has been bound in it is still
+/// executed. Who sends it at once does not notice; who keeps a unit open does not keep the rules.
+const UNIT_GRACE: Duration = Duration::from_secs(1);
+
+/// What of the configuration can change while Scrim runs.
+pub struct InForce {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// What clients see.
+    pub tls: ClientTls,
+    /// Counts up with each change.
+    pub number: u64,
+}
+
+/// A session's side: what it goes by, and whether there is something newer.
+pub struct Standing {
+    incoming: watch::Receiver<Arc<InForce>>,
+    /// There may be something newer that has not been looked at.
+    is_heard: bool,
+    /// What the session goes by.
+    current: Arc<InForce>,
+    /// What it has been found able to follow, and does not yet.
+    next: Option<(Arc<InForce>, Instant)>,
+    user: String,
+    role: String,
+    is_untouched: bool,
+}
+
+impl Standing {
+    /// For a session that began under `current`.
+    pub fn new(
+        incoming: watch::Receiver<Arc<InForce>>,
+        current: Arc<InForce>,
+        user: &str,
+        role: &str,
+        is_untouched: bool,
+    ) -> Standing {
+        let (user, role) = (user.to_owned(), role.to_owned());
+        // They may have changed while the session began.
+        Standing { incoming, is_heard: true, current, next: None, user, role, is_untouched }
+    }
+
+    /// The end that newer rules bring, as soon as there are any.
+    pub fn must_end(&mut self) -> Option<Farewell> {
+        if !self.is_heard && !self.incoming.has_changed().unwrap_or(false) {
+            return None;
+        }
+        self.is_heard = false;
+        let newest = match &self.next {
+            Some((next, _)) => next.number,
+            None => self.current.number,
+        };
+        let next = Arc::clone(&self.incoming.borrow_and_update());
+        if next.number == newest {
+            return None;
+        }
+        let (old, new) = (&self.current.rules, &next.rules);
+        match judge(old, new, &self.user, &self.role, self.is_untouched) {
+            Ok(()) => {
+                // Whoever falls further behind is behind since the first.
+                let since = self.next.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                self.next = Some((next, since));
+                None
+            }
+            Err(farewell) => Some(farewell),
+        }
+    }
+
+    /// True when the session has yet to follow.
+    pub fn is_behind(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// True when it has been so for a moment only.
+    pub fn has_grace(&self) -> bool {
+        self.next.as_ref().is_some_and(|(_, since)| since.elapsed() < UNIT_GRACE)
+    }
+
+    /// From now on by the newer rules: gives them, once.
+    pub fn follow(&mut self) -> Option<Arc<InForce>> {
+        let (next, _) = self.next.take()?;
+        self.current = Arc::clone(&next);
+        Some(next)
+    }
+
+    /// The rules that the session goes by.
+    pub fn current(&self) -> &Arc<InForce> {
+        &self.current
+    }
+
+    /// Returns when there is something newer.
+    pub async fn changed(&mut self) {
+        if self.incoming.changed().await.is_err() {
+            // The proxy is gone, which only happens to tests that drop it.
+            std::future::pending::<()>().await;
+        }
+        self.is_heard = true;
+    }
+}
+
+/// True when a role's bytes pass as they are. Limits and purposes are kept by what a masked session does; a role that
+/// has them is not passed through.
+pub fn passes_through(role: &Role) -> bool {
+    role.is_untouched() && role.limits == Limits::default() && role.purposes.is_empty()
+}
+
+/// May a session that began under the old rules go on under the new ones?
+pub fn judge(
+    old: &RuleSet,
+    new: &RuleSet,
+    user: &str,
+    role: &str,
+    is_untouched: bool,
+) -> Result<(), Farewell> {
+    let (before, after) = (old.users.get(user), new.users.get(user));
+    let Some(after) = after else {
+        return Err(ended(format!("user `{user}` is not in the rules any more")));
+    };
+    if before.is_none_or(|before| verifier(before) != verifier(after)) {
+        return Err(ended(format!("the password of user `{user}` has changed")));
+    }
+    if before.is_some_and(|before| before.acts_for_others && !after.acts_for_others) {
+        return Err(ended(format!("user `{user}` may not act for others any more")));
+    }
+    let new_role = new.roles.get(role).filter(|_| after.roles.iter().any(|name| name == role));
+    let (Some(old_role), Some(new_role)) = (old.roles.get(role), new_role) else {
+        return Err(ended(format!("role `{role}` is not one of user `{user}`'s any more")));
+    };
+    if is_untouched && !passes_through(new_role) {
+        return Err(ended(format!("role `{role}` does not see everything any more")));
+    }
+    match only_for_new_sessions(old_role, new_role) {
+        Some(what) => Err(ended(format!("{what} of role `{role}` changed"))),
+        None => Ok(()),
+    }
+}
+
+/// What a session has been given once, at its start.
+fn only_for_new_sessions(old: &Role, new: &Role) -> Option<&'static str> {
+    let keyed = |role: &Role| role.masks.iter().any(|rule| rule.mask.is_keyed());
+    let stated_is_kept = old.purposes.iter().all(|purpose| new.purposes.contains(purpose));
+    if login(old.database_user.as_ref()) != login(new.database_user.as_ref()) {
+        Some("the login at the database")
+    } else if old.limits.statement_seconds != new.limits.statement_seconds {
+        Some("the statement time limit")
+    } else if keyed(new) && !keyed(old) {
+        Some("the use of keyed masks")
+    } else if !stated_is_kept || (old.purposes.is_empty() && !new.purposes.is_empty()) {
+        Some("the purposes")
+    } else {
+        None
+    }
+}
+
+fn verifier(user: &User) -> Option<&str> {
+    user.verifier.as_ref().map(ExposeSecret::expose_secret)
+}
+
+fn login(own: Option<&DatabaseUser>) -> Option<(&str, Option<&str>)> {
+    own.map(|own| (own.user.as_str(), own.password.as_ref().map(ExposeSecret::expose_secret)))
+}
+
+fn ended(why: String) -> Farewell {
+    Farewell::new("57P01", format!("scrim: the rules have changed: {why}"))
+        .hint("this session is over; connect again for what the rules allow now")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Environment, load};
+    use crate::text::Sources;
+
+    struct Nothing;
+
+    impl Environment for Nothing {
+        fn variable(&self, _name: &str) -> Option<String> {
+            None
+        }
+    }
+
+    const ROLES: &str = "roles:\n  desk:\n    may: [read]\n    masks: {\"*\": redact}\n";
+
+    fn rules(roles: &str, users: &str) -> RuleSet {
+        let mut sources = Sources::default();
+        sources.add("rules.yaml".to_owned(), format!("{roles}{users}"));
+        load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
+    }
+
+    fn users(role: &str, password: &str) -> String {
+        // Any salt would do, and the same one makes the same verifier.
+        let key = |text: &str| {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.encode(format!("{text:0>32}"))
+        };
+        let (salt, key) = (key("salt"), key(password));
+        format!(
+            "users:\n  kim: {{role: {role}, password: \"SCRAM-SHA-256$4096:{salt}${key}:{key}\"}}\n"
+        )
+    }
+
+    #[test]
+    fn who_could_not_have_begun_is_ended_and_others_go_on() {
+        let other = "  other:\n    may: [read]\n    masks: {\"*\": redact}\n";
+        let with_other = format!("{ROLES}{other}");
+        let old = rules(&with_other, &users("desk", "a"));
+        let changed = |more: &str| format!("{ROLES}{more}{other}");
+        let lee = users("desk", "a").replace("kim", "lee");
+        for (roles, users, said) in [
+            (with_other.as_str(), users("desk", "a"), None),
+            (&with_other.replace("redact", "null"), users("desk", "a"), None),
+            (&with_other, lee, Some("user `kim` is not in")),
+            (&with_other, users("desk", "b"), Some("the password of user `kim`")),
+            (&with_other, users("other", "a"), Some("role `desk` is not one of")),
+            (&other.replacen("  other", "roles:\n  other", 1), users("other", "a"), Some("role")),
+            (&changed("    limits: {statement_seconds: 3}\n"), users("desk", "a"), Some("time")),
+            (&changed("    limits: {rows: 3}\n"), users("desk", "a"), None),
+            (&changed("    purposes: [help]\n"), users("desk", "a"), Some("the purposes")),
+            (&changed("    database_user: {user: own}\n"), users("desk", "a"), Some("login")),
+        ] {
+            let new = rules(roles, &users);
+            let judged = judge(&old, &new, "kim", "desk", false);
+            match (said, judged) {
+                (None, Ok(())) => {}
+                (Some(said), Err(farewell)) => {
+                    assert!(farewell.message.contains(said), "{farewell}");
+                    assert_eq!(farewell.code, "57P01");
+                }
+                (said, judged) => panic!("{said:?}: {judged:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn purposes_may_become_more_but_not_fewer() {
+        let with =
+            |list: &str| rules(&format!("{ROLES}    purposes: [{list}]\n"), &users("desk", "a"));
+        let (few, many) = (with("help"), with("help, refund"));
+        assert!(judge(&few, &many, "kim", "desk", false).is_ok());
+        assert!(judge(&many, &few, "kim", "desk", false).is_err());
+    }
+
+    #[test]
+    fn who_is_passed_through_needs_a_role_that_is() {
+        let all = "roles:\n  desk:\n    may: [everything]\n    masks: {\"*\": clear}\n";
+        let (open, closed) = (rules(all, &users("desk", "a")), rules(ROLES, &users("desk", "a")));
+        assert!(judge(&open, &open, "kim", "desk", true).is_ok());
+        assert!(judge(&open, &closed, "kim", "desk", true).is_err());
+        assert!(judge(&closed, &open, "kim", "desk", false).is_ok());
+    }
+}
