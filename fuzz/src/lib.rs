@@ -23,6 +23,7 @@ pub mod rewrite;
 pub mod rewrite_live;
 pub mod splice;
 pub mod stand_in;
+pub mod statistics;
 
 #[path = "../../tests/suite/canary.rs"]
 #[allow(missing_docs, dead_code)]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::desk::Seen;
 use crate::stand_in::{self, FILTER, Into, ROW, SCHEMA, StandIn, is_clear};
+use crate::statistics;
 
 /// Relations of PostgreSQL that hold data, secrets or other people's statements.
 const CLOSED: &[&str] = &[
@@ -33,9 +34,6 @@ const CLOSED: &[&str] = &[
     "pg_stat_wal_receiver",
     "pg_statistic",
     "pg_statistic_ext_data",
-    "pg_stats",
-    "pg_stats_ext",
-    "pg_stats_ext_exprs",
     "pg_user_mapping",
 ];
 
@@ -139,11 +137,11 @@ struct Walk<'a> {
     depth_of_query: usize,
 }
 
-fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+pub(crate) fn text<'v>(value: &'v Value, member: &str) -> &'v str {
     value.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn is_empty(value: Option<&Value>) -> bool {
+pub(crate) fn is_empty(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Array(list)) => list.is_empty(),
@@ -156,12 +154,12 @@ fn has(value: &Value, members: &[&str]) -> bool {
 }
 
 /// The struct in a node of that kind.
-fn node<'v>(value: &'v Value, kind: &str) -> Option<&'v Value> {
+pub(crate) fn node<'v>(value: &'v Value, kind: &str) -> Option<&'v Value> {
     value.get("node")?.get(kind)
 }
 
 /// The texts of a list of nodes; `*` for a star, nothing for what is neither.
-fn names(list: Option<&Value>) -> Vec<&str> {
+pub(crate) fn names(list: Option<&Value>) -> Vec<&str> {
     let list = list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     list.iter()
         .map(|item| match node(item, "AStar") {
@@ -220,12 +218,14 @@ impl<'a> Walk<'a> {
         if let Some(relation) = template_source(query) {
             return self.template(query, relation);
         }
+        let of_statistics = statistics::judge(query).transpose()?.is_some();
         let outer = self.scope.len();
         self.depth_of_query += 1;
         self.with(query)?;
         for (member, value) in query.as_object().into_iter().flatten() {
             match member.as_str() {
                 "with_clause" => {}
+                "from_clause" if of_statistics => {}
                 "larg" | "rarg" if !value.is_null() => self.query(value)?,
                 _ => self.value(value)?,
             }
@@ -310,6 +310,9 @@ impl<'a> Walk<'a> {
             "" => Err(format!("a name without a schema: {name}")),
             "pg_temp" => Ok(()),
             "pg_catalog" if CLOSED.contains(&name) => Err(format!("pg_catalog.{name}")),
+            "pg_catalog" if statistics::VIEWS.contains(&name) => {
+                Err(format!("pg_catalog.{name} outside of its sub-select"))
+            }
             "pg_catalog" if PARTLY.contains(&name) => match text(&relation["alias"], "aliasname") {
                 "a" | "l" => Ok(()),
                 _ => Err(format!("pg_catalog.{name} outside of its sub-select")),

@@ -33,8 +33,9 @@ fn blocks(page: &str, texts: &mut Vec<String>) {
     for line in page.lines() {
         match &mut block {
             Some(text) if line.trim_end() == "```" => {
-                if !texts.contains(text) {
-                    texts.push(text.trim_end().to_owned());
+                let text = text.trim_end();
+                if !texts.iter().any(|known| known == text) {
+                    texts.push(text.to_owned());
                 }
                 block = None;
             }

@@ -65,6 +65,35 @@ fn what_is_planned_is_good_and_what_is_changed_in_it_is_found() {
 }
 
 #[test]
+fn statistics_are_read_without_values_only() {
+    let views = ["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"];
+    for view in views {
+        let text = sent("support", &format!("SELECT * FROM {view}"));
+        assert!(!is_found("support", &text), "{text}");
+        let changes = [
+            text.replace("CASE WHEN false THEN", "CASE WHEN true THEN"),
+            text.replace("CASE WHEN EXISTS (", "CASE WHEN NOT EXISTS ("),
+            text.replace(" OFFSET 0) AS", ") AS"),
+            text.replace(" AS l WHERE ", " AS l WHERE l.most_common_freqs IS NULL AND "),
+        ];
+        for changed in changes {
+            assert!(changed != text && is_found("support", &changed), "{changed}");
+        }
+    }
+    for text in [
+        "SELECT l.most_common_vals FROM pg_catalog.pg_stats AS l OFFSET 0",
+        "SELECT CASE WHEN false THEN 1 ELSE l.most_common_vals END FROM pg_catalog.pg_stats AS l OFFSET 0",
+        "SELECT l.n_distinct FROM pg_catalog.pg_stats AS l OFFSET 0",
+        "SELECT l.* FROM pg_catalog.pg_stats AS l OFFSET 0",
+        "SELECT l FROM pg_catalog.pg_stats AS l OFFSET 0",
+        "SELECT l.tablename FROM pg_catalog.pg_stats AS l, pg_catalog.pg_class AS c OFFSET 0",
+        "SELECT l.tablename FROM pg_catalog.pg_stats AS l ORDER BY histogram_bounds OFFSET 0",
+    ] {
+        assert!(is_found("support", text), "{text}");
+    }
+}
+
+#[test]
 fn relations_are_found_wherever_they_stand() {
     for text in [
         "SELECT email FROM public.customers",
