@@ -423,8 +423,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// `CASE WHEN filter THEN … END` and nothing around it.
+/// `CASE WHEN filter THEN … END`, and beside it nothing but comparisons of the row with constants, for indexes.
 fn is_filtered(condition: &Value) -> bool {
+    if let Some(all) = node(condition, "BoolExpr") {
+        let args = all["args"].as_array().map(Vec::as_slice).unwrap_or_default();
+        return match args.split_first() {
+            Some((first, rest)) => {
+                all["boolop"] == 1 && is_filtered(first) && rest.iter().all(is_plain)
+            }
+            None => false,
+        };
+    }
     let is_filter = |value: &Value| {
         node(value, "ColumnRef").is_some_and(|column| names(column.get("fields")) == [FILTER])
     };
@@ -437,6 +446,24 @@ fn is_filtered(condition: &Value) -> bool {
         || node(otherwise, "AConst")
             .is_some_and(|no| no["isnull"] == true || no["val"]["Boolval"]["boolval"] == false);
     is_no && node(when, "CaseWhen").is_some_and(|when| is_filter(&when["expr"]))
+}
+
+/// A comparison that cannot fail, of a column of the row that is written; which column is looked at elsewhere.
+fn is_plain(condition: &Value) -> bool {
+    let Some(comparison) = node(condition, "AExpr") else { return false };
+    let operator = names(comparison.get("name"));
+    let column = node(&comparison["lexpr"], "ColumnRef");
+    comparison["kind"] == 1
+        && matches!(operator.as_slice(), ["=" | "<" | ">" | "<=" | ">="])
+        && matches!(names(column.and_then(|column| column.get("fields"))).as_slice(), [ROW, _])
+        && is_constant(&comparison["rexpr"])
+}
+
+fn is_constant(value: &Value) -> bool {
+    match node(value, "TypeCast") {
+        Some(cast) => is_constant(&cast["arg"]),
+        None => node(value, "AConst").or_else(|| node(value, "ParamRef")).is_some(),
+    }
 }
 
 /// The relation of [`SCHEMA`] that a sub-select is about, if it is a template.

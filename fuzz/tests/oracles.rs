@@ -65,6 +65,25 @@ fn what_is_planned_is_good_and_what_is_changed_in_it_is_found() {
 }
 
 #[test]
+fn beside_the_filter_of_a_write_stand_comparisons_with_constants_only() {
+    let text = sent("agent", "UPDATE customers SET tier = 'pro' WHERE id = 1 AND email LIKE 'm%'");
+    assert!(!is_found("agent", &text), "{text}");
+    let beside = " ELSE false END) AND \"scrim$row\".\"id\" = 1";
+    assert!(text.ends_with(beside), "{text}");
+    for other in [
+        " ELSE false END) OR \"scrim$row\".id = 1",
+        " ELSE false END) AND \"scrim$row\".email = 'x'",
+        " ELSE false END) AND 1 / \"scrim$row\".id = 1",
+        " ELSE false END) AND \"scrim$row\".id = 1 / \"scrim$row\".id",
+        " ELSE false END) AND \"scrim$row\".id = (SELECT 1)",
+        " ELSE true END) AND \"scrim$row\".id = 1",
+    ] {
+        let changed = text.replace(beside, other);
+        assert!(changed != text && is_found("agent", &changed), "{changed}");
+    }
+}
+
+#[test]
 fn statistics_are_read_without_values_only() {
     let views = ["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"];
     for view in views {

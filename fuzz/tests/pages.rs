@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use scrim_fuzz::dice::Dice;
 use scrim_fuzz::{grammar_agree, pages, rewrite, rewrite_live, splice};
 
-const TEXTS: u64 = 1_000;
+const TEXTS: u64 = 400;
 const SEED: u64 = 7;
 
 /// Pages, then texts that are some steps away from one.
