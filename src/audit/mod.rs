@@ -10,7 +10,7 @@ mod writer;
 
 pub use chain::{ChainFault, verify_chain};
 pub use record::{
-    LookupMade, Outcome, Record, RelationRead, RelationWritten, SessionFacts, StatementRecord,
-    Verdict,
+    LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
+    StatementRecord, Verdict,
 };
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

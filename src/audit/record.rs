@@ -105,6 +105,9 @@ pub struct StatementRecord {
     /// The rule that decided, as `file:line`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// By which reader, where it was not the first; for a refusal, the last that did not understand the statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadBy>,
     /// What is read.
     pub relations: Vec<RelationRead>,
     /// What is written.
@@ -113,6 +116,15 @@ pub struct StatementRecord {
     /// What is found by true values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupMade>,
+}
+
+/// A reader, and what the first reader is known not to read. Words of Scrim's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ReadBy {
+    /// `tree`, `places`, `write`
+    pub reader: &'static str,
+    /// `sql_json`, `cycle_or_search`, …
+    pub construct: &'static str,
 }
 
 /// What was decided.

@@ -9,9 +9,11 @@ use std::time::Instant;
 use super::pipeline::Event;
 use super::settings::Values;
 use super::statements::StatementFacts;
-use crate::audit::{Audit, NotAccepted, Outcome, Record, SessionFacts, StatementRecord, Verdict};
+use crate::audit::{
+    Audit, NotAccepted, Outcome, ReadBy, Record, SessionFacts, StatementRecord, Verdict,
+};
 use crate::metrics::Metrics;
-use crate::sql::{Reason, Refusal};
+use crate::sql::{Reading, Reason, Refusal};
 
 /// A session's side of the audit trail.
 pub struct Journal {
@@ -53,6 +55,7 @@ impl Journal {
             relations: statement.relations.clone(),
             writes: statement.writes.clone(),
             lookups: statement.lookups.clone(),
+            reading: statement.reading.map(read_by),
             ..self.record(statement.shape.clone(), values, verdict)
         };
         let number = record.statement;
@@ -73,6 +76,7 @@ impl Journal {
         let record = StatementRecord {
             reason: Some(refusal.reason.word()),
             rule: refusal.rule.as_ref().map(ToString::to_string),
+            reading: refusal.reading.map(read_by),
             ..self.record(shape, values, Verdict::Refuse)
         };
         let accepted = self.audit.accept(Record::Statement(Box::new(record))).await;
@@ -91,6 +95,7 @@ impl Journal {
             verdict,
             reason: None,
             rule: None,
+            reading: None,
             relations: Vec::new(),
             writes: Vec::new(),
             lookups: Vec::new(),
@@ -149,6 +154,10 @@ impl Journal {
     }
 }
 
+fn read_by(reading: Reading) -> ReadBy {
+    ReadBy { reader: reading.reader.word(), construct: reading.construct }
+}
+
 /// The audit trail cannot take a statement's record, so the statement is not sent.
 pub fn not_accepted(error: &NotAccepted) -> Refusal {
     Refusal {
@@ -158,5 +167,6 @@ pub fn not_accepted(error: &NotAccepted) -> Refusal {
         position: None,
         reason: Reason::Protocol,
         rule: None,
+        reading: None,
     }
 }

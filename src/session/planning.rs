@@ -300,7 +300,8 @@ pub fn too_many_rows(role: &str, rows_max: u64) -> Refusal {
 }
 
 fn refusal(code: &'static str, reason: Reason, message: &str) -> Refusal {
-    Refusal { code, message: message.to_owned(), hint: None, position: None, reason, rule: None }
+    let message = message.to_owned();
+    Refusal { code, message, hint: None, position: None, reason, rule: None, reading: None }
 }
 
 fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
@@ -317,6 +318,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         relations: statement.reads.into_iter().map(relation).collect(),
         writes: statement.writes.into_iter().map(written).collect(),
         lookups: statement.lookups.into_iter().map(lookup).collect(),
+        reading: statement.reading,
     };
     let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
         // Of no version: the server describes it before anybody sees a row.

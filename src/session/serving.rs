@@ -580,6 +580,7 @@ fn empty_facts() -> StatementFacts {
         relations: Vec::new(),
         writes: Vec::new(),
         lookups: Vec::new(),
+        reading: None,
     }
 }
 

@@ -15,7 +15,7 @@ use ring::digest::{Context, SHA256};
 
 use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::guard::{Breach, Discretion};
-use crate::sql::{Effect, StatementKind};
+use crate::sql::{Effect, Reading, StatementKind};
 use crate::wire::reader;
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
@@ -39,6 +39,8 @@ pub struct StatementFacts {
     pub writes: Vec<RelationWritten>,
     /// What it finds by true values.
     pub lookups: Vec<LookupMade>,
+    /// How it was read, where not as most are.
+    pub reading: Option<Reading>,
 }
 
 /// A statement that was planned and sent in a Parse.

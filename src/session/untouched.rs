@@ -228,6 +228,7 @@ impl Untouched {
                 relations: Vec::new(),
                 writes: Vec::new(),
                 lookups: Vec::new(),
+                reading: None,
             };
             match self.attached.journal.accept(&facts, &self.values).await {
                 Ok(number) if self.open.len() < GROUP_STATEMENTS_MAX => self.open.push(number),

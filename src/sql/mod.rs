@@ -14,6 +14,7 @@ mod kind_name;
 mod lookups;
 mod own;
 mod place;
+mod reading;
 mod reads;
 mod refusal;
 mod resolve;
@@ -32,6 +33,7 @@ mod write;
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use lookups::LookedUp;
+pub use reading::{Reader, Reading};
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
 pub use system::{readable_catalogs, telling_columns};
@@ -115,6 +117,8 @@ pub struct PlannedStatement {
     /// For a COPY or a new temporary table, whose rows nobody describes: a query that gives none, and whose description
     /// is theirs.
     pub probe: Option<VerifiedSql>,
+    /// How it was read, where sqlparser does not read it.
+    pub reading: Option<Reading>,
 }
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.
@@ -170,7 +174,8 @@ fn plan_statement(
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
         Gated::Query => plan_query(text, statement, speaker).map(|(planned, _)| planned),
-        Gated::Write => write::plan(text, statement, speaker),
+        Gated::Write => write::plan(text, statement, speaker)
+            .map_err(|refusal| refusal.by(Reader::Write, statement)),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
             canonical: text.clone(),
             sql: VerifiedSql::of_gate(text),
@@ -180,6 +185,7 @@ fn plan_statement(
             writes: Vec::new(),
             lookups: Vec::new(),
             probe: None,
+            reading: None,
         }),
         Gated::Wrapped(wrapped) => {
             let Wrapped { node, written, made, kind, effect } = *wrapped;
@@ -199,8 +205,11 @@ fn plan_query(
     statement: &RawStmt,
     speaker: Speaker<'_>,
 ) -> Result<(PlannedStatement, Vec<Hole>), Refusal> {
-    let Query { canonical, rewritten, reads, parameters } = query(text, statement, speaker)?;
-    let places = verify::verify(speaker, &rewritten, &parameters)?;
+    let Query { canonical, rewritten, reads, parameters, reading } =
+        query(text, statement, speaker)?;
+    let reader = reading.map_or(Reader::Tree, |reading| reading.reader);
+    let places = verify::verify(speaker, &rewritten, &parameters)
+        .map_err(|refusal| refusal.by(reader, statement))?;
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
     let planned = PlannedStatement {
         canonical,
@@ -211,6 +220,7 @@ fn plan_query(
         writes: Vec::new(),
         lookups: lookups::of(&rewritten.holes),
         probe: None,
+        reading,
     };
     Ok((planned, rewritten.holes))
 }
@@ -232,7 +242,7 @@ fn plan_wrapped(
     let canonical =
         grammar::deparse(&wrapped::raw(written)).map_err(|error| Refusal::syntax(&error))?;
     let inner = wrapped::raw(Node::SelectStmt(Box::new(inner)));
-    let Query { mut rewritten, reads, parameters, .. } = query(text, &inner, speaker)?;
+    let Query { mut rewritten, reads, parameters, reading, .. } = query(text, &inner, speaker)?;
     let probe = match node {
         Node::CopyStmt(_) | Node::CreateTableAsStmt(_) | Node::InsertStmt(_) => {
             Some(probe(&rewritten, &parameters, speaker)?)
@@ -244,7 +254,8 @@ fn plan_wrapped(
     let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
     let lookups = lookups::of(&rewritten.holes);
-    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes: Vec::new(), lookups, probe })
+    let writes = Vec::new();
+    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes, lookups, probe, reading })
 }
 
 /// The query without a row, proven like any other.
@@ -265,6 +276,7 @@ struct Query {
     rewritten: Rewritten,
     reads: Vec<Read>,
     parameters: BTreeSet<i32>,
+    reading: Option<Reading>,
 }
 
 fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query, Refusal> {
@@ -278,52 +290,89 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
-    let rewritten = rewritten(&canonical, speaker)?;
-    Ok(Query { canonical, rewritten, reads, parameters: written.parameters })
+    let (rewritten, reader) = rewritten(&canonical, speaker)
+        .map_err(|(refusal, reader)| refusal.by(reader, statement))?;
+    let reading = reader.map(|reader| Reading { reader, construct: reading::construct(statement) });
+    Ok(Query { canonical, rewritten, reads, parameters: written.parameters, reading })
 }
 
-/// Reads and rewrites a query, or the one in a cursor, and judges nothing in it: for measuring how much can be read.
-/// What is refused otherwise than for reading is content.
-pub fn read(text: &str, speaker: Speaker<'_>) -> Result<(), Refusal> {
+/// Reads and rewrites a text and judges nothing in it: for measuring how much can be read. What is refused otherwise
+/// than for reading is content. Gives how the statements were read, where not as most are.
+pub fn read(text: &str, speaker: Speaker<'_>) -> Result<Vec<Reading>, Refusal> {
+    let mut readings = Vec::new();
     for statement in grammar::parse(text).map_err(|error| Refusal::syntax(&error))? {
         let inner = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
-        let statement = match inner.and_then(wrapped::take_apart) {
-            Some((_, query)) => wrapped::raw(Node::SelectStmt(Box::new(query))),
-            None => statement,
-        };
-        let canonical = grammar::deparse(&statement).map_err(|error| Refusal::syntax(&error))?;
-        let proven = rewritten(&canonical, speaker).and_then(|rewritten| {
-            let parameters = grammar::prove(&statement, &AsWritten(speaker))
-                .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?
-                .parameters;
-            verify::verify(speaker, &rewritten, &parameters)
-        });
-        match proven {
-            Err(refusal) if matches!(refusal.reason, Reason::NotUnderstood | Reason::NotProven) => {
-                return Err(refusal);
+        let read = match inner {
+            Some(
+                Node::InsertStmt(_)
+                | Node::UpdateStmt(_)
+                | Node::DeleteStmt(_)
+                | Node::MergeStmt(_)
+                | Node::CopyStmt(_),
+            ) => plan_statement(text, &statement, speaker).map(|planned| planned.reading),
+            Some(Node::SelectStmt(select)) if write::is_in_with(select) => {
+                plan_statement(text, &statement, speaker).map(|planned| planned.reading)
             }
-            Ok(_) | Err(_) => {}
+            _ => read_query(
+                inner.and_then(wrapped::take_apart).map_or(statement, |(_, query)| {
+                    wrapped::raw(Node::SelectStmt(Box::new(query)))
+                }),
+                speaker,
+            ),
+        };
+        match read {
+            Ok(reading) => readings.extend(reading),
+            Err(refusal) if refusal.reading.is_some() => return Err(refusal),
+            Err(refusal) if refusal.reason == Reason::TooLarge => return Err(refusal),
+            Err(_) => {}
         }
     }
-    Ok(())
+    Ok(readings)
+}
+
+/// A query, whatever it calls.
+fn read_query(statement: RawStmt, speaker: Speaker<'_>) -> Result<Option<Reading>, Refusal> {
+    let canonical = grammar::deparse(&statement).map_err(|error| Refusal::syntax(&error))?;
+    let (rewritten, reader) = rewritten(&canonical, speaker)
+        .map_err(|(refusal, reader)| refusal.by(reader, &statement))?;
+    let reading =
+        reader.map(|reader| Reading { reader, construct: reading::construct(&statement) });
+    let parameters = grammar::prove(&statement, &AsWritten(speaker))
+        .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))
+        .map_err(|refusal| refusal.by(reader.unwrap_or(Reader::Tree), &statement))?
+        .parameters;
+    verify::verify(speaker, &rewritten, &parameters)
+        .map_err(|refusal| refusal.by(reader.unwrap_or(Reader::Tree), &statement))?;
+    Ok(reading)
 }
 
 /// By sqlparser's tree where it reads what PostgreSQL reads; else by PostgreSQL's own; and where that has nodes that
-/// nobody has judged for rewriting (SQL/JSON), by the places of the names alone.
-fn rewritten(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, Refusal> {
+/// nobody has judged for rewriting, by the places of the names alone. Gives the reader, if it is not the first.
+fn rewritten(
+    canonical: &str,
+    speaker: Speaker<'_>,
+) -> Result<(Rewritten, Option<Reader>), (Refusal, Reader)> {
     let not_understood = |refusal: &Refusal| refusal.reason == Reason::NotUnderstood;
     let plain = any_operator::plain(canonical, speaker);
     let read = plain.as_deref().unwrap_or(canonical);
+    let by_tree = || rewrite::rewrite_tree(canonical, speaker);
     match rewrite::read(read) {
         Ok(tree) if is_faithful(&tree.to_string(), read) => match rewrite::rewrite(tree, speaker) {
-            Err(refusal) if not_understood(&refusal) => {
-                rewrite::rewrite_tree(canonical, speaker).map_err(|_| refusal)
-            }
-            rewritten => rewritten,
+            Err(refusal) if not_understood(&refusal) => by_tree()
+                .map(|done| (done, Some(Reader::Tree)))
+                .map_err(|_| (refusal, Reader::Tree)),
+            rewritten => rewritten.map(|done| (done, None)).map_err(|found| (found, Reader::Tree)),
         },
-        Ok(_) | Err(_) => match rewrite::rewrite_tree(canonical, speaker) {
-            Err(refusal) if not_understood(&refusal) => place::place(canonical, speaker),
-            rewritten => rewritten,
+        Ok(_) | Err(_) => match by_tree() {
+            Err(refusal) if not_understood(&refusal) && refusal.reading.is_none() => {
+                let placed = place::place(canonical, speaker);
+                placed
+                    .map(|done| (done, Some(Reader::Places)))
+                    .map_err(|found| (found, Reader::Places))
+            }
+            done => {
+                done.map(|done| (done, Some(Reader::Tree))).map_err(|found| (found, Reader::Tree))
+            }
         },
     }
 }

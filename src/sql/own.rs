@@ -98,6 +98,7 @@ pub(super) fn judge_purpose(purpose: Option<&str>, speaker: Speaker<'_>) -> Resu
                 position: None,
                 reason: Reason::Purpose,
                 rule: None,
+                reading: None,
             })
         }
         _ => Ok(()),

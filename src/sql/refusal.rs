@@ -1,5 +1,8 @@
 //! What Scrim says no to, and how.
 
+use pg_query::protobuf::RawStmt;
+
+use super::reading::{Reader, Reading, construct};
 use crate::grammar::{SyntaxError, SyntaxFault, Violation};
 use crate::text::Origin;
 
@@ -19,11 +22,13 @@ pub struct Refusal {
     pub reason: Reason,
     /// The rule that decided, if one did.
     pub rule: Option<Origin>,
+    /// The reader that did not understand the statement, where it is that.
+    pub reading: Option<Reading>,
 }
 
 impl Refusal {
     fn new(code: &'static str, reason: Reason, message: String, hint: Option<String>) -> Refusal {
-        Refusal { code, message, hint, position: None, reason, rule: None }
+        Refusal { code, message, hint, position: None, reason, rule: None, reading: None }
     }
 
     /// PostgreSQL's grammar, or our limits, would not take the text.
@@ -244,6 +249,17 @@ impl Refusal {
             ),
         };
         Refusal::new("42501", reason, message, Some(hint))
+    }
+
+    /// Says which reader did not understand the statement, if that is why it is refused.
+    pub(super) fn by(self, reader: Reader, statement: &RawStmt) -> Refusal {
+        match self.reason {
+            Reason::NotUnderstood | Reason::NotProven if self.reading.is_none() => {
+                let reading = Reading { reader, construct: construct(statement) };
+                Refusal { reading: Some(reading), ..self }
+            }
+            _ => self,
+        }
     }
 
     /// Points into the client's text: a byte offset, turned into characters from 1.

@@ -99,13 +99,6 @@ fn count(folder: &str) -> usize {
     pages(folder).iter().map(|(_, page)| page.cases.len()).sum()
 }
 
-/// The texts of all cases and attacks: role and SQL.
-pub fn texts() -> Vec<(String, String)> {
-    let pages = ["cases", "attacks"].iter().flat_map(|folder| pages(folder));
-    let cases = pages.flat_map(|(_, page)| page.cases);
-    cases.filter(|case| case.role != "admin").map(|case| (case.role, case.sql)).collect()
-}
-
 /// The pages of a folder below `tests`, in order of their names; panics with all that cannot be read.
 fn pages(folder: &str) -> Vec<(PathBuf, Page)> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -27,7 +27,6 @@ mod reload;
 mod rules;
 mod session;
 mod sessions_under_stress;
-mod spliced;
 mod tpch;
 mod upstream;
 mod writing;

@@ -1,144 +1,108 @@
-//! How much of a corpus of foreign SQL is refused for parsing: `cargo xtask parse-rate DIR`.
+//! How much of a corpus of foreign SQL is refused for reading: `cargo xtask parse-rate DIR`.
 //!
-//! Every relation is given the name of one that exists, so that only the reading is measured: what the rules say of
-//! functions, types and kinds of statements is another matter.
+//! Each statement is read over a catalog that has the relations it names, for a role that may read and write and sees
+//! no table without a template, so that only the reading is measured: what the rules say of functions, types and
+//! settings is another matter, and counted apart where it comes first.
+
+mod corpus;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pg_query::{NodeRef, protobuf::node::Node};
+use scrim::sql::Refusal;
 
-use crate::harness;
+use crate::harness::core::read_over;
+use corpus::{Statement, files, statements};
 
 /// What was asked, and what came of it.
 #[derive(Default)]
 struct Rate {
+    kinds: BTreeMap<&'static str, Kind>,
+    /// By reader and construct: statements that the first reader does not read and another does.
+    readings: BTreeMap<(&'static str, &'static str), usize>,
+    /// By reason: kind, how many, the shortest.
+    refused: BTreeMap<(&'static str, String), (usize, String)>,
+}
+
+#[derive(Default)]
+struct Kind {
     all: usize,
-    refused: BTreeMap<String, (usize, String)>,
+    refused: usize,
 }
 
 #[test]
 #[expect(clippy::print_stdout, reason = "libtest shows what a test prints")]
 fn the_rate_of_a_corpus() {
+    let mut rate = Rate::default();
     let Some(folder) = std::env::var_os("SCRIM_CORPUS") else {
         // Not a corpus, but what it would be measured by.
-        let mut rate = Rate::default();
-        rate.measure("\\d x\nSELECT a FROM b; SELECT c, 'x;y' FROM s.d WHERE $1 = 2; CREATE TABLE t (); SELEKT");
-        assert_eq!((rate.all, rate.refused.len()), (2, 0));
+        rate.measure(
+            "\\d x\nSELECT a FROM b; SELECT c, 'x;y' FROM s.d WHERE $1 = 2; CREATE TABLE t (i int, j text); SELEKT;
+             INSERT INTO t VALUES (1); INSERT INTO t (j) SELECT a FROM b ON CONFLICT (i) DO UPDATE SET j = excluded.j;
+             UPDATE t SET j = 'x' FROM b WHERE i = b.a RETURNING j; DELETE FROM t USING b WHERE i = a;
+             MERGE INTO t USING b ON i = b.a WHEN MATCHED THEN DELETE; DECLARE c CURSOR FOR SELECT i FROM t;
+             COPY (SELECT i FROM t) TO STDOUT; WITH w AS (DELETE FROM t RETURNING i) SELECT i FROM w;
+             WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) CYCLE n SET l USING p SELECT n FROM r;
+             SELECT i FROM t WHERE (t.*) IS NULL GROUP BY GROUPING SETS ((i), ())",
+        );
+        let all: usize = rate.kinds.values().map(|kind| kind.all).sum();
+        assert_eq!((all, rate.kinds.len()), (12, 8));
+        assert!(rate.refused.is_empty(), "{:?}", rate.refused);
+        assert_eq!(rate.readings.len(), 1, "{:?}", rate.readings);
+        // And that something can be refused.
+        rate.measure("CREATE TABLE t (i int); UPDATE t SET i = 1 RETURNING t");
+        assert_eq!(rate.refused.len(), 1);
         return;
     };
-    let mut rate = Rate::default();
     for file in files(Path::new(&folder)) {
         let bytes = std::fs::read(&file).unwrap_or_default();
         rate.measure(&String::from_utf8_lossy(&bytes));
     }
-    let refused: usize = rate.refused.values().map(|(count, _)| count).sum();
-    for (why, (count, sample)) in &rate.refused {
-        println!("{count:>6}  {why}\n          {sample}");
+    for ((reader, construct), count) in &rate.readings {
+        println!("{count:>6}  read by {reader}: {construct}");
     }
-    let percent = refused as f64 * 100.0 / rate.all.max(1) as f64;
-    println!("{refused} of {} queries are refused for parsing: {percent:.2} %", rate.all);
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false if path.extension().is_some_and(|extension| extension == "sql") => {
-                    files.push(path);
-                }
-                false => {}
-            }
-        }
+    for ((kind, why), (count, sample)) in &rate.refused {
+        println!("{count:>6}  {kind}: {why}\n          {sample}");
     }
-    files.sort();
-    files
+    let (mut all, mut refused) = (0, 0);
+    for (name, kind) in &rate.kinds {
+        println!("{name:<16} {:>6} of {:>6} are refused for reading", kind.refused, kind.all);
+        (all, refused) = (all + kind.all, refused + kind.refused);
+    }
+    let percent = refused as f64 * 100.0 / all.max(1) as f64;
+    println!("{refused} of {all} statements are refused for reading: {percent:.2} %");
 }
 
 impl Rate {
     fn measure(&mut self, text: &str) {
-        // Commands of psql stand on lines of their own, or end one.
-        let lines = text.lines().map(|line| line.split_once('\\').map_or(line, |(sql, _)| sql));
-        let text: String = lines.collect::<Vec<_>>().join("\n");
-        for statement in pg_query::split_with_scanner(&text).unwrap_or_default() {
-            let Some(query) = with_known_names(statement) else { continue };
-            self.all += 1;
-            if let Err(why) = harness::core::read(&query) {
-                let entry = self.refused.entry(why).or_default();
-                entry.0 += 1;
-                if entry.1.is_empty() || query.len() < entry.1.len() {
-                    entry.1 = query.split_whitespace().collect::<Vec<_>>().join(" ");
+        for Statement { kind, text, relations } in statements(text) {
+            let of_kind = self.kinds.entry(kind).or_default();
+            of_kind.all += 1;
+            match read_over(&text, &relations) {
+                Ok(readings) => {
+                    for reading in readings {
+                        let key = (reading.reader.word(), reading.construct);
+                        *self.readings.entry(key).or_default() += 1;
+                    }
+                }
+                Err(refusal) => {
+                    of_kind.refused += 1;
+                    let entry = self.refused.entry((kind, why(&refusal))).or_default();
+                    entry.0 += 1;
+                    if entry.1.is_empty() || text.len() < entry.1.len() {
+                        entry.1 = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                    }
                 }
             }
         }
     }
 }
 
-/// A query, with a relation that exists in the place of each; `None` for what is no query.
-fn with_known_names(statement: &str) -> Option<String> {
-    let parsed = pg_query::parse(statement, 0).ok()?;
-    let node = parsed.protobuf.stmts.first()?.stmt.as_ref()?.node.as_ref()?;
-    match node {
-        Node::SelectStmt(_) | Node::DeclareCursorStmt(_) => {}
-        _ => return None,
-    }
-    let nodes = parsed.protobuf.nodes();
-    // What writes is no query, wherever it stands.
-    let writes = |node: &NodeRef<'_>| {
-        matches!(
-            node,
-            NodeRef::InsertStmt(_)
-                | NodeRef::UpdateStmt(_)
-                | NodeRef::DeleteStmt(_)
-                | NodeRef::MergeStmt(_)
-                | NodeRef::IntoClause(_)
-        )
-    };
-    if nodes.iter().any(|(node, ..)| writes(node)) {
-        return None;
-    }
-    let ctes: Vec<&str> = nodes
-        .iter()
-        .filter_map(|(node, ..)| match node {
-            NodeRef::CommonTableExpr(cte) => Some(cte.ctename.as_str()),
-            _ => None,
-        })
-        .collect();
-    let mut places: Vec<(usize, bool, &str)> = nodes
-        .iter()
-        .filter_map(|(node, ..)| match node {
-            NodeRef::RangeVar(relation)
-                if !relation.schemaname.is_empty()
-                    || !ctes.contains(&relation.relname.as_str()) =>
-            {
-                let place = usize::try_from(relation.location).ok()?;
-                Some((place, relation.alias.is_none(), relation.relname.as_str()))
-            }
-            _ => None,
-        })
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    let tokens = pg_query::scan(statement).ok()?.tokens;
-    let mut query = statement.to_owned();
-    for (place, bare, name) in places.into_iter().rev() {
-        let mut last = tokens.iter().position(|token| token.start as usize == place)?;
-        while tokens
-            .get(last + 1)
-            .is_some_and(|token| &statement[token.start as usize..token.end as usize] == ".")
-        {
-            last += 2;
-        }
-        let alias =
-            if bare { format!(" AS \"{}\"", name.replace('"', "\"\"")) } else { String::new() };
-        query.replace_range(
-            place..tokens.get(last)?.end as usize,
-            &format!("public.customers{alias}"),
-        );
-    }
-    pg_query::parse(&query, 0).is_ok().then_some(query)
+/// The reason, without the names in it.
+fn why(refusal: &Refusal) -> String {
+    let hint = refusal.hint.clone().unwrap_or_else(|| refusal.message.clone());
+    let parts = hint.split('`').enumerate();
+    let named = parts.map(|(at, part)| if at % 2 == 1 && part.len() < 64 { "…" } else { part });
+    let reading = refusal.reading.map_or("", |reading| reading.construct);
+    format!("{} ({reading})", named.collect::<Vec<_>>().join("`"))
 }

@@ -1,4 +1,4 @@
-//! Random statements against the masked copy, and texts spliced of the pages' own, for as long as one likes.
+//! Random statements against the masked copy, for as long as one likes.
 
 use crate::Outcome;
 use crate::needs;
@@ -8,7 +8,7 @@ use crate::run;
 const SECONDS: &str = "86400";
 
 /// `--seconds N` ends it, `--seed S` starts elsewhere.
-pub fn run(test: &str, arguments: &[String]) -> Outcome {
+pub fn run(arguments: &[String]) -> Outcome {
     let mut seconds = SECONDS;
     let mut seed = "1";
     let mut rest = arguments.iter();
@@ -24,7 +24,7 @@ pub fn run(test: &str, arguments: &[String]) -> Outcome {
     }
     needs::compiler()?;
     needs::postgres()?;
-    let mut cargo = run::cargo(&["test", "--quiet", "--test", "suite", test]);
+    let mut cargo = run::cargo(&["test", "--quiet", "--test", "suite", "random::random_"]);
     cargo.args(["--", "--nocapture"]);
     cargo.env("SCRIM_FUZZ_SECONDS", seconds).env("SCRIM_SEED", seed);
     run::succeed(&mut cargo)

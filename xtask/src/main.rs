@@ -5,6 +5,7 @@
 mod bench_load;
 mod cases;
 mod ci;
+mod fuzz;
 mod fuzz_sql;
 mod needs;
 mod parse_rate;
@@ -23,7 +24,7 @@ pub const CHORES: &[(&str, &str)] = &[
     ("test", "all tests; arguments go to cargo: `cargo xtask test cases::`"),
     ("cases", "the statement cases; --update writes the tables that the pages should show"),
     ("fuzz-sql", "random statements against the masked copy; --seconds N, --seed S"),
-    ("fuzz-text", "texts spliced of all pages, looked through for marks; --seconds N, --seed S"),
+    ("fuzz", "libFuzzer: TARGET [--seconds N]; without a TARGET it says which there are"),
     ("parse-rate", "the share of the queries in a folder of *.sql that is refused for parsing"),
     ("ci", "all that must hold: format, lints, licences, tests, documentation, README"),
     ("bench-load", "pgbench direct and through Scrim, in one run, with the ratios"),
@@ -39,8 +40,8 @@ fn main() -> ExitCode {
         "demo" => demo(&arguments),
         "test" => tests::run_all(&arguments),
         "cases" => cases::run(&arguments),
-        "fuzz-sql" => fuzz_sql::run("random::random_", &arguments),
-        "fuzz-text" => fuzz_sql::run("spliced::", &arguments),
+        "fuzz-sql" => fuzz_sql::run(&arguments),
+        "fuzz" => fuzz::run(&arguments),
         "parse-rate" => parse_rate::run(&arguments),
         "ci" => ci::run(),
         "bench-load" => bench_load::run(&arguments),

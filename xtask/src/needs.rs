@@ -20,6 +20,13 @@ pub fn compiler() -> Outcome {
     Ok(())
 }
 
+/// A C++ compiler, for libFuzzer itself.
+pub fn cxx() -> Outcome {
+    need("a C++ compiler", "g++ (or clang++)", &["g++"], || {
+        ["c++", "g++", "clang++"].iter().any(|cxx| run::works(cxx, &["--version"]))
+    })
+}
+
 /// A PostgreSQL server, psql and pgbench.
 pub fn postgres() -> Outcome {
     need("a PostgreSQL server", "a PostgreSQL server, 14 or newer", &["postgresql"], || {

@@ -37,6 +37,7 @@ fn statement(sql: &str) -> Record {
         verdict: Verdict::Rewrite,
         reason: None,
         rule: None,
+        reading: None,
         writes: Vec::new(),
         lookups: Vec::new(),
         relations: vec![RelationRead {

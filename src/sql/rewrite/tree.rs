@@ -8,34 +8,34 @@ mod expression;
 mod from;
 
 use pg_query::protobuf::node::Node;
-use pg_query::protobuf::{self, SelectStmt};
+use pg_query::protobuf::{self, RawStmt, SelectStmt};
 
 use super::{Done, Mention, Refusal, Rewriter, Rewritten, may_mention};
 use crate::grammar;
-use crate::sql::refusal::Reason;
-use crate::sql::{Speaker, system};
+use crate::sql::{Reader, Speaker, system};
 
 /// Puts holes into the tree of a canonical text.
 pub(in crate::sql) fn rewrite_tree(
     canonical: &str,
     speaker: Speaker<'_>,
 ) -> Result<Rewritten, Refusal> {
-    // A reason of its own, here and below, so that nothing else is tried.
-    let closed =
-        |what: &str| Refusal { reason: Reason::NoSuchColumn, ..Refusal::not_understood(what) };
-    // Where they find what is absent for the role is judged on sqlparser's tree alone.
-    if system::has_absent(speaker) && may_mention(canonical) {
-        return Err(closed("a function or type that knows every relation, in such a statement"));
-    }
     let mut statements = grammar::parse(canonical).map_err(|error| Refusal::syntax(&error))?;
     let [statement] = statements.as_mut_slice() else { return Err(unknown("RawStmt")) };
+    // With its reader, here and below, so that nothing else is tried.
+    let closed =
+        |what: &str, statement: &RawStmt| Refusal::not_understood(what).by(Reader::Tree, statement);
+    // Where they find what is absent for the role is judged on sqlparser's tree alone.
+    if system::has_absent(speaker) && may_mention(canonical) {
+        let what = "a function or type that knows every relation, in such a statement";
+        return Err(closed(what, statement));
+    }
     let mut rewriter = Rewriter::new(speaker);
     match statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
         Some(Node::SelectStmt(select)) => rewriter.tree_select(select)?,
         _ => return Err(unknown("RawStmt")),
     }
     if rewriter.holes.iter().any(|hole| !hole.system_columns.is_empty()) {
-        return Err(closed("ctid, xmin or tableoid in such a statement"));
+        return Err(closed("ctid, xmin or tableoid in such a statement", statement));
     }
     let text =
         grammar::deparse(statement).map_err(|_| unknown("what PostgreSQL's printer gives"))?;

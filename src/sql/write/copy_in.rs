@@ -69,6 +69,7 @@ pub(in super::super) fn plan_copy(
         }],
         lookups: Vec::new(),
         probe: None,
+        reading: None,
     })
 }
 

@@ -141,6 +141,7 @@ pub(super) fn plan(
         writes: writes(&written, &targets),
         lookups: Vec::new(),
         probe: None,
+        reading: None,
     })
 }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use scrim::catalog::{self, SearchPath, Snapshot};
+use scrim::catalog::{
+    self, Column, Relation, RelationKind, RelationOid, SearchPath, Snapshot, TypeFamily,
+};
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY};
 use scrim::mask::key_settings;
 use scrim::policy::RoleView;
 use scrim::rules::{self, Environment, RuleSet};
-use scrim::sql::{Refusal, Speaker, plan};
+use scrim::sql::{Reading, Refusal, Speaker, plan};
 use scrim::text::{Sources, render};
 
 use super::client::{self, Answer, Client, Form, ServerError};
@@ -28,11 +30,6 @@ pub fn sent(role: &str, search_path: Option<&str>, text: &str) -> String {
         Ok(statements) => statements.join(";\n"),
         Err(refusal) => format!("refused: {refusal}"),
     }
-}
-
-/// As [`sent`], but nothing where the text is refused.
-pub fn sent_if_allowed(role: &str, text: &str) -> Option<Vec<String>> {
-    planned(role, None, text).ok()
 }
 
 /// What the core alone makes of a text: its plan, run on the sample database itself by the role's login.
@@ -104,12 +101,70 @@ fn guarded(answer: &mut Answer) {
     }
 }
 
-/// Can the text be read and rewritten, whatever the rules say of what it calls? If not, why.
-pub fn read(text: &str) -> Result<(), String> {
+/// Reads and rewrites a text over relations of these names and columns, whatever the rules say of what it calls.
+pub fn read_over(
+    text: &str,
+    relations: &BTreeMap<(String, String), Vec<String>>,
+) -> Result<Vec<Reading>, Refusal> {
+    static BASE: OnceLock<Arc<Snapshot>> = OnceLock::new();
+    let mut over = Snapshot::clone(BASE.get_or_init(|| {
+        let mut base = Snapshot::clone(&snapshot());
+        base.relations.retain(|_, relation| relation.is_system());
+        base.by_name.retain(|_, oid| base.relations.contains_key(oid));
+        Arc::new(base)
+    }));
+    // A filter that drops nothing, so that each is seen through a template.
+    let mut rules = String::from(
+        "roles:\n  corpus:\n    may: [read, write]\n    masks:\n      \"*\": clear\n    rows:\n",
+    );
+    for (at, ((schema, name), columns)) in (1_000_000..).zip(relations) {
+        let oid = RelationOid(at);
+        over.schemas.insert(schema.clone());
+        over.by_name.insert((schema.clone(), name.clone()), oid);
+        over.relations.insert(oid, relation_of(oid, schema, name, columns));
+        let quoted =
+            format!("\"{}\".\"{}\"", schema.replace('"', "\"\""), name.replace('"', "\"\""));
+        rules.push_str(&format!("      '{}': \"true\"\n", quoted.replace('\'', "''")));
+    }
+    if relations.is_empty() {
+        rules = rules.replace("    rows:\n", "");
+    }
+    let rules = rules_of(&[("corpus.yaml", rules.as_str())]);
+    let view = RoleView::new("corpus", rules, Arc::new(over)).expect("the role");
     let path = SearchPath::parse("public").expect("a search_path");
-    let view = view("support");
     scrim::sql::read(text, Speaker::new(&view, &path, "tester", false))
-        .map_err(|refusal| format!("{} ({})", refusal.message, refusal.hint.unwrap_or_default()))
+}
+
+fn relation_of(oid: RelationOid, schema: &str, name: &str, columns: &[String]) -> Relation {
+    let column = |(number, name): (i16, &String)| Column {
+        number,
+        name: name.clone(),
+        type_sql: "text".into(),
+        type_oid: 25,
+        type_modifier: -1,
+        family: TypeFamily::Text,
+        domain_over: None,
+        nondeterministic_collation: None,
+        generated: false,
+        groupable: true,
+    };
+    let mut names: Vec<&String> = Vec::new();
+    for name in columns {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Relation {
+        oid,
+        schema: schema.into(),
+        name: name.into(),
+        kind: RelationKind::Table,
+        columns: (1..).zip(names).map(column).collect(),
+        primary_key: Vec::new(),
+        parents: Vec::new(),
+        definition: None,
+        reads: Vec::new(),
+    }
 }
 
 fn planned(role: &str, search_path: Option<&str>, text: &str) -> Result<Vec<String>, Refusal> {

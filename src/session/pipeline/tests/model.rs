@@ -496,6 +496,7 @@ impl Bench {
                         relations: Vec::new(),
                         writes: Vec::new(),
                         lookups: Vec::new(),
+                        reading: None,
                     };
                     let kind = (!text.is_empty()).then_some(kind);
                     let prepared = Prepared::new(facts, kind, effect(&text), 1);

@@ -1,0 +1,57 @@
+//! Every page through every target of texts, and texts spliced of them, as far as the dice go.
+//!
+//! libFuzzer goes further, since it sees which text reached something new; this runs everywhere, in every CI.
+//! `SCRIM_FUZZ_SECONDS` and `SCRIM_SEED` let it go on elsewhere.
+
+use std::time::{Duration, Instant};
+
+use scrim_fuzz::dice::Dice;
+use scrim_fuzz::{grammar_agree, pages, rewrite, rewrite_live, splice};
+
+const TEXTS: u64 = 400;
+const SEED: u64 = 7;
+
+/// Pages, then texts that are some steps away from one.
+fn all_texts(run: fn(&[u8])) {
+    let texts = pages::texts();
+    assert!(texts.len() > 1_000, "{} statements on all pages", texts.len());
+    for (at, text) in texts.iter().enumerate() {
+        run(&splice::input(at, 0, text));
+    }
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
+    let seed = number("SCRIM_SEED").unwrap_or(SEED);
+    let seconds: Option<u64> = number("SCRIM_FUZZ_SECONDS");
+    let began = Instant::now();
+    for seed in seed.. {
+        let done = match seconds {
+            Some(seconds) => began.elapsed() > Duration::from_secs(seconds),
+            None => seed >= SEED + TEXTS,
+        };
+        if done {
+            break;
+        }
+        let mut dice = Dice::new(seed);
+        let (role, path) = (dice.roll(6), if dice.one_in(4) { dice.roll(4) } else { 0 });
+        let text: &String = dice.pick(texts);
+        let mut input = splice::input(role, path, text);
+        for _ in 0..=dice.roll(4) {
+            input = splice::mutated(&mut dice, &input);
+        }
+        run(&input);
+    }
+}
+
+#[test]
+fn nothing_protected_is_read_outside_a_template() {
+    all_texts(rewrite::run);
+}
+
+#[test]
+fn postgres_denies_nothing_that_is_sent() {
+    all_texts(rewrite_live::run);
+}
+
+#[test]
+fn canonical_text_is_canonical() {
+    all_texts(grammar_agree::run);
+}
