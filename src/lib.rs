@@ -27,6 +27,7 @@
 //! | [`config`] | `scrim.yaml` | hold a secret that prints |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
+//! | [`pool`] | server connections that sessions share | look at what they say |
 //! | [`session`] | one client: greeting, login, the queue of expected replies | parse SQL |
 //! | [`metrics`] | what is counted | hold what a client chose |
 //! | [`admin`] | health and figures over HTTP | know sessions |
@@ -38,9 +39,9 @@
 //!
 //! ```text
 //! main → cli → demo, service → admin, session
-//! session → plan, guard, audit, upstream, wire, metrics
+//! session → plan, guard, audit, pool, upstream, wire, metrics
 //! plan → sql → policy → mask, catalog, rules → text
-//! upstream → wire          guard → policy, wire          audit, metrics → nothing          admin → metrics
+//! pool → upstream → wire          guard → policy, wire          audit, metrics → nothing          admin → metrics
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
