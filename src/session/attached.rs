@@ -120,7 +120,11 @@ impl Attached {
         if let Some(server) = self.link.detach()
             && is_certain
         {
-            server.give_back(left, self.session);
+            match left.settings.is_hasty() {
+                // Nobody has to wait for it, and where it fails, nobody gets the connection.
+                true => drop(tokio::spawn(server.clean_and_give_back())),
+                false => server.give_back(left, self.session),
+            }
         }
     }
 

@@ -93,6 +93,19 @@ pub fn set_text(name: &str, value: &str) -> String {
     format!("SET {} TO {}", name.join("."), literal(value))
 }
 
+/// True for `SET … TO` a time of at least a second, or none at all; what is written otherwise is not.
+fn is_leisurely(text: &str) -> bool {
+    let value = text.rsplit_once(" TO ").map_or("", |(_, value)| value.trim_matches('\''));
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let Some((number, unit)) = value.split_at_checked(digits) else { return false };
+    let Ok(number) = number.parse::<u64>() else { return false };
+    match unit.trim() {
+        "" | "ms" => number == 0 || number >= 1000,
+        "s" | "min" | "h" | "d" => true,
+        _ => false,
+    }
+}
+
 /// The values in force, and those that a ROLLBACK, COMMIT or RESET brings back.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -163,6 +176,15 @@ impl Settings {
     /// The values at the start.
     pub fn at_the_start(&self) -> &Values {
         &self.start
+    }
+
+    /// True where what is set could end the very statements that are to set it back.
+    pub fn is_hasty(&self) -> bool {
+        let others = &self.current.others;
+        ["statement_timeout", "transaction_timeout"]
+            .iter()
+            .filter_map(|name| others.get(*name))
+            .any(|text| !is_leisurely(text))
     }
 
     /// True while the session has temporary tables.
@@ -434,6 +456,24 @@ mod tests {
         run(&mut settings, &[Effect::DiscardTemp]);
         settings.ready_idle();
         assert_eq!(names(&settings), "");
+    }
+
+    #[test]
+    fn a_time_too_short_to_set_it_back_is_told_from_others() {
+        for (value, hasty) in [
+            ("'1ms'", true),
+            ("999", true),
+            ("'1us'", true),
+            ("'0.5s'", true),
+            ("0", false),
+            ("'30s'", false),
+            ("1000", false),
+            ("'5 min'", false),
+        ] {
+            let text = format!("SET statement_timeout TO {value}");
+            let settings = starting_with(&[("statement_timeout", &text)]);
+            assert_eq!(settings.is_hasty(), hasty, "{value}");
+        }
     }
 
     fn starting_with(others: &[(&str, &str)]) -> Settings {

@@ -151,6 +151,18 @@ fn what_a_session_has_set_is_its_own() {
     seoul.simple("SET scrim.purpose TO 'refund'");
     assert_eq!(value(&mut other, "SHOW scrim.purpose"), "");
     assert_eq!(value(&mut seoul, "SHOW scrim.purpose"), "refund");
+    // One that could end the setting back: the next session does not suffer from it.
+    for _ in 0..20 {
+        assert_eq!(code(&seoul.simple("SET statement_timeout TO '1ms'")), "none");
+        assert_eq!(value(&mut other, "SHOW statement_timeout"), "0");
+        assert_eq!(code(&seoul.simple("RESET statement_timeout")), "none");
+    }
+    // What pg_dump restricts itself with.
+    let restrict = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings \
+                    WHERE name = 'restrict_nonsystem_relation_kind'";
+    if !seoul.simple(restrict)[0].rows.is_empty() {
+        assert_eq!(value(&mut other, "SHOW restrict_nonsystem_relation_kind"), "");
+    }
     // A wish that cannot be is refused at login, as PostgreSQL does.
     let wrong = pooled.try_connect("alice", &[("TimeZone", "nowhere/at_all")]).err();
     assert_eq!(

@@ -285,18 +285,20 @@ impl Pipeline {
         }
     }
 
-    /// What is sent may run code that nobody here has read: triggers, defaults, functions of the user.
+    /// What is sent may leave more behind than is followed: it may run code that nobody here has read (triggers,
+    /// defaults, functions of the user).
     pub(super) fn note_user_code(&mut self, mut kinds: impl Iterator<Item = StatementKind>) {
         let runs_some = self.runs_user_code
             || kinds.any(|kind| match kind {
                 StatementKind::Write { .. }
                 | StatementKind::CopyIn
                 | StatementKind::TempTable
-                | StatementKind::Definition => true,
+                | StatementKind::Definition
+                // One of them is the `set_config` by which pg_dump restricts itself.
+                | StatementKind::Show => true,
                 StatementKind::Select
                 | StatementKind::Transaction
                 | StatementKind::Set
-                | StatementKind::Show
                 | StatementKind::Cursor
                 | StatementKind::Fetch
                 | StatementKind::Prepare
