@@ -7,9 +7,11 @@
 //! <https://www.postgresql.org/docs/current/catalogs.html>
 
 mod absent;
+mod readable;
 mod telling;
 
 use absent::Absent;
+use readable::{INFORMATION_SCHEMA, PG_CATALOG};
 use telling::TELLING;
 
 use super::Speaker;
@@ -17,93 +19,6 @@ use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::Target;
 use crate::catalog::{Relation, RelationKind};
-
-/// Relations of `pg_catalog` that hold definitions only.
-const PG_CATALOG: &[&str] = &[
-    "pg_aggregate",
-    "pg_am",
-    "pg_amop",
-    "pg_amproc",
-    "pg_attrdef",
-    "pg_attribute",
-    "pg_auth_members",
-    "pg_available_extension_versions",
-    "pg_available_extensions",
-    "pg_cast",
-    "pg_class",
-    "pg_collation",
-    "pg_constraint",
-    "pg_conversion",
-    "pg_database",
-    "pg_db_role_setting",
-    "pg_default_acl",
-    "pg_depend",
-    "pg_description",
-    "pg_enum",
-    "pg_event_trigger",
-    "pg_extension",
-    "pg_foreign_data_wrapper",
-    "pg_foreign_table",
-    "pg_group",
-    "pg_index",
-    "pg_indexes",
-    "pg_inherits",
-    "pg_init_privs",
-    "pg_language",
-    "pg_locks",
-    "pg_matviews",
-    "pg_namespace",
-    "pg_opclass",
-    "pg_operator",
-    "pg_opfamily",
-    "pg_partitioned_table",
-    "pg_policies",
-    "pg_policy",
-    "pg_proc",
-    "pg_publication",
-    "pg_publication_namespace",
-    "pg_publication_rel",
-    "pg_publication_tables",
-    "pg_range",
-    "pg_rewrite",
-    "pg_roles",
-    "pg_rules",
-    "pg_seclabel",
-    "pg_seclabels",
-    "pg_sequence",
-    "pg_settings",
-    "pg_shdepend",
-    "pg_shdescription",
-    "pg_statistic_ext",
-    "pg_tables",
-    "pg_tablespace",
-    "pg_timezone_abbrevs",
-    "pg_timezone_names",
-    "pg_transform",
-    "pg_trigger",
-    "pg_ts_config",
-    "pg_ts_config_map",
-    "pg_ts_dict",
-    "pg_ts_parser",
-    "pg_ts_template",
-    "pg_type",
-    "pg_user",
-    "pg_views",
-];
-
-/// `information_schema` holds definitions only, but for options that may hold passwords.
-const INFORMATION_SCHEMA_CLOSED: &[&str] = &[
-    "_pg_foreign_servers",
-    "_pg_foreign_table_columns",
-    "_pg_foreign_tables",
-    "_pg_user_mappings",
-    "foreign_data_wrapper_options",
-    "foreign_server_options",
-    "foreign_table_options",
-    "column_options",
-    "user_mapping_options",
-    "user_mappings",
-];
 
 /// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: others' statements, and options
 /// that may hold passwords.
@@ -116,6 +31,10 @@ const PARTLY: &[(&str, &[&str])] = &[
     ("pg_subscription", &["subconninfo"]),
     ("pg_user_mappings", &["umoptions"]),
 ];
+
+/// How many rows a table has, roughly, which BI tools ask for. The counters beside it are closed: by them a role could
+/// count true rows, one statement after the other.
+const TABLE_COUNTERS: [&str; 2] = ["pg_stat_all_tables", "pg_stat_user_tables"];
 
 /// Large objects cannot be read, so there are none.
 const LARGE_OBJECTS: &str = "pg_largeobject_metadata";
@@ -131,9 +50,13 @@ pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target,
     if relation.schema == "pg_catalog" && name == LARGE_OBJECTS {
         return Ok(Target::Hole(none_of(relation, LARGE_OBJECTS)));
     }
+    let counters = TABLE_COUNTERS.iter().find(|known| **known == name);
+    if let (Some(name), "pg_catalog") = (counters, relation.schema.as_str()) {
+        return Ok(Target::Hole(table_counters(speaker, relation, name)));
+    }
     let is_listed = match relation.schema.as_str() {
         "pg_catalog" => PG_CATALOG.contains(&name),
-        "information_schema" => !INFORMATION_SCHEMA_CLOSED.contains(&name),
+        "information_schema" => INFORMATION_SCHEMA.contains(&name),
         _ => false,
     };
     if !is_listed {
@@ -172,9 +95,39 @@ fn partly(relation: &Relation, name: &'static str, closed: &[&str]) -> Content {
     }
 }
 
+/// Tables by name, and for the number of rows what pg_class says: that is the last ANALYZE's, not the last statement's.
+fn table_counters(speaker: Speaker<'_>, relation: &Relation, name: &'static str) -> Content {
+    let columns: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|column| match column.name.as_str() {
+            "relid" | "schemaname" | "relname" => format!("l.{}", column.name),
+            "n_live_tup" => "(SELECT CAST(GREATEST(c.reltuples, 0) AS pg_catalog.int8) \
+                             FROM pg_catalog.pg_class AS c WHERE c.oid = l.relid) AS n_live_tup"
+                .to_owned(),
+            other => format!("CAST(NULL AS {}) AS {}", column.type_sql, identifier(other)),
+        })
+        .collect();
+    let mut conditions = Absent::of(speaker.view).conditions(relation);
+    conditions.push("true".to_owned());
+    let sql = format!(
+        "(SELECT {} FROM pg_catalog.{name} AS l WHERE {} OFFSET 0)",
+        columns.join(", "),
+        conditions.join(" AND ")
+    );
+    Content::System { schema: "pg_catalog", name, sql }
+}
+
 /// Catalogs that masked roles may read, by name.
 pub fn readable_catalogs() -> impl Iterator<Item = &'static str> {
     PG_CATALOG.iter().copied().chain(PARTLY.iter().map(|(name, _)| *name))
+}
+
+/// Every system relation that masked roles may read, in whole or in part: schema and name.
+pub fn readable_relations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let standard = INFORMATION_SCHEMA.iter().map(|name| ("information_schema", *name));
+    let catalogs = readable_catalogs().chain(TABLE_COUNTERS).chain([LARGE_OBJECTS]);
+    catalogs.map(|name| ("pg_catalog", name)).chain(standard)
 }
 
 /// Columns of catalogs by which what is absent is taken out: catalog and column.
