@@ -34,7 +34,9 @@ pub(super) fn in_place_of(statement: &RawStmt, speaker: Speaker<'_>) -> Option<S
     }
     let snapshot = speaker.view.snapshot();
     // Before PostgreSQL 18, or in another schema, it is somebody's own function.
-    if !snapshot.builtin_functions.contains(FUNCTION) || snapshot.user_functions.contains_key(FUNCTION) {
+    if !snapshot.builtin_functions.contains(FUNCTION)
+        || snapshot.user_functions.contains_key(FUNCTION)
+    {
         return None;
     }
     let mut sequences: Vec<_> = snapshot

@@ -6,7 +6,7 @@
 //! Servers differ. ``since `15` `` in prose: an older PostgreSQL does not have what the section is about, and each of its
 //! statements must fail there; ``until `17` `` is the same for newer ones. A single block holds from or up to a version
 //! with `since 15` or `until 14` behind its word. Nothing is left out by that: the statement is sent on every server, and
-//! the law, the canaries and the session's survival are looked at.
+//! the canaries and the session's survival are looked at.
 
 /// The phrase that takes a test out of the comparison with the masked copy; the prose around it says why.
 const NOT_COMPARED: &str = "not compared with the masked copy";
@@ -139,7 +139,7 @@ pub fn parse(name: &str, text: &str, server: u32) -> Result<Page, String> {
             for (word, end) in
                 [("since ", &mut section.versions.since), ("until ", &mut section.versions.until)]
             {
-                match code_after(line, word).map(|version| version.parse()) {
+                match code_after(&line.to_ascii_lowercase(), word).map(|it| it.parse()) {
                     Some(Ok(version)) => *end = version,
                     Some(Err(_)) => {
                         return fail(&format!("`{}` wants a version, as in `15`", word.trim()));

@@ -52,7 +52,8 @@ pub fn run_core(case: &Case) -> Vec<String> {
             "",
         );
         let mut failures = Vec::new();
-        let mut law_holds = case.compared;
+        // Two servers may stop at different words of what they do not have.
+        let mut law_holds = case.compared && !case.is_missing();
         for expectation in &case.expected {
             match expectation {
                 Expectation::Refused { code, lines } => {
@@ -188,7 +189,7 @@ fn run_form(
         if !error_expected && let Some(answer) = answers.iter().find(|answer| is_failure(answer)) {
             failures.push(format!("expected an answer, got {}", compare::summary(answer)));
         }
-        if case.compared {
+        if case.compared && !case.is_missing() {
             failures.extend(law(case, form, statements, &answers));
         }
     }

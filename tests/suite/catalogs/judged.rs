@@ -71,7 +71,9 @@ fn the_lists_are_whole() {
     ] {
         let twice = doubles(entries.iter().map(|entry| entry.name.as_str()));
         wrong.extend(twice.iter().map(|name| format!("{list}: {name} stands twice")));
-        for entry in entries.iter().filter(|entry| !KNOWN_VERSIONS.into_iter().any(|server| entry.is_in(server)))
+        for entry in entries
+            .iter()
+            .filter(|entry| !KNOWN_VERSIONS.into_iter().any(|server| entry.is_in(server)))
         {
             wrong.push(format!("{list}: {} is in no version", entry.name));
         }
