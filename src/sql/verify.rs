@@ -16,8 +16,9 @@ use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
 use super::write::Target;
-use super::{Refusal, Speaker};
+use super::{Refusal, Speaker, system};
 use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
+use crate::policy::Access;
 
 /// The gate's terms: relations are judged elsewhere, everything else as in the proof, but unqualified names may
 /// still be overloaded: the rewriter pins them.
@@ -266,6 +267,8 @@ fn judge_call(
             match name {
                 "set_config" => judge_set_config(call),
                 "current_setting" | "pg_settings_get_flags" => judge_current_setting(name, call),
+                "pg_describe_object" => judge_description(speaker),
+                "pg_partition_ancestors" | "pg_partition_tree" => judge_partitions(speaker, name),
                 _ => Ok(()),
             }
         }
@@ -276,11 +279,31 @@ fn judge_call(
     }
 }
 
+/// Until PostgreSQL 13 it fails for what does not exist, and gives nothing for what is hidden: the two must look alike.
+fn judge_description(speaker: Speaker<'_>) -> Result<(), Violation> {
+    match speaker.view.snapshot().major_version() < 14 && system::has_absent(speaker) {
+        true => Err(Violation::Function("pg_describe_object".into())),
+        false => Ok(()),
+    }
+}
+
+/// They name all partitions of a table, those too that the role does not see.
+fn judge_partitions(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
+    let relations = &speaker.view.snapshot().relations;
+    let is_hidden = |oid| matches!(speaker.view.access(oid), Access::Hidden);
+    let tells = relations.values().any(|relation| {
+        let around = relation.parents.iter().copied().chain([relation.oid]);
+        !relation.parents.is_empty() && around.into_iter().any(is_hidden)
+    });
+    if tells { Err(Violation::Function(name.into())) } else { Ok(()) }
+}
+
 /// `(x).name` and `alias.name` call a function where there is no such column.
 fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
     // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
     let is_argument_judged =
-        matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config");
+        matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config")
+            || matches!(name, "pg_partition_ancestors" | "pg_partition_tree");
     if is_argument_judged || is_judged(name) {
         return Err(Violation::Field(name.into()));
     }
