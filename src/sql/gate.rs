@@ -95,7 +95,7 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::SelectStmt(select) if select.into_clause.is_none() => {
             match set_config::search_path_of(select, speaker) {
                 Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
-                None => Ok(restriction(statement, select).unwrap_or(Gated::Query)),
+                None => Ok(known_text(statement, select).unwrap_or(Gated::Query)),
             }
         }
         Node::SelectStmt(select) => temporary::select_into(select, speaker),
@@ -175,16 +175,30 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
     }
 }
 
-/// pg_dump's way of restricting itself.
-fn restriction(statement: &protobuf::RawStmt, select: &protobuf::SelectStmt) -> Option<Gated> {
+/// pg_dump's way of restricting itself, and the ways to export a snapshot: texts that are known as a whole.
+fn known_text(statement: &protobuf::RawStmt, select: &protobuf::SelectStmt) -> Option<Gated> {
     // Most statements are not printed for it.
-    let [from] = select.from_clause.as_slice() else { return None };
-    match &from.node {
-        Some(Node::RangeVar(relation)) if relation.relname == "pg_settings" => {}
+    let find = match (select.from_clause.as_slice(), select.target_list.len()) {
+        ([protobuf::Node { node: Some(Node::RangeVar(relation)) }], 1)
+            if relation.relname == "pg_settings" =>
+        {
+            set_config::restriction_of
+        }
+        ([], 1 | 3) if select.target_list.iter().any(calls_export) => set_config::export_of,
         _ => return None,
-    }
-    let text = set_config::restriction_of(&deparse(statement).ok()?)?.to_owned();
+    };
+    let text = find(&deparse(statement).ok()?)?.to_owned();
     Some(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None })
+}
+
+fn calls_export(target: &protobuf::Node) -> bool {
+    let Some(Node::ResTarget(target)) = &target.node else { return false };
+    let Some(Node::FuncCall(call)) = target.val.as_ref().and_then(|value| value.node.as_ref())
+    else {
+        return false;
+    };
+    let name = call.funcname.last().and_then(|name| name.node.as_ref());
+    matches!(name, Some(Node::String(name)) if name.sval == "pg_export_snapshot")
 }
 
 /// LOCK TABLE … IN ACCESS SHARE MODE, the lock that a SELECT takes: pg_dump asks for it.
@@ -275,9 +289,11 @@ fn set(
     }
     let name = set.name.to_ascii_lowercase();
     if kind == VariableSetKind::VarSetMulti {
-        // SET TRANSACTION and SET SESSION CHARACTERISTICS; a snapshot is another transaction's.
+        // SET TRANSACTION, with a snapshot that another exported, and SET SESSION CHARACTERISTICS.
         return match name.as_str() {
-            "transaction" => pass(statement, StatementKind::Set, Effect::None),
+            "transaction" | "transaction snapshot" => {
+                pass(statement, StatementKind::Set, Effect::None)
+            }
             "session characteristics" => {
                 pass(statement, StatementKind::Set, Effect::Set(characteristics(set)?))
             }

@@ -61,6 +61,23 @@ pub(super) fn restriction_of(canonical: &str) -> Option<&'static str> {
     )
 }
 
+/// How one connection gives its snapshot to others that shall read the same: pg_dump's jobs, and DuckDB's, which asks
+/// in one statement whether it talks to a standby. By text, for each call makes a file on the server.
+const EXPORTS: [(&str, &str); 3] = [
+    ("SELECT pg_export_snapshot()", "SELECT pg_catalog.pg_export_snapshot()"),
+    ("SELECT pg_catalog.pg_export_snapshot()", "SELECT pg_catalog.pg_export_snapshot()"),
+    (
+        "SELECT pg_is_in_recovery(), pg_export_snapshot(), (SELECT count(*) FROM pg_stat_wal_receiver)",
+        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_export_snapshot(), \
+         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_wal_receiver)",
+    ),
+];
+
+/// What is sent for a canonical text that exports a snapshot.
+pub(super) fn export_of(canonical: &str) -> Option<&'static str> {
+    EXPORTS.iter().find(|(text, _)| *text == canonical).map(|(_, sent)| *sent)
+}
+
 /// PostgreSQL's own: with its schema, or where nobody has another of that name.
 fn is_set_config(name: &[protobuf::Node], speaker: Speaker<'_>) -> bool {
     let parts: Option<Vec<&str>> = name

@@ -78,6 +78,7 @@ const PG_CATALOG: &[&str] = &[
     "pg_settings",
     "pg_shdepend",
     "pg_shdescription",
+    "pg_shseclabel",
     "pg_statistic_ext",
     shown::COLUMNS,
     shown::SEVERAL,

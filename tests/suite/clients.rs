@@ -1,8 +1,12 @@
-//! Real clients, not only our own: psql, pg_dump, tokio-postgres, psycopg, SQLAlchemy, pgjdbc.
+//! Real clients, not only our own: psql, pg_dump, tokio-postgres, psycopg, SQLAlchemy, pgjdbc, psqlODBC, DuckDB, ogr2ogr.
 
+mod duckdb;
+mod gdal;
 mod jdbc;
+mod odbc;
 mod pg_dump;
 mod psql;
 mod psycopg;
+mod python;
 mod sqlalchemy;
 mod tokio_postgres;

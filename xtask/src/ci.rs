@@ -57,8 +57,7 @@ fn heading(name: &str) {
 fn needs() -> Outcome {
     needs::compiler()?;
     needs::postgres()?;
-    needs::psycopg()?;
-    needs::jdbc()?;
+    needs::clients()?;
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         if run::succeed(run::cargo(&[subcommand, "--version"]).stdout(std::process::Stdio::null()))
             .is_err()

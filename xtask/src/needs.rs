@@ -39,32 +39,73 @@ pub fn postgres() -> Outcome {
     Ok(())
 }
 
-/// A Python that can import psycopg 3 and SQLAlchemy 2: the system's, or one of our own below `target`.
-pub fn psycopg() -> Outcome {
-    if python_with_psycopg().is_some() {
+/// The clients that the tests drive.
+pub fn clients() -> Outcome {
+    python()?;
+    jdbc()?;
+    odbc()?;
+    gdal()
+}
+
+/// What the tests' Python can import: psycopg 3, SQLAlchemy 2, pyodbc, DuckDB with its extension for PostgreSQL.
+const PYTHON_IMPORTS: &str = "import psycopg, sqlalchemy.dialects.postgresql.psycopg, pyodbc, duckdb, \
+                              duckdb_extension_postgres_scanner, pytz";
+/// The same as pip calls them. An extension is of one version of DuckDB.
+const PYTHON_PACKAGES: [&str; 7] = [
+    "psycopg[binary]>=3",
+    "sqlalchemy>=2",
+    "pyodbc>=5",
+    "duckdb==1.5.5",
+    "duckdb-extensions==1.5.5",
+    "duckdb-extension-postgres-scanner==1.5.5",
+    "pytz",
+];
+
+/// A Python with the clients: the system's, or one of our own below `target`.
+fn python() -> Outcome {
+    if python_with_clients().is_some() {
         return Ok(());
     }
-    run::say("installing psycopg and SQLAlchemy for Python");
+    run::say("installing psycopg, SQLAlchemy, pyodbc and DuckDB for Python");
     if may_install() {
-        let _ = apt_install(&["python3", "python3-venv"]);
+        let _ = apt_install(&["python3", "python3-venv", "unixodbc"]);
     }
     let folder = run::target().join("python");
     run::succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))
         .and_then(|()| {
             let mut pip = Command::new(folder.join("bin/python"));
-            let packages = ["psycopg[binary]>=3", "sqlalchemy>=2"];
-            run::succeed(pip.args(["-m", "pip", "install", "--quiet"]).args(packages))
+            run::succeed(pip.args(["-m", "pip", "install", "--quiet"]).args(PYTHON_PACKAGES))
         })
         .map_err(|error| {
             format!(
-                "{error}; please install Python 3 with psycopg 3 and SQLAlchemy 2 \
-                 (`pip install 'psycopg[binary]' sqlalchemy`)"
+                "{error}; please install Python 3 with `pip install '{}'`",
+                PYTHON_PACKAGES.join("' '")
             )
-        })
+        })?;
+    match python_with_clients() {
+        Some(_) => Ok(()),
+        None => Err(format!("{} cannot do `{PYTHON_IMPORTS}`", folder.display())),
+    }
+}
+
+/// ogr2ogr, as Debian's GDAL has it: with PostgreSQL.
+fn gdal() -> Outcome {
+    need("ogr2ogr", "GDAL with its PostgreSQL driver", &["gdal-bin"], || {
+        run::works("ogr2ogr", &["--version"])
+    })
+}
+
+/// psqlODBC under the name that it has in Debian.
+fn odbc() -> Outcome {
+    let packages = ["odbc-postgresql", "unixodbc"];
+    need("psqlODBC", "psqlODBC, registered as `PostgreSQL Unicode`", &packages, || {
+        let drivers = run::output("odbcinst", &["-q", "-d"]).unwrap_or_default();
+        drivers.contains("PostgreSQL Unicode")
+    })
 }
 
 /// A Java that runs a source file, and pgjdbc where Debian puts it.
-pub fn jdbc() -> Outcome {
+fn jdbc() -> Outcome {
     let packages = ["default-jdk-headless", "libpostgresql-jdbc-java"];
     let elsewhere = "a JDK, and pgjdbc as /usr/share/java/postgresql.jar";
     need("Java with pgjdbc", elsewhere, &packages, || {
@@ -72,13 +113,11 @@ pub fn jdbc() -> Outcome {
     })
 }
 
-/// The first Python that can import both. The tests look in the same places.
-fn python_with_psycopg() -> Option<PathBuf> {
+/// The first Python that can import all. The tests look in the same places.
+fn python_with_clients() -> Option<PathBuf> {
     let own = run::target().join("python/bin/python");
     let places = [own, PathBuf::from("python3"), PathBuf::from("/usr/bin/python3")];
-    places.into_iter().find(|python| {
-        run::works(python, &["-c", "import psycopg, sqlalchemy.dialects.postgresql.psycopg"])
-    })
+    places.into_iter().find(|python| run::works(python, &["-c", PYTHON_IMPORTS]))
 }
 
 /// The folder with `initdb`, as `scrim::demo` finds it.

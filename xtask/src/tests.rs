@@ -11,8 +11,7 @@ use crate::run;
 pub fn run_all(arguments: &[String]) -> Outcome {
     needs::compiler()?;
     needs::postgres()?;
-    needs::psycopg()?;
-    needs::jdbc()?;
+    needs::clients()?;
     let mut cargo = run::cargo(&["test", "--workspace"]);
     // One test binary that fails shall not hide the next one's failures.
     cargo.arg("--no-fail-fast").args(arguments).stdout(Stdio::piped());

@@ -108,3 +108,43 @@ fn every_sample_role_may_dump() {
     assert_no_canary("alice", &dumped);
     assert!(dumped.contains("INSERT INTO public.customers VALUES (1, 'K** M*******'"), "{dumped}");
 }
+
+/// Each job has a connection of its own, and reads what the first one sees.
+#[test]
+fn several_jobs_dump_one_state() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("jobs");
+    let output = Command::new(harness::postgres().binaries().join("pg_dump"))
+        .args(["-h", "127.0.0.1", "-U", "alice", "-d", "desk", "-Fd", "-Z0", "-j3", "-p"])
+        .arg(harness::scrim().address.port().to_string())
+        .arg("-f")
+        .arg(&to)
+        .env("PGPASSWORD", scrim::demo::sample_password("alice"))
+        .output()
+        .expect("pg_dump");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let files = std::fs::read_dir(&to).expect("a folder of files").flatten();
+    // Not the list of what is in it, which has the definitions.
+    let data: Vec<_> = files.filter(|file| file.file_name() != "toc.dat").collect();
+    assert!(data.len() >= TABLES.len(), "{data:?}");
+    for file in data {
+        let bytes = std::fs::read(file.path()).expect("a file of data");
+        assert_eq!(canary::find(&bytes), Vec::<String>::new(), "{file:?}");
+    }
+}
+
+/// Also where the other is a superuser: what is shared is a moment, not a right.
+#[test]
+fn a_snapshot_of_another_session_shows_masks() {
+    let mut direct = connect_direct("postgres");
+    direct.simple("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    let exported = direct.simple("SELECT pg_export_snapshot()");
+    let name = exported[0].rows[0][0].as_deref().map(text).expect("a name");
+    let mut client = connect("support", &[]);
+    client.simple("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    let answers = client.simple(&format!("SET TRANSACTION SNAPSHOT '{name}'"));
+    assert_eq!(answers[0].tag.as_deref(), Some("SET"), "{:?}", answers[0].error);
+    let answers = client.simple("SELECT email FROM customers WHERE id = 1");
+    assert_eq!(answers[0].rows[0][0].as_deref(), Some(&b"m***@example.com"[..]));
+}

@@ -1,26 +1,12 @@
 //! SQLAlchemy: its inspector reads every table, key, index, check and view through the catalogs.
 
-use std::process::Command;
-
 use serde_json::Value;
 
-use super::psycopg::python;
+use super::python;
 use crate::canary;
-use crate::harness;
 
 fn reflected(user: &str) -> Value {
-    let output = Command::new(python())
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/clients/sqlalchemy_reflection.py"))
-        .env("PGHOST", "127.0.0.1")
-        .env("PGPORT", harness::scrim().address.port().to_string())
-        .env("PGDATABASE", "desk")
-        .env("PGUSER", user)
-        .env("PGPASSWORD", scrim::demo::sample_password(user))
-        .output()
-        .expect("Python");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{user}: {said}");
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = python::output("sqlalchemy_reflection.py", user, &[]);
     serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
