@@ -42,16 +42,18 @@ pub fn postgres() -> Outcome {
 /// The clients that the tests drive.
 pub fn clients() -> Outcome {
     python()?;
+    node()?;
     jdbc()?;
     odbc()?;
     gdal()
 }
 
-/// What the tests' Python can import: psycopg 3, SQLAlchemy 2, pyodbc, DuckDB with its extension for PostgreSQL.
+/// What the tests' Python can import: drivers, and DuckDB with its extension for PostgreSQL.
 const PYTHON_IMPORTS: &str = "import psycopg, sqlalchemy.dialects.postgresql.psycopg, pyodbc, duckdb, \
-                              duckdb_extension_postgres_scanner, pytz";
+                              duckdb_extension_postgres_scanner, pytz, asyncpg, \
+                              django, psycopg2, pg8000";
 /// The same as pip calls them. An extension is of one version of DuckDB.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 11] = [
     "psycopg[binary]>=3",
     "sqlalchemy>=2",
     "pyodbc>=5",
@@ -59,6 +61,10 @@ const PYTHON_PACKAGES: [&str; 7] = [
     "duckdb-extensions==1.5.5",
     "duckdb-extension-postgres-scanner==1.5.5",
     "pytz",
+    "asyncpg",
+    "django",
+    "psycopg2-binary",
+    "pg8000",
 ];
 
 /// A Python with the clients: the system's, or one of our own below `target`.
@@ -66,7 +72,7 @@ fn python() -> Outcome {
     if python_with_clients().is_some() {
         return Ok(());
     }
-    run::say("installing psycopg, SQLAlchemy, pyodbc and DuckDB for Python");
+    run::say("installing PostgreSQL's clients for Python");
     if may_install() {
         let _ = apt_install(&["python3", "python3-venv", "unixodbc"]);
     }
@@ -86,6 +92,25 @@ fn python() -> Outcome {
         Some(_) => Ok(()),
         None => Err(format!("{} cannot do `{PYTHON_IMPORTS}`", folder.display())),
     }
+}
+
+/// Node.js, and below `target` the drivers for it.
+fn node() -> Outcome {
+    need("Node.js", "Node.js with npm", &["nodejs", "npm"], || {
+        run::works("node", &["--version"]) && run::works("npm", &["--version"])
+    })?;
+    let folder = run::target().join("node");
+    let modules = ["pg", "pg-cursor", "postgres"];
+    if modules.iter().all(|name| folder.join("node_modules").join(name).is_dir()) {
+        return Ok(());
+    }
+    run::say("installing node-postgres and postgres.js");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+    run::succeed(npm.arg(&folder).args(["pg@8", "pg-cursor@2", "postgres@3"])).map_err(|error| {
+        format!("{error}; npm must reach its registry, or have {} already", folder.display())
+    })
 }
 
 /// ogr2ogr, as Debian's GDAL has it: with PostgreSQL.
