@@ -127,6 +127,7 @@ def of_psycopg2():
     psycopg2.extras.register_uuid()
     connection.cancel()
     connection.reset()
+    connection.set_session(autocommit=True)
     for wrong in ("SELECT 1/0", "SELECT nothing FROM customers"):
         try:
             cursor.execute(wrong)
