@@ -76,6 +76,10 @@ pub struct Metrics {
     pub alarms: Counter,
     /// From a text to what is sent.
     pub planning: Times,
+    /// Texts whose plan was kept from before.
+    pub plans_kept: Counter,
+    /// Texts that were planned.
+    pub plans_made: Counter,
     /// From a statement's record to the end of its answer.
     pub upstream: Times,
     sessions: Family<OfSession, Gauge>,
@@ -151,6 +155,8 @@ impl Metrics {
             row_bytes: counter(all, "row_bytes", "Bytes of rows given to clients"),
             alarms: counter(all, "guard_alarms", "Results that the guard stopped"),
             planning: times(all, "planning_seconds", "From a text to what is sent"),
+            plans_kept: counter(all, "plans_kept", "Texts whose plan was kept from before"),
+            plans_made: counter(all, "plans_made", "Texts that were planned"),
             upstream: times(all, "statement_seconds", "From a record to the end of the answer"),
             sessions: family(all, "sessions", "Sessions by role and state"),
             logins: counter(all, "logins", "Good logins"),
@@ -331,6 +337,8 @@ mod tests {
         metrics.rewritten.inc_by(3);
         metrics.refusal("function");
         metrics.login_refused("28P01");
+        metrics.plans_kept.inc_by(2);
+        metrics.plans_made.inc();
         metrics.planning.observe(Duration::from_micros(300));
         metrics.planning.observe(Duration::from_secs(100));
         let mut seat = metrics.seat("support");
@@ -344,6 +352,8 @@ mod tests {
             "scrim_logins_refused_total{reason=\"password\"} 1",
             "scrim_sessions{role=\"support\",state=\"active\"} 1",
             "scrim_sessions{role=\"support\",state=\"idle\"} 0",
+            "scrim_plans_kept_total 2",
+            "scrim_plans_made_total 1",
             "scrim_planning_seconds_count 2",
             "scrim_planning_seconds_bucket{le=\"0.0005\"} 1",
             "scrim_planning_seconds_bucket{le=\"+Inf\"} 2",

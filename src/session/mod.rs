@@ -37,6 +37,7 @@ mod link;
 mod parameters;
 mod pipeline;
 mod planning;
+mod plans;
 mod registry;
 mod serving;
 mod settings;
@@ -77,6 +78,7 @@ use in_force::{InForce, Standing};
 use journal::Journal;
 use link::Link;
 use pipeline::Out;
+use plans::Plans;
 use registry::Registry;
 use serving::Serving;
 use untouched::Untouched;
@@ -121,6 +123,7 @@ pub struct Proxy {
     pools: Pools<Footprint>,
     greetings: Greetings,
     lookups: Budgets,
+    plans: Plans,
     sessions: AtomicU64,
 }
 
@@ -142,6 +145,7 @@ impl Proxy {
             pools: Pools::new(pool),
             greetings: Greetings::default(),
             lookups: Budgets::default(),
+            plans: Plans::default(),
             sessions: AtomicU64::new(0),
         }))
     }

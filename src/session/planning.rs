@@ -7,11 +7,13 @@
 use std::sync::Arc;
 
 use super::budgets::Exhausted;
+use super::plans::{Asked, Plans};
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
 use crate::audit::{LookupMade, RelationRead, RelationWritten};
 use crate::grammar::shape;
 use crate::guard::Discretion;
+use crate::metrics::Metrics;
 use crate::policy::RoleView;
 use crate::sql::{
     self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
@@ -37,6 +39,7 @@ pub struct Planned {
 }
 
 /// A statement of it.
+#[derive(Clone)]
 pub struct PlannedPart {
     /// What is sent.
     pub text: String,
@@ -54,10 +57,46 @@ pub struct PlannedPart {
     pub effect: Effect,
     /// What the client is told when it is complete, where the server says something else.
     pub tag: Option<&'static str>,
+    /// The statement in lower case, where it may set something.
+    sets: Option<Box<str>>,
 }
 
-/// Plans a text for a session.
+/// Plans a text for a session, or takes the plan that was made before.
 pub async fn plan(
+    text: &str,
+    view: &Arc<RoleView>,
+    settings: &Settings,
+    who: &Who,
+    plans: &Plans,
+    metrics: &Metrics,
+) -> Result<Planned, Refusal> {
+    let now = settings.current();
+    let (search_path, temp_tables) = (&now.search_path, &now.temp_tables);
+    let asked = Asked { view, who, search_path, temp_tables, text };
+    let planned = match plans.get(asked) {
+        Some(planned) => {
+            metrics.plans_kept.inc();
+            planned
+        }
+        None => {
+            metrics.plans_made.inc();
+            let planned = plan_anew(text, view, settings, who).await?;
+            plans.keep(asked, &planned);
+            planned
+        }
+    };
+    let mut later: Option<Settings> = None;
+    for part in &planned.statements {
+        judge(part, view, later.as_ref().unwrap_or(settings))?;
+        if part.effect != Effect::None {
+            let settings = later.get_or_insert_with(|| settings.clone());
+            settings.apply(&part.effect, tag_of(&part.effect));
+        }
+    }
+    Ok(planned)
+}
+
+async fn plan_anew(
     text: &str,
     view: &Arc<RoleView>,
     settings: &Settings,
@@ -75,7 +114,8 @@ pub async fn plan(
     })
 }
 
-fn plan_now(
+/// Plans a text, and looks at no more of a session than what is in the key of [`Plans`].
+pub(super) fn plan_now(
     text: &str,
     view: &RoleView,
     settings: &Settings,
@@ -92,14 +132,8 @@ fn plan_now(
         Some(Names { search_path: now.search_path.clone(), temp_tables: now.temp_tables.clone() })
     };
     let plan = sql::plan_following(text, speaker, &mut follow)?;
-    let mut planned = Planned { statements: Vec::new() };
-    let mut settings = settings.clone();
-    for statement in plan.statements {
-        judge(&statement, view, &settings)?;
-        settings.apply(&statement.effect, tag_of(&statement.effect));
-        planned.statements.push(part(statement, view));
-    }
-    Ok(planned)
+    let statements = plan.statements.into_iter().map(|statement| part(statement, view)).collect();
+    Ok(Planned { statements })
 }
 
 /// What the server will say to a statement whose success means something else when it says ROLLBACK.
@@ -108,11 +142,7 @@ fn tag_of(effect: &Effect) -> &'static str {
 }
 
 /// What the session, rather than the plan, has against a statement.
-fn judge(
-    statement: &PlannedStatement,
-    view: &RoleView,
-    settings: &Settings,
-) -> Result<(), Refusal> {
+fn judge(statement: &PlannedPart, view: &RoleView, settings: &Settings) -> Result<(), Refusal> {
     let role = view.role();
     if statement.kind.reads() {
         judge_purpose(view, settings)?;
@@ -126,9 +156,7 @@ fn judge(
         });
     }
     if role.limits.statement_seconds.is_some() {
-        let text = statement.canonical.to_ascii_lowercase();
-        let sets = statement.kind == StatementKind::Set || text.contains("set_config");
-        if sets && text.contains("statement_timeout") {
+        if statement.sets.as_ref().is_some_and(|text| text.contains("statement_timeout")) {
             let message = "scrim: setting `statement_timeout` may not be changed by this role";
             return Err(Refusal {
                 hint: Some(format!("role `{}` has a limit of its own", role.name)),
@@ -311,6 +339,8 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         }
         _ => None,
     };
+    let text = statement.canonical.to_ascii_lowercase();
+    let sets = statement.kind == StatementKind::Set || text.contains("set_config");
     let rewritten = !statement.writes.is_empty() || statement.reads.iter().any(|read| !read.open);
     let mut facts = StatementFacts {
         shape: shape(&statement.canonical),
@@ -338,6 +368,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         kind: statement.kind,
         effect: statement.effect,
         tag: None,
+        sets: sets.then(|| text.into()),
     }
 }
 

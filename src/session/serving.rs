@@ -312,7 +312,7 @@ impl Serving {
     }
 
     async fn planned_by_newest(&mut self, text: &str) -> Result<Planned, Refusal> {
-        let planned = planning::plan(text, &self.view, &self.pipeline.settings, &self.who).await;
+        let planned = self.planned_once(text).await;
         match planned {
             Err(refusal)
                 if matches!(refusal.reason, Reason::NoSuchRelation | Reason::NoSuchColumn) =>
@@ -322,10 +322,15 @@ impl Serving {
                     return Err(refusal);
                 }
                 self.follow_catalog();
-                planning::plan(text, &self.view, &self.pipeline.settings, &self.who).await
+                self.planned_once(text).await
             }
             planned => planned,
         }
+    }
+
+    async fn planned_once(&self, text: &str) -> Result<Planned, Refusal> {
+        let (settings, proxy) = (&self.pipeline.settings, &self.proxy);
+        planning::plan(text, &self.view, settings, &self.who, &proxy.plans, &proxy.metrics).await
     }
 
     /// From now on by the newest snapshot.
@@ -467,6 +472,7 @@ impl Serving {
                     kind,
                     effect,
                     mut tag,
+                    ..
                 } = part;
                 if let Some(stand_in) = self.pipeline.stand_in(&effect) {
                     text = stand_in.text.to_owned();

@@ -387,4 +387,4 @@ fn is_faithful(printed: &str, canonical: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

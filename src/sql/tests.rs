@@ -19,7 +19,7 @@ impl rules::Environment for NoEnvironment {
     }
 }
 
-const RULES: &str = "
+pub(crate) const RULES: &str = "
 open: [public.products, public.judged]
 tables:
   public.customers:
@@ -63,7 +63,8 @@ fn view() -> RoleView {
     view_with(RULES)
 }
 
-fn view_with(text: &str) -> RoleView {
+/// What the role `support` sees by these rules.
+pub(crate) fn view_with(text: &str) -> RoleView {
     let mut snapshot = Snapshot { database: "desk".into(), ..Snapshot::default() };
     let view = |oid, name, reads, sql: &str| Relation {
         kind: RelationKind::View,

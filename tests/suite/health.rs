@@ -1,6 +1,6 @@
 //! Health and figures: what they say is so.
 
-use crate::harness::own::{Own, code};
+use crate::harness::own::{Own, code, value};
 
 #[test]
 fn readiness_follows_the_database() {
@@ -55,6 +55,8 @@ fn figures_are_what_was_done() {
         ("scrim_guard_alarms_total", 0.0),
         ("scrim_rows_total", 4.0),
         ("scrim_planning_seconds_count", 4.0),
+        ("scrim_plans_made_total", 4.0),
+        ("scrim_plans_kept_total", 0.0),
         ("scrim_reloads_total{outcome=\"good\"}", 0.0),
         ("scrim_audit_well", 1.0),
         ("scrim_reload_failed", 0.0),
@@ -126,4 +128,26 @@ fn ddl_is_seen_whoever_makes_it() {
         dba.simple("COMMIT");
         own.wait("DDL through Scrim", || own.figure("scrim_catalog_refreshes_total") > before);
     }
+}
+
+/// And again where it may mean something else, or where a catalog or rules are newer.
+#[test]
+fn a_text_is_planned_once() {
+    const TEXT: &str = "SELECT email FROM customers WHERE id = 1";
+    let own = Own::open("");
+    let (mut alice, mut other) = (own.connect("alice"), own.connect("alice"));
+    let figures = || (own.figure("scrim_plans_made_total"), own.figure("scrim_plans_kept_total"));
+    for client in [&mut alice, &mut other] {
+        assert_eq!(value(&client.simple(TEXT)[0]), "m***@example.com");
+        assert_eq!(value(&client.extended(TEXT, false)), "m***@example.com");
+    }
+    assert_eq!(figures(), (1.0, 3.0));
+    other.simple("SET search_path TO catalog");
+    assert_eq!(code(&other.simple(TEXT)[0]), "42P01");
+    assert_eq!(figures().1, 3.0);
+    assert_eq!(own.connect("ana").simple(TEXT)[0].rows, [[None]]);
+    assert_eq!(figures().1, 3.0);
+    // A newer catalog: the column that everybody may see is nobody's any more.
+    own.desk.server().run("desk", "ALTER TABLE customers RENAME email TO mail").expect("renamed");
+    own.wait("the newer catalog", || code(&alice.simple(TEXT)[0]) == "42703");
 }

@@ -1,0 +1,195 @@
+//! A plan that is kept is the plan that would be made.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::session::planning::plan_now;
+use crate::session::settings::{Settings, Values};
+use crate::sql::tests::{RULES, view_with};
+
+/// Of which some have an effect, some are refused, and some mean another thing to each of the sessions below.
+const TEXTS: &[&str] = &[
+    "SELECT email FROM customers WHERE id = 17",
+    "SELECT email FROM customers WHERE id = 18",
+    "SELECT email FROM public.customers",
+    "SELECT title FROM products; SELECT name FROM customers",
+    "SELECT ssn FROM customers",
+    "SELECT * FROM scratch",
+    "SELECT current_user",
+    "SHOW scrim.user",
+    "SHOW scrim.masks",
+    "SET search_path TO catalog",
+    "SET search_path TO catalog; SELECT email FROM customers",
+    "BEGIN",
+    "PREPARE p AS SELECT email FROM customers",
+    "DECLARE c CURSOR FOR SELECT email FROM customers",
+    "SELEC",
+    "",
+];
+
+/// Sees addresses, and no names.
+const OTHER_RULES: &str = "
+open: [public.products]
+tables:
+  public.customers:
+    columns: {id: open, email: contact.email, name: person.name}
+roles:
+  support:
+    masks: {'*': redact, contact.email: clear, person.name: hide}
+";
+
+struct Asker {
+    view: Arc<RoleView>,
+    who: Who,
+    settings: Settings,
+}
+
+/// Sessions that differ in one thing each.
+fn askers() -> Vec<Asker> {
+    let view = Arc::new(view_with(RULES));
+    let alice = Who { user: "alice".into(), acts_for_others: false };
+    let settings = |path: &[&str], temporary: Option<&str>| {
+        let path: Vec<String> = path.iter().map(|schema| (*schema).to_owned()).collect();
+        let mut values = Values { search_path: SearchPath(path), ..Values::default() };
+        temporary.into_iter().for_each(|name| values.temp_tables.add(name, false));
+        Settings::new(values)
+    };
+    let of = |view: &Arc<RoleView>, who: &Who, settings| Asker {
+        view: Arc::clone(view),
+        who: who.clone(),
+        settings,
+    };
+    vec![
+        of(&view, &alice, settings(&["public"], None)),
+        of(&Arc::new(view_with(OTHER_RULES)), &alice, settings(&["public"], None)),
+        of(&view, &Who { user: "bob".into(), ..alice.clone() }, settings(&["public"], None)),
+        of(&view, &Who { acts_for_others: true, ..alice.clone() }, settings(&["public"], None)),
+        of(&view, &alice, settings(&["catalog"], None)),
+        of(&view, &alice, settings(&["public"], Some("scratch"))),
+        of(&view, &alice, settings(&["public"], Some("customers"))),
+    ]
+}
+
+impl Asker {
+    fn asks<'a>(&'a self, text: &'a str) -> Asked<'a> {
+        let now = self.settings.current();
+        let (search_path, temp_tables) = (&now.search_path, &now.temp_tables);
+        Asked { view: &self.view, who: &self.who, search_path, temp_tables, text }
+    }
+
+    /// What is sent, or why nothing is.
+    fn afresh(&self, text: &str) -> String {
+        shown(plan_now(text, &self.view, &self.settings, &self.who))
+    }
+
+    /// As a session does it.
+    fn through(&self, plans: &Plans, text: &str) -> String {
+        if let Some(planned) = plans.get(self.asks(text)) {
+            return shown(Ok(planned));
+        }
+        let planned = plan_now(text, &self.view, &self.settings, &self.who);
+        if let Ok(planned) = &planned {
+            plans.keep(self.asks(text), planned);
+        }
+        shown(planned)
+    }
+}
+
+fn shown(planned: Result<Planned, crate::sql::Refusal>) -> String {
+    let planned = match planned {
+        Ok(planned) => planned,
+        Err(refusal) => return format!("{refusal:?}"),
+    };
+    let part = |part: PlannedPart| {
+        let PlannedPart { text, probe, facts, kind, effect, tag, makes, .. } = part;
+        format!("{text} {probe:?} {facts:?} {kind:?} {effect:?} {tag:?} {}", makes.is_some())
+    };
+    planned.statements.into_iter().map(part).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn each_asker_is_told_something_of_their_own() {
+    let askers = askers();
+    let told = |text: &str| -> Vec<String> { askers.iter().map(|one| one.afresh(text)).collect() };
+    let (first, users) = (told(TEXTS[0]), told("SHOW scrim.user"));
+    // So the property below can fail in each part of the key.
+    assert_ne!(first[0], first[1], "what is seen");
+    assert_ne!(users[0], users[2], "who asks");
+    assert_ne!(first[0], first[4], "where names are looked up");
+    assert_ne!(
+        told("SELECT * FROM scratch")[0],
+        told("SELECT * FROM scratch")[5],
+        "temporary tables"
+    );
+}
+
+#[test]
+fn what_is_kept_is_found_again() {
+    let (plans, askers) = (Plans::default(), askers());
+    for text in
+        ["SELECT email FROM customers WHERE id = 17", "SELECT email FROM customers WHERE id = 18"]
+    {
+        assert!(plans.get(askers[0].asks(text)).is_none());
+        askers[0].through(&plans, text);
+        assert!(plans.get(askers[0].asks(text)).is_some());
+        for other in &askers[1..] {
+            assert!(plans.get(other.asks(text)).is_none(), "it is another session's");
+        }
+    }
+}
+
+#[test]
+fn what_has_an_effect_is_planned_each_time() {
+    let (plans, askers) = (Plans::default(), askers());
+    for text in [
+        "BEGIN",
+        "SET search_path TO catalog; SELECT 1",
+        "PREPARE p AS SELECT email FROM customers",
+        "DECLARE c CURSOR FOR SELECT email FROM customers",
+        "DEALLOCATE p",
+        "SELEC",
+    ] {
+        askers[0].through(&plans, text);
+        assert!(plans.get(askers[0].asks(text)).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn they_have_no_more_room_than_they_are_given() {
+    let (plans, askers) = (Plans::with_capacity(64 * 1024), askers());
+    for number in 0..500 {
+        askers[0].through(&plans, &format!("SELECT email FROM customers WHERE id = {number}"));
+        assert!(plans.kept.weight() <= 64 * 1024, "{}", plans.kept.weight());
+    }
+    assert!(plans.kept.len() > 4, "{}", plans.kept.len());
+    let long = format!("SELECT {} FROM customers", vec!["id"; TEXT_BYTES_MAX / 4 + 1].join(", "));
+    askers[0].through(&plans, &long);
+    assert!(plans.get(askers[0].asks(&long)).is_none());
+}
+
+#[test]
+fn a_view_that_is_gone_is_held_by_nothing_here() {
+    let plans = Plans::default();
+    let asker = askers().swap_remove(1);
+    asker.through(&plans, TEXTS[0]);
+    let view = Arc::downgrade(&asker.view);
+    drop(asker);
+    assert!(view.upgrade().is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whoever asked for what before.
+    #[test]
+    fn a_kept_plan_is_the_plan_that_would_be_made(
+        asked in prop::collection::vec((0..7_usize, 0..TEXTS.len()), 1..60),
+        room in prop_oneof![Just(BYTES_MAX), Just(16 * 1024)],
+    ) {
+        let (plans, askers) = (Plans::with_capacity(room), askers());
+        for (asker, text) in asked {
+            let asker = &askers[asker];
+            prop_assert_eq!(asker.through(&plans, TEXTS[text]), asker.afresh(TEXTS[text]));
+        }
+    }
+}
