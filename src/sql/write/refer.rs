@@ -16,8 +16,12 @@ use super::super::resolve::{self, resolve};
 use super::super::verify::{AsWritten, one};
 use super::target::{Seen, Target};
 use super::{Holes, ROW, SYSTEM_COLUMNS, read_of};
-use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source};
+use crate::catalog::RelationKind;
+use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source, Standing};
 use crate::policy::Read;
+
+/// What stands for a row as one value goes by this name.
+const WHOLE: &str = "scrim$whole";
 
 /// Ways to write a place in a text anew: byte offset, end, text.
 type Edits = BTreeMap<usize, (usize, String)>;
@@ -51,6 +55,7 @@ pub(super) fn refer(
             masks: Vec::new(),
         },
         used: vec![BTreeSet::new(); targets.len()],
+        placed: BTreeMap::new(),
     };
     for relation in &proof.relations {
         referrer.relation(relation)?;
@@ -59,6 +64,7 @@ pub(super) fn refer(
         referrer.reference(reference)?;
     }
     referrer.calls();
+    referrer.judge_stars()?;
     let Referrer { edits, mut holes, used, .. } = referrer;
     let mut rest = 0;
     for (start, (end, text)) in edits {
@@ -86,6 +92,8 @@ struct Referrer<'a> {
     edits: Edits,
     holes: Holes,
     used: Vec<BTreeSet<String>>,
+    /// Holes by the places of the relations that they stand for.
+    placed: BTreeMap<usize, usize>,
 }
 
 type Done = Result<(), Refusal>;
@@ -95,7 +103,7 @@ enum Found<'a> {
     /// A column of the row that is written.
     Row,
     /// A column of an item.
-    Item(&'a str),
+    Item(&'a ScopeItem),
     /// Nothing here.
     Nothing,
 }
@@ -113,6 +121,10 @@ impl<'a> Referrer<'a> {
     }
 
     fn relation(&mut self, relation: &RelationUse) -> Done {
+        // The tree of `(a, b) = (SELECT …)` holds the query twice.
+        if self.edits.contains_key(&relation.location) {
+            return Ok(());
+        }
         let first = self.token_at(relation.location)?;
         match resolve(self.speaker, relation.schema.as_deref(), &relation.name)? {
             resolve::Target::Open { schema, name } => {
@@ -129,6 +141,7 @@ impl<'a> Referrer<'a> {
                     self.edits.insert(start, (relation.location, String::new()));
                 }
                 let index = self.holes.holes.len();
+                self.placed.insert(relation.location, index);
                 let mut text = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
                 if relation.alias.is_none() {
                     text.push_str(&format!(" AS {}", quoted(&relation.name)));
@@ -169,9 +182,9 @@ impl<'a> Referrer<'a> {
         match (&fields[..], reference.row) {
             ([HOLE_SCHEMA, _], _) | (["*"], _) => Ok(()),
             ([name], Some(row)) => self.bare(reference, row, name),
-            ([_], None) => Ok(()),
+            ([name], None) => self.system_column(reference, None, name),
             ([qualifier, name], Some(row)) => self.qualified(reference, row, qualifier, name),
-            ([_, _], None) => Ok(()),
+            ([qualifier, name], None) => self.system_column(reference, Some(qualifier), name),
             ([.., schema, table, name], row) => self.in_schema(reference, row, schema, table, name),
             ([], _) => Err(lost()),
         }
@@ -195,22 +208,32 @@ impl<'a> Referrer<'a> {
         for (items, is_row) in self.levels(reference) {
             match self.find(items, is_row.then_some(row), name)? {
                 Found::Row => return self.of_row(reference, row, name, name),
-                Found::Item(alias) => {
+                Found::Item(item) => {
+                    self.carry(item, name)?;
+                    let alias = item.alias.as_deref().ok_or_else(lost)?;
                     let text = format!("{}.{}", quoted(alias), quoted(name));
                     return self.edit(reference.location, text);
                 }
                 Found::Nothing => {}
             }
         }
-        let is_called = |alias: Option<&str>| alias == Some(name);
-        let whole = self.levels(reference).into_iter().any(|(items, is_row)| {
-            items.iter().any(|item| is_called(item.alias.as_deref()))
-                || (is_row
-                    && (is_called(self.targets.get(row.write).map(|t| t.called.as_str()))
-                        || (row.excluded && name == "excluded")))
-        });
-        if whole {
-            return Err(whole_row(name));
+        // No column: a row as one value.
+        for (items, is_row) in self.levels(reference) {
+            let target = self.targets.get(row.write).filter(|_| is_row);
+            if target.is_some_and(|target| target.called == name) {
+                return self.whole(reference, row, false);
+            }
+            if is_row && row.excluded && name == "excluded" {
+                return self.whole(reference, row, true);
+            }
+            if items.iter().any(|item| item.alias.as_deref() == Some(name)) {
+                return match reference.standing {
+                    Standing::Alone | Standing::Base => {
+                        self.edit(reference.location, format!("{}.*", quoted(name)))
+                    }
+                    Standing::InRow | Standing::InList => Err(whole_row(name)),
+                };
+            }
         }
         Err(Refusal::no_such_column(&format!("\"{name}\"")))
     }
@@ -232,7 +255,7 @@ impl<'a> Referrer<'a> {
         for item in items {
             match self.has(item, name) {
                 Some(true) => {
-                    owner = item.alias.as_deref();
+                    owner = Some(item);
                     count = count.saturating_add(1);
                 }
                 Some(false) => {}
@@ -245,7 +268,7 @@ impl<'a> Referrer<'a> {
         match (count, in_row, owner) {
             (0, ..) => Ok(Found::Nothing),
             (1, true, _) => Ok(Found::Row),
-            (1, false, Some(alias)) => Ok(Found::Item(alias)),
+            (1, false, Some(item)) => Ok(Found::Item(item)),
             (1, false, None) => Err(lost()),
             _ => Err(Refusal::ambiguous_column(name)),
         }
@@ -253,42 +276,132 @@ impl<'a> Referrer<'a> {
 
     /// Whether an item has a column, as far as is known.
     fn has(&self, item: &ScopeItem, name: &str) -> Option<bool> {
-        let (schema, relation) = match &item.source {
-            Source::Names(names) => return Some(names.iter().any(|own| own == name)),
-            Source::Unknown => return None,
-            Source::Relation(schema, relation) => (schema, relation),
-        };
-        let found = resolve(self.speaker, schema.as_deref(), relation).ok()?;
-        let snapshot = self.speaker.view.snapshot();
-        let (schema, relation) = found.name();
-        match &found {
-            resolve::Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
-                let template = content.template()?;
-                Some(template.visible_columns().any(|column| column.name == name))
-            }
-            resolve::Target::Hole(Content::Temporary { .. }) => None,
-            resolve::Target::Open { .. } | resolve::Target::Hole(Content::System { .. }) => {
-                Some(snapshot.relation_named(schema, relation)?.column(name).is_some())
+        if SYSTEM_COLUMNS.contains(&name) {
+            match &item.source {
+                Source::Relation(..) => return self.has_system_columns(item),
+                Source::Renamed(source, _) if matches!(**source, Source::Relation(..)) => {
+                    return None;
+                }
+                Source::Renamed(..) | Source::Names(_) | Source::All(_) | Source::Unknown => {}
             }
         }
+        let columns = columns(&item.source, self.speaker)?;
+        if columns.iter().any(|column| column.as_deref() == Some(name)) {
+            return Some(true);
+        }
+        columns.iter().all(Option::is_some).then_some(false)
+    }
+
+    /// Tables have them, and the sub-selects of their templates can carry them.
+    fn has_system_columns(&self, item: &ScopeItem) -> Option<bool> {
+        let Source::Relation(schema, relation) = &item.source else { return Some(false) };
+        let found = resolve(self.speaker, schema.as_deref(), relation).ok()?;
+        let (schema, relation) = found.name();
+        let relation = self.speaker.view.snapshot().relation_named(schema, relation)?;
+        match (&found, relation.kind) {
+            (resolve::Target::Hole(Content::Temporary { .. } | Content::System { .. }), _) => None,
+            (_, RelationKind::View) => Some(false),
+            (
+                _,
+                RelationKind::Table
+                | RelationKind::PartitionedTable
+                | RelationKind::MaterializedView,
+            ) => Some(true),
+            (_, RelationKind::ForeignTable | RelationKind::Sequence) => None,
+        }
+    }
+
+    /// A system column of an item is named: if the item is a hole, it carries it from now on.
+    fn carry(&mut self, item: &ScopeItem, name: &str) -> Done {
+        let Some(name) = SYSTEM_COLUMNS.into_iter().find(|known| *known == name) else {
+            return Ok(());
+        };
+        match self.has(item, name) {
+            Some(true) => {}
+            Some(false) => return Ok(()),
+            None => return Err(by_name()),
+        }
+        let placed = item.location.and_then(|location| self.placed.get(&location));
+        if let Some(hole) = placed.and_then(|index| self.holes.holes.get_mut(*index))
+            && !hole.system_columns.contains(&name)
+        {
+            hole.system_columns.push(name);
+        }
+        Ok(())
+    }
+
+    /// The same where no row that is written is in sight; what is no system column is as it is.
+    fn system_column(
+        &mut self,
+        reference: &Reference,
+        qualifier: Option<&str>,
+        name: &str,
+    ) -> Done {
+        if !SYSTEM_COLUMNS.contains(&name) {
+            return Ok(());
+        }
+        for (items, _) in self.levels(reference) {
+            if let Some(qualifier) = qualifier {
+                let named = |item: &&ScopeItem| item.alias.as_deref() == Some(qualifier);
+                match items.iter().find(named) {
+                    Some(item) => return self.carry(item, name),
+                    None => continue,
+                }
+            }
+            match self.find(items, None, name)? {
+                Found::Item(item) => return self.carry(item, name),
+                Found::Row | Found::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A star, or a whole row, would have a system column as one more; so would what merges columns.
+    fn judge_stars(&self) -> Done {
+        let carries = |item: &ScopeItem| {
+            let placed = item.location.and_then(|location| self.placed.get(&location));
+            let hole = placed.and_then(|index| self.holes.holes.get(*index));
+            hole.is_some_and(|hole| !hole.system_columns.is_empty())
+        };
+        for (index, scope) in self.proof.scopes.iter().enumerate() {
+            for item in scope.items.iter().filter(|item| carries(item)) {
+                let alias = item.alias.as_deref().unwrap_or_default();
+                let is_row = |reference: &Reference| match &reference.fields[..] {
+                    [star] if star == "*" => reference.scope == Some(index),
+                    [name] => name == alias,
+                    [.., name, star] => name == alias && star == "*",
+                    [] => false,
+                };
+                if scope.merges || self.proof.references.iter().any(is_row) {
+                    return Err(by_name());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn qualified(&mut self, reference: &Reference, row: Row, qualifier: &str, name: &str) -> Done {
         for (items, is_row) in self.levels(reference) {
             let target = self.targets.get(row.write).filter(|_| is_row);
             let own = target.is_some_and(|target| target.called == qualifier);
-            let is_item = items.iter().any(|item| item.alias.as_deref() == Some(qualifier));
-            if own && is_item {
+            let item = items.iter().find(|item| item.alias.as_deref() == Some(qualifier));
+            if own && item.is_some() {
                 return Err(Refusal::name_twice(qualifier));
             }
-            if is_item {
-                return Ok(());
+            if let Some(item) = item {
+                return self.carry(item, name);
+            }
+            if own && name == "*" {
+                return self.whole(reference, row, false);
             }
             if own {
                 return self.of_row(reference, row, name, &format!("{qualifier}.{name}"));
             }
             if is_row && row.excluded && qualifier == "excluded" {
-                return self.of_excluded(row, name);
+                return match name {
+                    "*" => self.whole(reference, row, true),
+                    name => self.of_excluded(row, name),
+                };
             }
             if is_row && row.returning && matches!(qualifier, "old" | "new") {
                 return Err(Refusal::not_understood("`old` and `new` in RETURNING"));
@@ -308,7 +421,6 @@ impl<'a> Referrer<'a> {
                 "it is masked for this role, in `excluded` too",
                 "leave it out",
             )),
-            Seen::Absent if name == "*" => Err(whole_row("excluded")),
             Seen::Absent => Err(Refusal::no_such_column(&format!("excluded.{name}"))),
         }
     }
@@ -317,22 +429,80 @@ impl<'a> Referrer<'a> {
         let target = self.targets.get(row.write).ok_or_else(lost)?;
         let text = match target.seen(name) {
             Seen::Clear | Seen::Decisive => format!("{}.{}", quoted(ROW), quoted(name)),
-            Seen::Masked => {
-                let mask = (row.write, name.to_owned());
-                let known = self.holes.masks.iter().position(|other| *other == mask);
-                let index = known.unwrap_or_else(|| {
-                    self.holes.masks.push(mask);
-                    self.holes.masks.len().saturating_sub(1)
-                });
-                format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
+            Seen::Masked if row.arbiter => {
+                return Err(Refusal::not_assigned(
+                    name,
+                    &target.full(),
+                    "ON CONFLICT cannot go by it, since it is masked for this role",
+                    "name a key that the role sees clear",
+                ));
             }
+            Seen::Masked => self.mask(row, name),
             Seen::Absent if SYSTEM_COLUMNS.contains(&name) => format!("{}.{name}", quoted(ROW)),
-            Seen::Absent if name == "*" => return Err(whole_row(&target.called)),
             Seen::Absent => return Err(Refusal::no_such_column(said)),
         };
         let is_column = target.column(name).is_some();
         if let Some(used) = self.used.get_mut(row.write).filter(|_| is_column) {
             used.insert(name.to_owned());
+        }
+        self.edit(reference.location, text)
+    }
+
+    /// What stands for the mask of a column of the row.
+    fn mask(&mut self, row: Row, name: &str) -> String {
+        let mask = (row.write, name.to_owned());
+        let known = self.holes.masks.iter().position(|other| *other == mask);
+        let index = known.unwrap_or_else(|| {
+            self.holes.masks.push(mask);
+            self.holes.masks.len().saturating_sub(1)
+        });
+        format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
+    }
+
+    /// The whole row, or `excluded`: a record of the columns that the role sees, or these one by one where a star means
+    /// that.
+    fn whole(&mut self, reference: &Reference, row: Row, excluded: bool) -> Done {
+        let target = self.targets.get(row.write).ok_or_else(lost)?;
+        let called = if excluded { "excluded" } else { target.called.as_str() };
+        let is_star = reference.fields.last().is_some_and(|last| last == "*");
+        let apart = match reference.standing {
+            Standing::Alone => false,
+            Standing::InRow => is_star,
+            Standing::InList if !is_star => false,
+            Standing::InList | Standing::Base => return Err(whole_row(called)),
+        };
+        let columns: Vec<String> = target.visible().map(str::to_owned).collect();
+        if columns.is_empty() || row.arbiter {
+            return Err(whole_row(called));
+        }
+        let mut values = Vec::with_capacity(columns.len());
+        for name in &columns {
+            let value = match target.seen(name) {
+                _ if excluded => {
+                    self.of_excluded(row, name)?;
+                    format!("excluded.{}", quoted(name))
+                }
+                Seen::Masked => self.mask(row, name),
+                Seen::Clear | Seen::Decisive | Seen::Absent => {
+                    format!("{}.{}", quoted(ROW), quoted(name))
+                }
+            };
+            values.push(value);
+        }
+        let text = match apart {
+            true => values.join(", "),
+            false => {
+                let named = values.iter().zip(&columns);
+                let named = named.map(|(value, name)| format!("{value} AS {}", quoted(name)));
+                let list = named.collect::<Vec<_>>().join(", ");
+                let (whole, called) = (quoted(WHOLE), quoted(called));
+                format!(
+                    "(SELECT CAST({whole}.* AS pg_catalog.record) AS {called} FROM (SELECT {list}) AS {whole})"
+                )
+            }
+        };
+        if let Some(used) = self.used.get_mut(row.write) {
+            used.extend(columns);
         }
         self.edit(reference.location, text)
     }
@@ -353,21 +523,65 @@ impl<'a> Referrer<'a> {
                 })
             });
             if let Some(row) = own {
-                return self.of_row(reference, row, name, &format!("{table}.{name}"));
+                return match name {
+                    "*" => self.whole(reference, row, false),
+                    name => self.of_row(reference, row, name, &format!("{table}.{name}")),
+                };
             }
-            let is_item = items.iter().any(|item| {
+            let item = items.iter().find(|item| {
                 item.unaliased
                     && item.alias.as_deref() == Some(table)
                     && matches!(&item.source, Source::Relation(given, _)
                         if given.as_deref().is_none_or(|given| given == schema))
             });
-            if is_item {
+            if let Some(item) = item {
+                self.carry(item, name)?;
                 let column = if name == "*" { name.to_owned() } else { quoted(name) };
                 return self.edit(reference.location, format!("{}.{column}", quoted(table)));
             }
         }
         Ok(())
     }
+}
+
+/// The names of the columns of what stands in FROM, as the role sees them; `None` where that is not known.
+pub(super) fn columns(source: &Source, speaker: Speaker<'_>) -> Option<Vec<Option<String>>> {
+    let (schema, relation) = match source {
+        Source::Names(names) => return Some(names.clone()),
+        Source::All(all) => {
+            let each: Option<Vec<_>> = all.iter().map(|source| columns(source, speaker)).collect();
+            return Some(each?.into_iter().flatten().collect());
+        }
+        Source::Renamed(source, names) => {
+            let own = match &**source {
+                // A function, all of whose columns are named.
+                Source::Unknown => Vec::new(),
+                source => columns(source, speaker)?,
+            };
+            let rest = own.into_iter().skip(names.len());
+            return Some(names.iter().cloned().chain(rest).collect());
+        }
+        Source::Unknown => return None,
+        Source::Relation(schema, relation) => (schema, relation),
+    };
+    let found = resolve(speaker, schema.as_deref(), relation).ok()?;
+    let (schema, relation) = found.name();
+    let names: Vec<Option<String>> = match &found {
+        resolve::Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
+            let template = content.template()?;
+            template.visible_columns().map(|column| Some(column.name.clone())).collect()
+        }
+        resolve::Target::Hole(Content::Temporary { .. }) => return None,
+        resolve::Target::Open { .. } | resolve::Target::Hole(Content::System { .. }) => {
+            let relation = speaker.view.snapshot().relation_named(schema, relation)?;
+            relation.columns.iter().map(|column| Some(column.name.clone())).collect()
+        }
+    };
+    Some(names)
+}
+
+fn by_name() -> Refusal {
+    Refusal::not_understood("write the columns by name where ctid, xmin or tableoid is one of them")
 }
 
 fn whole_row(name: &str) -> Refusal {

@@ -1,7 +1,8 @@
 //! A corpus of foreign SQL: which statements count, and the tables that they speak of.
 //!
-//! What the files themselves say of their tables (CREATE TABLE and the like) is believed; a table that they do not make
-//! has the columns that a statement names.
+//! What the files themselves say of their tables (CREATE TABLE and the like) is believed; of a table that they do not
+//! make, or make of a query, the columns are those that a statement names, and as many as it gives values. SELECT INTO
+//! is CREATE TABLE AS by another name and does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -65,7 +66,8 @@ pub fn statements(text: &str) -> Vec<Statement> {
 /// What a statement counts as; `None`: it is none of those that a role may be allowed.
 fn kind(node: &Node, tree: &ParseResult) -> Option<&'static str> {
     let nodes = tree.nodes();
-    if nodes.iter().any(|(node, ..)| matches!(node, NodeRef::IntoClause(_))) {
+    let makes = |node: &NodeRef<'_>| matches!(node, NodeRef::SelectStmt(select) if select.into_clause.is_some());
+    if nodes.iter().any(|(node, ..)| makes(node)) {
         return None;
     }
     let writes = nodes.iter().any(|(node, ..)| {
@@ -178,6 +180,7 @@ fn relations(
             _ => {}
         }
     }
+    let values = values(&nodes);
     let mut found = BTreeMap::new();
     for (node, ..) in &nodes {
         let NodeRef::RangeVar(relation) = node else { continue };
@@ -188,8 +191,29 @@ fn relations(
             continue;
         }
         let name = name_of(relation);
-        let columns = tables.get(&name).cloned();
-        found.insert(name, columns.unwrap_or_else(|| mentioned.iter().cloned().collect()));
+        let mut columns = tables.get(&name).cloned().unwrap_or_default();
+        if columns.is_empty() {
+            columns = mentioned.iter().cloned().collect();
+            let more = columns.len().saturating_add(1)..=values;
+            columns.extend(more.map(|at| format!("column{at}")));
+        }
+        found.insert(name, columns);
     }
     found
+}
+
+/// How many values a statement gives for a row, at most.
+fn values(nodes: &[(NodeRef<'_>, i32, pg_query::Context, bool)]) -> usize {
+    let count = |node: &NodeRef<'_>| match node {
+        NodeRef::SelectStmt(select) => {
+            let rows = select.values_lists.iter().map(|row| match &row.node {
+                Some(Node::List(row)) => row.items.len(),
+                _ => 0,
+            });
+            rows.max().unwrap_or(0).max(select.target_list.len())
+        }
+        NodeRef::MergeWhenClause(when) => when.values.len(),
+        _ => 0,
+    };
+    nodes.iter().map(|(node, ..)| count(node)).max().unwrap_or(0)
 }
