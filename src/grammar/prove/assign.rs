@@ -135,13 +135,16 @@ impl<'t> Walker<'t, '_> {
     }
 
     /// WHERE CURRENT OF, of UPDATE and DELETE: the row is where a cursor of the session stands.
-    fn current_of(&self, write: usize, current: &protobuf::CurrentOfExpr) -> Proven {
+    fn current_of(&mut self, write: usize, current: &protobuf::CurrentOfExpr) -> Proven {
         let protobuf::CurrentOfExpr { xpr, cvarno, cursor_name, cursor_param } = current;
         self.raw(xpr, "CurrentOfExpr")?;
         let kind = self.proof.writes.get(write).map(|write| write.kind);
         let is_in_place = matches!(kind, Some(WriteKind::Update | WriteKind::Delete));
         match (cvarno, cursor_param) {
-            (0, 0) if is_in_place && !cursor_name.is_empty() => Ok(()),
+            (0, 0) if is_in_place && !cursor_name.is_empty() => {
+                self.note(write, |write| write.cursor = Some(cursor_name.clone()));
+                Ok(())
+            }
             _ => Err(Violation::Node("CurrentOfExpr")),
         }
     }

@@ -285,6 +285,11 @@ fn name_of(value: &protobuf::Node) -> Option<String> {
         Some(Node::ColumnRef(column)) => last(&column.fields),
         Some(Node::FuncCall(call)) => last(&call.funcname),
         Some(Node::AConst(_)) => Some("?column?".to_owned()),
+        Some(Node::TypeCast(cast)) => match cast.arg.as_deref()?.node {
+            Some(Node::ColumnRef(_) | Node::FuncCall(_)) => name_of(cast.arg.as_deref()?),
+            Some(Node::AConst(_)) => last(&cast.type_name.as_ref()?.names),
+            _ => None,
+        },
         _ => None,
     }
 }

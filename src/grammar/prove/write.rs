@@ -43,6 +43,8 @@ pub struct Write {
     pub conflict: Vec<String>,
     /// What the query of an INSERT gives, as far as the tree tells.
     pub given: Source,
+    /// The cursor of WHERE CURRENT OF.
+    pub cursor: Option<String>,
     /// A MERGE does something to rows that its source does not have.
     pub by_source: bool,
 }
@@ -345,6 +347,7 @@ impl<'t> Walker<'t, '_> {
             conditions: Vec::new(),
             conflict: Vec::new(),
             given: Source::Unknown,
+            cursor: None,
             by_source: false,
         });
         Ok(self.proof.writes.len().saturating_sub(1))

@@ -129,6 +129,14 @@ pub(super) fn plan(
     }
     let pieces = prove::prove(&holes, &around, &written.parameters, speaker)?;
     let sql = fill::fill_pieces(&holes.text, pieces)?;
+    let cursors: Vec<&String> =
+        written.writes.iter().filter_map(|write| write.cursor.as_ref()).collect();
+    // The session knows which cursors may be read further, and asks about one.
+    let effect = match cursors[..] {
+        [] => Effect::None,
+        [cursor] => Effect::Fetch(cursor.clone()),
+        _ => return Err(Refusal::not_understood("the rows of two cursors in one statement")),
+    };
     for read in seen {
         reads::merge(&mut reads, read);
     }
@@ -143,7 +151,7 @@ pub(super) fn plan(
         canonical,
         sql,
         kind: StatementKind::Write { returning },
-        effect: Effect::None,
+        effect,
         reads,
         writes: writes(&written, &targets),
         lookups: Vec::new(),

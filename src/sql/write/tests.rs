@@ -461,6 +461,7 @@ fn other_forms() {
         "update customers set email[1] = 'x'",
         "update customers set email.a = 'x'",
         "update customers set (email, tier) = (default, default)",
+        "with a as (delete from products where current of c) delete from notes where current of d",
     ] {
         assert!(sent("agent", text).is_err(), "{text}");
     }
