@@ -4,24 +4,26 @@
 //! [`ROW`] or by what it belongs to; names that somebody overloaded are pinned. Where the tree does not tell what a
 //! bare name means, the statement is refused, and the client told to qualify it.
 
+mod items;
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pg_query::protobuf::{ScanToken, Token};
 
 use super::super::Speaker;
-use super::super::hole::{Content, HOLE_SCHEMA, Hole};
+use super::super::hole::{HOLE_SCHEMA, Hole};
 use super::super::place::{end_of_name, follows_only, quoted};
 use super::super::refusal::Refusal;
 use super::super::resolve::{self, resolve};
 use super::super::verify::{AsWritten, one};
 use super::target::{Seen, Target};
 use super::{Holes, ROW, SYSTEM_COLUMNS, read_of};
-use crate::catalog::RelationKind;
 use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source, Standing};
 use crate::policy::Read;
+use whole::whole_row;
 
-/// What stands for a row as one value goes by this name.
-const WHOLE: &str = "scrim$whole";
+pub(super) use items::columns;
 
 /// Ways to write a place in a text anew: byte offset, end, text.
 type Edits = BTreeMap<usize, (usize, String)>;
@@ -274,112 +276,6 @@ impl<'a> Referrer<'a> {
         }
     }
 
-    /// Whether an item has a column, as far as is known.
-    fn has(&self, item: &ScopeItem, name: &str) -> Option<bool> {
-        if SYSTEM_COLUMNS.contains(&name) {
-            match &item.source {
-                Source::Relation(..) => return self.has_system_columns(item),
-                Source::Renamed(source, _) if matches!(**source, Source::Relation(..)) => {
-                    return None;
-                }
-                Source::Renamed(..) | Source::Names(_) | Source::All(_) | Source::Unknown => {}
-            }
-        }
-        let columns = columns(&item.source, self.speaker)?;
-        if columns.iter().any(|column| column.as_deref() == Some(name)) {
-            return Some(true);
-        }
-        columns.iter().all(Option::is_some).then_some(false)
-    }
-
-    /// Tables have them, and the sub-selects of their templates can carry them.
-    fn has_system_columns(&self, item: &ScopeItem) -> Option<bool> {
-        let Source::Relation(schema, relation) = &item.source else { return Some(false) };
-        let found = resolve(self.speaker, schema.as_deref(), relation).ok()?;
-        let (schema, relation) = found.name();
-        let relation = self.speaker.view.snapshot().relation_named(schema, relation)?;
-        match (&found, relation.kind) {
-            (resolve::Target::Hole(Content::Temporary { .. } | Content::System { .. }), _) => None,
-            (_, RelationKind::View) => Some(false),
-            (
-                _,
-                RelationKind::Table
-                | RelationKind::PartitionedTable
-                | RelationKind::MaterializedView,
-            ) => Some(true),
-            (_, RelationKind::ForeignTable | RelationKind::Sequence) => None,
-        }
-    }
-
-    /// A system column of an item is named: if the item is a hole, it carries it from now on.
-    fn carry(&mut self, item: &ScopeItem, name: &str) -> Done {
-        let Some(name) = SYSTEM_COLUMNS.into_iter().find(|known| *known == name) else {
-            return Ok(());
-        };
-        match self.has(item, name) {
-            Some(true) => {}
-            Some(false) => return Ok(()),
-            None => return Err(by_name()),
-        }
-        let placed = item.location.and_then(|location| self.placed.get(&location));
-        if let Some(hole) = placed.and_then(|index| self.holes.holes.get_mut(*index))
-            && !hole.system_columns.contains(&name)
-        {
-            hole.system_columns.push(name);
-        }
-        Ok(())
-    }
-
-    /// The same where no row that is written is in sight; what is no system column is as it is.
-    fn system_column(
-        &mut self,
-        reference: &Reference,
-        qualifier: Option<&str>,
-        name: &str,
-    ) -> Done {
-        if !SYSTEM_COLUMNS.contains(&name) {
-            return Ok(());
-        }
-        for (items, _) in self.levels(reference) {
-            if let Some(qualifier) = qualifier {
-                let named = |item: &&ScopeItem| item.alias.as_deref() == Some(qualifier);
-                match items.iter().find(named) {
-                    Some(item) => return self.carry(item, name),
-                    None => continue,
-                }
-            }
-            match self.find(items, None, name)? {
-                Found::Item(item) => return self.carry(item, name),
-                Found::Row | Found::Nothing => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// A star, or a whole row, would have a system column as one more; so would what merges columns.
-    fn judge_stars(&self) -> Done {
-        let carries = |item: &ScopeItem| {
-            let placed = item.location.and_then(|location| self.placed.get(&location));
-            let hole = placed.and_then(|index| self.holes.holes.get(*index));
-            hole.is_some_and(|hole| !hole.system_columns.is_empty())
-        };
-        for (index, scope) in self.proof.scopes.iter().enumerate() {
-            for item in scope.items.iter().filter(|item| carries(item)) {
-                let alias = item.alias.as_deref().unwrap_or_default();
-                let is_row = |reference: &Reference| match &reference.fields[..] {
-                    [star] if star == "*" => reference.scope == Some(index),
-                    [name] => name == alias,
-                    [.., name, star] => name == alias && star == "*",
-                    [] => false,
-                };
-                if scope.merges || self.proof.references.iter().any(is_row) {
-                    return Err(by_name());
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn qualified(&mut self, reference: &Reference, row: Row, qualifier: &str, name: &str) -> Done {
         for (items, is_row) in self.levels(reference) {
             let target = self.targets.get(row.write).filter(|_| is_row);
@@ -459,54 +355,6 @@ impl<'a> Referrer<'a> {
         format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
     }
 
-    /// The whole row, or `excluded`: a record of the columns that the role sees, or these one by one where a star means
-    /// that.
-    fn whole(&mut self, reference: &Reference, row: Row, excluded: bool) -> Done {
-        let target = self.targets.get(row.write).ok_or_else(lost)?;
-        let called = if excluded { "excluded" } else { target.called.as_str() };
-        let is_star = reference.fields.last().is_some_and(|last| last == "*");
-        let apart = match reference.standing {
-            Standing::Alone => false,
-            Standing::InRow => is_star,
-            Standing::InList if !is_star => false,
-            Standing::InList | Standing::Base => return Err(whole_row(called)),
-        };
-        let columns: Vec<String> = target.visible().map(str::to_owned).collect();
-        if columns.is_empty() || row.arbiter {
-            return Err(whole_row(called));
-        }
-        let mut values = Vec::with_capacity(columns.len());
-        for name in &columns {
-            let value = match target.seen(name) {
-                _ if excluded => {
-                    self.of_excluded(row, name)?;
-                    format!("excluded.{}", quoted(name))
-                }
-                Seen::Masked => self.mask(row, name),
-                Seen::Clear | Seen::Decisive | Seen::Absent => {
-                    format!("{}.{}", quoted(ROW), quoted(name))
-                }
-            };
-            values.push(value);
-        }
-        let text = match apart {
-            true => values.join(", "),
-            false => {
-                let named = values.iter().zip(&columns);
-                let named = named.map(|(value, name)| format!("{value} AS {}", quoted(name)));
-                let list = named.collect::<Vec<_>>().join(", ");
-                let (whole, called) = (quoted(WHOLE), quoted(called));
-                format!(
-                    "(SELECT CAST({whole}.* AS pg_catalog.record) AS {called} FROM (SELECT {list}) AS {whole})"
-                )
-            }
-        };
-        if let Some(used) = self.used.get_mut(row.write) {
-            used.extend(columns);
-        }
-        self.edit(reference.location, text)
-    }
-
     /// `schema.table.column`: of the row, or of a relation that has become a hole, which has no schema.
     fn in_schema(
         &mut self,
@@ -542,49 +390,4 @@ impl<'a> Referrer<'a> {
         }
         Ok(())
     }
-}
-
-/// The names of the columns of what stands in FROM, as the role sees them; `None` where that is not known.
-pub(super) fn columns(source: &Source, speaker: Speaker<'_>) -> Option<Vec<Option<String>>> {
-    let (schema, relation) = match source {
-        Source::Names(names) => return Some(names.clone()),
-        Source::All(all) => {
-            let each: Option<Vec<_>> = all.iter().map(|source| columns(source, speaker)).collect();
-            return Some(each?.into_iter().flatten().collect());
-        }
-        Source::Renamed(source, names) => {
-            let own = match &**source {
-                // A function, all of whose columns are named.
-                Source::Unknown => Vec::new(),
-                source => columns(source, speaker)?,
-            };
-            let rest = own.into_iter().skip(names.len());
-            return Some(names.iter().cloned().chain(rest).collect());
-        }
-        Source::Unknown => return None,
-        Source::Relation(schema, relation) => (schema, relation),
-    };
-    let found = resolve(speaker, schema.as_deref(), relation).ok()?;
-    let (schema, relation) = found.name();
-    let names: Vec<Option<String>> = match &found {
-        resolve::Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
-            let template = content.template()?;
-            template.visible_columns().map(|column| Some(column.name.clone())).collect()
-        }
-        resolve::Target::Hole(Content::Temporary { .. }) => return None,
-        resolve::Target::Open { .. } | resolve::Target::Hole(Content::System { .. }) => {
-            let relation = speaker.view.snapshot().relation_named(schema, relation)?;
-            relation.columns.iter().map(|column| Some(column.name.clone())).collect()
-        }
-    };
-    Some(names)
-}
-
-fn by_name() -> Refusal {
-    Refusal::not_understood("write the columns by name where ctid, xmin or tableoid is one of them")
-}
-
-fn whole_row(name: &str) -> Refusal {
-    let what = format!("`{name}` as a whole row in a statement that writes: name its columns");
-    Refusal::not_understood(&what)
 }
