@@ -282,8 +282,11 @@ impl<'t> Walker<'t, '_> {
             target_list,
             values,
         } = clause;
+        let row = self.row;
         match MergeMatchKind::try_from(*match_kind) {
-            Ok(MergeMatchKind::MergeWhenMatched | MergeMatchKind::MergeWhenNotMatchedByTarget) => {}
+            Ok(MergeMatchKind::MergeWhenMatched) => {}
+            // There is no row yet, and none is in sight (`setNamespaceForMergeWhen`).
+            Ok(MergeMatchKind::MergeWhenNotMatchedByTarget) => self.row = None,
             Ok(MergeMatchKind::MergeWhenNotMatchedBySource) => {
                 self.note(write, |write| write.by_source = true);
             }
@@ -292,7 +295,7 @@ impl<'t> Walker<'t, '_> {
             }
         }
         self.optional(condition)?;
-        match CmdType::try_from(*command_type) {
+        let done = match CmdType::try_from(*command_type) {
             Ok(CmdType::CmdUpdate) if values.is_empty() => self.assignments(write, target_list),
             Ok(CmdType::CmdInsert) => {
                 if !target_list.is_empty() || !values.is_empty() {
@@ -306,7 +309,9 @@ impl<'t> Walker<'t, '_> {
                 Ok(())
             }
             _ => Err(Violation::Node("MergeWhenClause")),
-        }
+        };
+        self.row = row;
+        done
     }
 
     /// The relation that is written. Its name never means a common table expression.

@@ -7,7 +7,8 @@
 //! - values for new rows go to columns that are clear, by name; a masked or decisive column of a row that is there is
 //!   assigned through [`Around::Keep`] of that column only;
 //! - where rows are filtered, the whole condition stands in [`Around::Filter`], or beside it comparisons of clear columns
-//!   with constants;
+//!   with constants; so WHERE CURRENT OF, beside which nothing can stand, is for tables without a filter;
+//! - a conflict target goes by clear columns, in its expressions and its WHERE too;
 //! - in sight of the row no bare name and no star could mean it, and what is qualified by its alias, or by `excluded`,
 //!   is a clear column by name, or (of the row itself) one of [`SYSTEM_COLUMNS`].
 //!

@@ -237,6 +237,9 @@ fn wrong_texts_are_not_proven() {
         "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET tier = (excluded.*)::text",
         "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET email = 'x'",
         "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN INSERT VALUES (1)",
+        "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN INSERT (id) VALUES (\"scrim$row\".id)",
+        "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN INSERT (tier) VALUES (\"scrim$\".m0)",
+        "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN DO NOTHING WHEN MATCHED THEN UPDATE SET tier = email",
         "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN MATCHED THEN UPDATE SET email = 'x'",
         "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON email = '' WHEN MATCHED THEN DELETE",
         "INSERT INTO public.customers AS \"scrim$row\" (email[1]) VALUES ('x')",
@@ -379,6 +382,11 @@ fn a_list_of_columns_is_written_out_as_far_as_there_are_values() {
         ("insert into products select * from generate_series(1, 2)", "(id) SELECT"),
         ("insert into customers select 1, 'x' union all values (2, 'y')", "(id, tier) SELECT"),
         ("insert into customers values (1, 'x')", "(id, tier) VALUES"),
+        (
+            "merge into products using parents p on products.id = p.id when not matched then insert values (id, grade) \
+             when matched and title = grade then delete",
+            "INSERT (id, title) VALUES (id, grade)",
+        ),
         ("insert into products default values", "\"scrim$row\" DEFAULT VALUES"),
         (
             "merge into products using parents p on products.id = p.id when not matched then insert values (p.id)",
