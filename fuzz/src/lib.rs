@@ -10,6 +10,7 @@
 //! | [`grammar_agree`] | the same | canonical text is canonical; the prover does not panic |
 //! | [`frontend_frames`], [`backend_frames`] | frames that lie | whole or in drips is the same; pgwire agrees |
 
+pub mod assigned;
 pub mod backend_frames;
 pub mod desk;
 pub mod dice;

@@ -5,9 +5,11 @@
 //! stand, a relation that the rules show as it is, a common table expression in scope, or a catalog that holds no data.
 //! Anything else is a finding, and so is a function that reads by a string, wherever its name stands.
 
+use pg_query::protobuf::CmdType;
 use scrim::policy::Access;
 use serde_json::Value;
 
+use crate::assigned;
 use crate::desk::Seen;
 use crate::stand_in::{self, FILTER, Into, ROW, SCHEMA, StandIn, is_clear};
 use crate::statistics;
@@ -290,12 +292,70 @@ impl<'a> Walk<'a> {
         for (member, value) in statement.as_object().into_iter().flatten() {
             match member.as_str() {
                 "relation" | "with_clause" => {}
+                // Of an INSERT, of an UPDATE.
+                "cols" => self.assigned(value, true)?,
+                "target_list" => self.assigned(value, false)?,
+                "on_conflict_clause" if !value.is_null() => {
+                    self.assigned(&value["target_list"], false)?;
+                    self.value(&value["infer"])?;
+                    self.value(&value["where_clause"])?;
+                }
+                "merge_when_clauses" => self.when(value)?,
+                // Of a COPY: names.
+                "attlist" => {
+                    names(Some(value)).into_iter().try_for_each(|name| self.given(name))?
+                }
                 _ => self.value(value)?,
             }
         }
         self.scope.truncate(outer.0);
         (self.target, self.depth_of_query) = (outer.1, outer.2);
         Ok(())
+    }
+
+    fn when(&mut self, clauses: &Value) -> Found {
+        for clause in clauses.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let Some(clause) = node(clause, "MergeWhenClause") else {
+                return Err("a MERGE that does something else".into());
+            };
+            let is_new = clause["command_type"] == i32::from(CmdType::CmdInsert);
+            self.value(&clause["condition"])?;
+            self.assigned(&clause["target_list"], is_new)?;
+            self.value(&clause["values"])?;
+        }
+        Ok(())
+    }
+
+    /// Columns of a new row, or of one that is there, with their values.
+    fn assigned(&mut self, list: &Value, is_new: bool) -> Found {
+        for item in list.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let Some(target) = node(item, "ResTarget") else {
+                return Err("something else is assigned than a column".into());
+            };
+            let name = text(target, "name");
+            let given = self.given(name);
+            let known = self.target.filter(|_| given.is_err() && !is_new);
+            let value = known
+                .filter(|_| is_empty(target.get("indirection")))
+                .and_then(|known| assigned::kept(&target["val"], &known.template.name, name));
+            match value {
+                Some(value) => self.value(value)?,
+                None => {
+                    given?;
+                    self.value(item)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A column that is assigned whatever the client likes.
+    fn given(&self, name: &str) -> Found {
+        match self.target.map(|target| target.column(name)) {
+            Some(Some(column)) if is_clear(column) => Ok(()),
+            Some(_) => Err(format!("{name} is assigned")),
+            None => Ok(()),
+        }
     }
 
     fn relation(&mut self, relation: &Value) -> Found {

@@ -6,10 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::desk::{self, Desk, planned};
 use crate::oracle::{Verdict, judge};
 use crate::splice;
-use scrim::sql::VerifiedSql;
-
-/// Stands where a masked column is assigned.
-const KEPT: &str = "scrim$kept:";
 
 static PLANNED: AtomicU64 = AtomicU64::new(0);
 static TOO_DEEP: AtomicU64 = AtomicU64::new(0);
@@ -32,11 +28,8 @@ pub fn run(data: &[u8]) {
     let Ok(plan) = planned(seen, path, &text) else { return };
     PLANNED.fetch_add(1, Ordering::Relaxed);
     let probes = plan.statements.iter().filter_map(|statement| statement.probe.as_ref());
-    // A masked column that is assigned its own mask keeps its value: this judge does not read that form, which
-    // tests/attacks/writes-of-agents.md tries out.
-    let is_read = |sql: &&VerifiedSql| !sql.as_str().contains(KEPT);
     let sent = plan.statements.iter().map(|statement| &statement.sql).chain(probes);
-    for sql in sent.filter(is_read) {
+    for sql in sent {
         match judge(sql.as_str(), seen) {
             Verdict::Good => {}
             Verdict::TooDeep => {

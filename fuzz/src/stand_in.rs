@@ -11,6 +11,8 @@ use scrim::policy::{Access, ColumnAccess, ColumnVerdict, Template};
 pub const SCHEMA: &str = "fuzz$template";
 /// The column that stands for the filter of a template.
 pub const FILTER: &str = "fuzz$filter";
+/// What stands for the mask of a column of the row that is written: `relation.column` of this.
+pub const MASK: &str = "fuzz$mask";
 /// By what the row that is written goes in what is sent.
 pub const ROW: &str = "scrim$row";
 
@@ -26,8 +28,8 @@ pub struct StandIn {
     source: String,
     /// The relation's own name, quoted.
     name: String,
-    /// Masks over the row that is written, and the filter over it, as they stand in a text.
-    over_row: Vec<String>,
+    /// Masks over the row that is written with their columns, and the filter over it, as they stand in a text.
+    over_row: Vec<(String, String)>,
     filter_over_row: Option<String>,
 }
 
@@ -52,7 +54,9 @@ impl StandIn {
         let columns = template.columns.iter().map(|column| column.name.as_str());
         Some(StandIn {
             list: list.to_owned(),
-            over_row: columns.filter_map(|column| template.mask_over(ROW, column)).collect(),
+            over_row: columns
+                .filter_map(|column| Some((column.to_owned(), template.mask_over(ROW, column)?)))
+                .collect(),
             filter_over_row: template.filter_over(ROW),
             template: Arc::clone(template),
             source,
@@ -143,8 +147,9 @@ pub fn replace(text: &str, stand_ins: &[StandIn], into: Into) -> String {
     for stand_in in stand_ins {
         text = stand_in.replace(&text, into);
         if into == Into::Names && text.contains(ROW) {
-            for mask in &stand_in.over_row {
-                text = text.replace(mask, "(NULL)");
+            for (column, mask) in &stand_in.over_row {
+                let column = format!("{}.{column}", stand_in.template.name).replace('"', "\"\"");
+                text = text.replace(mask, &format!("(\"{MASK}\".\"{column}\")"));
             }
             if let Some(filter) = &stand_in.filter_over_row {
                 text = text.replace(filter, &format!("\"{FILTER}\""));

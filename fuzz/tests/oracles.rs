@@ -83,6 +83,63 @@ fn beside_the_filter_of_a_write_stand_comparisons_with_constants_only() {
     }
 }
 
+/// A masked column keeps its value, or nothing happens.
+#[test]
+fn masked_columns_are_assigned_their_own_values_only() {
+    for statement in [
+        "UPDATE customers SET email = 'k***@example.com', tier = 'x' WHERE id = 1",
+        "INSERT INTO orders (id, customer_id, status, total, placed_at) VALUES (1, 1, 'x', 1, now()) ON CONFLICT (id) \
+         DO UPDATE SET shipping_address = '***'",
+        "MERGE INTO orders USING products AS p ON p.id = orders.id WHEN MATCHED THEN UPDATE SET shipping_address = p.name",
+    ] {
+        let text = sent("agent", statement);
+        assert!(!is_found("agent", &text), "{text}");
+        assert!(text.contains("scrim$kept:"), "{text}");
+        let column = if text.contains("kept:email") { "email" } else { "shipping_address" };
+        let own = format!("THEN \"scrim$row\".{column} WHEN");
+        let changes = [
+            text.replace(" IS NOT DISTINCT FROM ", " IS DISTINCT FROM "),
+            text.replace(&own, "THEN 'x' WHEN"),
+            text.replace(&own, "THEN \"scrim$row\".id::text WHEN"),
+            text.replace("'scrim$kept:", "'"),
+            text.replace(", 1, 0)", ", 1, 9)"),
+            text.replace(" END) AS pg_catalog.bool", " END) AS pg_catalog.text"),
+            text.replace(" AS pg_catalog.bool)", " AS pg_catalog.text) IS NULL"),
+            text.replace(&format!("{column} = (CASE"), &format!("{column}[1] = (CASE")),
+            text.replace(&format!(" {column} = (CASE"), " name = (CASE"),
+            text.replace(&format!("THEN \"scrim$row\".{column} END)"), "ELSE 'x' END)"),
+        ];
+        let changes: Vec<String> = changes.into_iter().filter(|other| *other != text).collect();
+        assert!(changes.len() >= 9, "{} changes of {text}", changes.len());
+        for changed in changes {
+            assert!(is_found("agent", &changed), "{changed}");
+        }
+    }
+    let row = "public.customers AS \"scrim$row\"";
+    for text in [
+        format!("INSERT INTO {row} (id, email) VALUES (1, 'x')"),
+        format!("INSERT INTO {row} (id, email[1]) VALUES (1, 'x')"),
+        format!("INSERT INTO {row} (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET email = DEFAULT"),
+        format!(
+            "INSERT INTO {row} (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET (email, tier) = (SELECT 'x', 'y')"
+        ),
+        format!(
+            "MERGE INTO {row} USING public.products ON false WHEN NOT MATCHED THEN INSERT (email) VALUES ('x')"
+        ),
+        "COPY public.customers (id, email) FROM STDIN".to_owned(),
+        "UPDATE public.orders AS \"scrim$row\" SET shipping_address = 'x'".to_owned(),
+        "UPDATE public.orders AS \"scrim$row\" SET shipping_address = NULL WHERE CURRENT OF c"
+            .to_owned(),
+    ] {
+        assert!(is_found("agent", &text), "{text}");
+    }
+    assert!(!is_found(
+        "agent",
+        "UPDATE public.orders AS \"scrim$row\" SET status = 'x' WHERE CURRENT OF c"
+    ));
+    assert!(!is_found("agent", "COPY public.orders (id, status) FROM STDIN"));
+}
+
 #[test]
 fn statistics_are_read_without_values_only() {
     let views = ["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"];

@@ -12,6 +12,9 @@ use crate::wire::reader;
 const DETAIL_CLASSES: [&str; 12] =
     ["08", "0A", "25", "26", "34", "3D", "3F", "42", "53", "54", "55", "57"];
 
+/// How names begin that are Scrim's own; among them that of the row that a statement writes.
+const OWN: &str = "scrim$";
+
 /// Scrim's own refusal, where its SQL has failed as it should: the message is PostgreSQL's about a boolean that is
 /// none, in whatever language.
 fn own_refusal(code: &str, message: &str) -> Option<Vec<u8>> {
@@ -59,6 +62,9 @@ pub fn clean_error_fields(body: &[u8]) -> Option<Vec<u8>> {
     let mut clean = Vec::with_capacity(body.len());
     for (kind, text) in fields {
         let is_kept = match kind {
+            // Where a name is not found, PostgreSQL names columns that are like it: of the row that is written those
+            // that are hidden too.
+            b'H' if text.contains(OWN) => false,
             // Severity (also not translated), code, message, hint.
             b'S' | b'V' | b'C' | b'M' | b'H' => true,
             // Names of schema, table, column, type, constraint.
@@ -105,6 +111,29 @@ mod tests {
             ALL.chars().map(|kind| (kind, if kind == 'C' { code } else { "qzx" })).collect();
         let clean = clean_error_fields(&body(&fields)).unwrap();
         reader::error_fields(&clean).unwrap().map(|(kind, _)| kind as char).collect()
+    }
+
+    #[test]
+    fn a_hint_names_no_column_of_the_row_that_is_written() {
+        for (hint, expected) in [
+            (
+                "There is a column named \"ssn\" in table \"scrim$row\", but it cannot be referenced from this part of the query.",
+                "SCM",
+            ),
+            ("Perhaps you meant to reference the column \"scrim$row.ssn\".", "SCM"),
+            ("Perhaps you meant to reference the column \"c.email\".", "SCMH"),
+        ] {
+            let fields = [
+                ('S', "ERROR"),
+                ('C', "42703"),
+                ('M', "column \"ss\" does not exist"),
+                ('H', hint),
+            ];
+            let clean = clean_error_fields(&body(&fields)).unwrap();
+            let kinds: String =
+                reader::error_fields(&clean).unwrap().map(|(kind, _)| kind as char).collect();
+            assert_eq!(kinds, expected, "{hint}");
+        }
     }
 
     #[test]

@@ -551,7 +551,7 @@ pub enum Effect {
     Prepare(String),
     /// EXECUTE name. Changes nothing; what it reads is what that statement reads.
     Execute(String),
-    /// FETCH or MOVE: the cursor. Changes nothing that is remembered; the name must be a cursor that SQL declared.
+    /// FETCH or MOVE, or a write WHERE CURRENT OF: the cursor. Changes nothing that is remembered; the name must be a cursor that SQL declared.
     Fetch(String),
     /// DEALLOCATE name; `None`: ALL.
     Deallocate(Option<String>),

@@ -296,8 +296,8 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
     Ok(Query { canonical, rewritten, reads, parameters: written.parameters, reading })
 }
 
-/// Reads and rewrites a text and judges nothing in it: for measuring how much can be read. What is refused otherwise
-/// than for reading is content. Gives how the statements were read, where not as most are.
+/// Reads and rewrites a text and judges nothing in a query: for measuring how much can be read. A refusal is for reading
+/// where it says so ([`Refusal::is_for_reading`]). Gives how the statements were read, where not as most are.
 pub fn read(text: &str, speaker: Speaker<'_>) -> Result<Vec<Reading>, Refusal> {
     let mut readings = Vec::new();
     for statement in grammar::parse(text).map_err(|error| Refusal::syntax(&error))? {
@@ -320,12 +320,7 @@ pub fn read(text: &str, speaker: Speaker<'_>) -> Result<Vec<Reading>, Refusal> {
                 speaker,
             ),
         };
-        match read {
-            Ok(reading) => readings.extend(reading),
-            Err(refusal) if refusal.reading.is_some() => return Err(refusal),
-            Err(refusal) if refusal.reason == Reason::TooLarge => return Err(refusal),
-            Err(_) => {}
-        }
+        readings.extend(read?);
     }
     Ok(readings)
 }

@@ -160,6 +160,15 @@ impl Refusal {
         Refusal::new("42501", Reason::MaskedColumn, message, Some(hint.to_owned()))
     }
 
+    /// WHERE CURRENT OF, where a row filter would have to stand beside it.
+    pub(super) fn current_of(relation: &str) -> Refusal {
+        let message = format!(
+            "scrim: `WHERE CURRENT OF` is not allowed for `{relation}`, of which this role sees some rows only"
+        );
+        let hint = "a row may have changed since the cursor saw it; find it by its key";
+        Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
     /// PostgreSQL's own words for a column that no relation in sight has.
     pub(super) fn no_such_column(name: &str) -> Refusal {
         let message = format!("column {name} does not exist");
@@ -249,6 +258,11 @@ impl Refusal {
             ),
         };
         Refusal::new("42501", reason, message, Some(hint))
+    }
+
+    /// True where the statement was not understood, or is too large to be; else something in it is refused.
+    pub fn is_for_reading(&self) -> bool {
+        self.reading.is_some() || self.reason == Reason::TooLarge
     }
 
     /// Says which reader did not understand the statement, if that is why it is refused.

@@ -20,6 +20,8 @@ struct Rate {
     kinds: BTreeMap<&'static str, Kind>,
     /// By reader and construct: statements that the first reader does not read and another does.
     readings: BTreeMap<(&'static str, &'static str), usize>,
+    /// By kind and reason: statements that are understood, and refused for what the rules say.
+    understood: BTreeMap<(&'static str, &'static str), usize>,
     /// By reason: kind, how many, the shortest.
     refused: BTreeMap<(&'static str, String), (usize, String)>,
 }
@@ -50,7 +52,7 @@ fn the_rate_of_a_corpus() {
         assert!(rate.refused.is_empty(), "{:?}", rate.refused);
         assert_eq!(rate.readings.len(), 1, "{:?}", rate.readings);
         // And that something can be refused.
-        rate.measure("CREATE TABLE t (i int); UPDATE t SET i = 1 RETURNING t");
+        rate.measure("CREATE TABLE t (i int); UPDATE t SET i = 1 RETURNING (t).i");
         assert_eq!(rate.refused.len(), 1);
         return;
     };
@@ -60,6 +62,9 @@ fn the_rate_of_a_corpus() {
     }
     for ((reader, construct), count) in &rate.readings {
         println!("{count:>6}  read by {reader}: {construct}");
+    }
+    for ((kind, reason), count) in &rate.understood {
+        println!("{count:>6}  {kind}: understood, and refused for {reason}");
     }
     for ((kind, why), (count, sample)) in &rate.refused {
         println!("{count:>6}  {kind}: {why}\n          {sample}");
@@ -84,6 +89,9 @@ impl Rate {
                         let key = (reading.reader.word(), reading.construct);
                         *self.readings.entry(key).or_default() += 1;
                     }
+                }
+                Err(refusal) if !refusal.is_for_reading() => {
+                    *self.understood.entry((kind, refusal.reason.word())).or_default() += 1;
                 }
                 Err(refusal) => {
                     of_kind.refused += 1;

@@ -6,7 +6,7 @@ use pg_query::protobuf::{AExprKind, BoolExprType, OnConflictAction, SortByDir, S
 
 use super::ask::strings;
 use super::query::unexpected;
-use super::write::{Assignment, Place, Row, Wrap};
+use super::write::{Assignment, Place, Row, Wrap, WriteKind};
 use super::{Proven, Violation, Walker};
 use crate::grammar::RESERVED_SCHEMA;
 
@@ -22,13 +22,15 @@ impl<'t> Walker<'t, '_> {
         if let Some(infer) = infer {
             let protobuf::InferClause { index_elems, where_clause, conname: _, location: _ } =
                 &**infer;
-            if where_clause.is_some() {
-                return Err(Violation::Node("InferClause"));
-            }
+            let scope = self.enter(&[]);
+            self.row = Some(Row { arbiter: true, ..Row::of(write, scope) });
             for element in index_elems {
-                let name = self.inferred(element)?;
-                self.note(write, |write| write.conflict.push(name));
+                if let Some(name) = self.inferred(element)? {
+                    self.note(write, |write| write.conflict.push(name));
+                }
             }
+            self.optional(where_clause)?;
+            self.leave(scope);
         }
         match OnConflictAction::try_from(*action) {
             Ok(OnConflictAction::OnconflictNothing)
@@ -38,7 +40,7 @@ impl<'t> Walker<'t, '_> {
             }
             Ok(OnConflictAction::OnconflictUpdate) => {
                 let scope = self.enter(&[]);
-                self.row = Some(Row { write, scope, excluded: true, returning: false });
+                self.row = Some(Row { excluded: true, ..Row::of(write, scope) });
                 self.assignments(write, target_list)?;
                 self.condition(write, where_clause)?;
                 self.leave(scope);
@@ -48,7 +50,8 @@ impl<'t> Walker<'t, '_> {
         }
     }
 
-    fn inferred(&mut self, element: &'t protobuf::Node) -> Result<String, Violation> {
+    /// A column by its name, which is given, or an expression.
+    fn inferred(&mut self, element: &'t protobuf::Node) -> Result<Option<String>, Violation> {
         let Some(Node::IndexElem(element)) = &element.node else {
             return Err(unexpected(&element.node, "IndexElem"));
         };
@@ -62,8 +65,7 @@ impl<'t> Walker<'t, '_> {
             ordering,
             nulls_ordering,
         } = &**element;
-        let is_plain = expr.is_none()
-            && !name.is_empty()
+        let is_plain = expr.is_none() != name.is_empty()
             && indexcolname.is_empty()
             && opclass.is_empty()
             && opclassopts.is_empty()
@@ -78,7 +80,8 @@ impl<'t> Walker<'t, '_> {
         if !collation.is_empty() {
             self.ask_collation(collation)?;
         }
-        Ok(name.clone())
+        self.optional(expr)?;
+        Ok((!name.is_empty()).then(|| name.clone()))
     }
 
     pub(super) fn assignments(&mut self, write: usize, list: &'t [protobuf::Node]) -> Proven {
@@ -87,17 +90,7 @@ impl<'t> Walker<'t, '_> {
                 return Err(unexpected(&target.node, "ResTarget"));
             };
             let protobuf::ResTarget { name, indirection, val, location: _ } = &**target;
-            for step in indirection {
-                match &step.node {
-                    Some(Node::String(protobuf::String { sval: _ })) => {}
-                    Some(Node::AIndices(indices)) => {
-                        let protobuf::AIndices { is_slice: _, lidx, uidx } = &**indices;
-                        self.optional(lidx)?;
-                        self.optional(uidx)?;
-                    }
-                    other => return Err(unexpected(other, "A_Indirection")),
-                }
-            }
+            self.parts(indirection)?;
             let value = val.as_deref().ok_or(Violation::Node("ResTarget"))?;
             let mut assignment = Assignment { column: name.clone(), wrap: None, is_default: false };
             match &value.node {
@@ -107,7 +100,13 @@ impl<'t> Walker<'t, '_> {
                 }
                 Some(Node::MultiAssignRef(several)) => {
                     let protobuf::MultiAssignRef { source, colno: _, ncolumns: _ } = &**several;
-                    self.needed(source, "MultiAssignRef")?;
+                    match source.as_deref().and_then(|source| source.node.as_ref()) {
+                        Some(Node::RowExpr(row)) => self
+                            .row_of(row)?
+                            .iter()
+                            .try_for_each(|value| self.value_or_default(value))?,
+                        _ => self.needed(source, "MultiAssignRef")?,
+                    }
                 }
                 Some(Node::FuncCall(call)) if indirection.is_empty() && is_reserved(call) => {
                     assignment.wrap = Some(self.wrap(call)?);
@@ -119,11 +118,46 @@ impl<'t> Walker<'t, '_> {
         Ok(())
     }
 
+    /// `a[1].b`, of what is assigned: fields are no calls there.
+    pub(super) fn parts(&mut self, indirection: &'t [protobuf::Node]) -> Proven {
+        for step in indirection {
+            match &step.node {
+                Some(Node::String(protobuf::String { sval: _ })) => {}
+                Some(Node::AIndices(indices)) => {
+                    let protobuf::AIndices { is_slice: _, lidx, uidx } = &**indices;
+                    self.optional(lidx)?;
+                    self.optional(uidx)?;
+                }
+                other => return Err(unexpected(other, "A_Indirection")),
+            }
+        }
+        Ok(())
+    }
+
+    /// WHERE CURRENT OF, of UPDATE and DELETE: the row is where a cursor of the session stands.
+    fn current_of(&mut self, write: usize, current: &protobuf::CurrentOfExpr) -> Proven {
+        let protobuf::CurrentOfExpr { xpr, cvarno, cursor_name, cursor_param } = current;
+        self.raw(xpr, "CurrentOfExpr")?;
+        let kind = self.proof.writes.get(write).map(|write| write.kind);
+        let is_in_place = matches!(kind, Some(WriteKind::Update | WriteKind::Delete));
+        match (cvarno, cursor_param) {
+            (0, 0) if is_in_place && !cursor_name.is_empty() => {
+                self.note(write, |write| write.cursor = Some(cursor_name.clone()));
+                Ok(())
+            }
+            _ => Err(Violation::Node("CurrentOfExpr")),
+        }
+    }
+
     /// A condition on rows that are there: a wrap, or a wrap and, beside it, comparisons of a column with a constant.
     pub(super) fn condition(&mut self, write: usize, condition: &'t Place) -> Proven {
         let node = condition.as_deref().and_then(|node| node.node.as_ref());
         let wrap = match node {
             None => None,
+            Some(Node::CurrentOfExpr(current)) => {
+                self.current_of(write, current)?;
+                None
+            }
             Some(Node::FuncCall(call)) if is_reserved(call) => Some(self.wrap(call)?),
             Some(Node::BoolExpr(all)) => match all.args.split_first() {
                 Some((protobuf::Node { node: Some(Node::FuncCall(call)) }, rest))

@@ -7,7 +7,7 @@ use pg_query::protobuf::{AExprKind, SqlValueFunctionOp, SubLinkType, XmlExprOp};
 use super::ask::strings;
 use super::node_name::node_name;
 use super::query::unexpected;
-use super::{Extent, Proven, Violation, Walker};
+use super::{Extent, Proven, Standing, Violation, Walker};
 
 /// A node that analysis puts below another, where raw trees have nothing.
 type Xpr = Option<Box<protobuf::Node>>;
@@ -62,19 +62,7 @@ impl<'t> Walker<'t, '_> {
                     array;
                 self.all(elements)
             }
-            Node::RowExpr(row) => {
-                let protobuf::RowExpr {
-                    xpr,
-                    args,
-                    row_typeid: _,
-                    row_format: _,
-                    colnames,
-                    location: _,
-                } = &**row;
-                self.raw(xpr, "RowExpr")?;
-                strings(colnames, "RowExpr")?;
-                self.all(args)
-            }
+            Node::RowExpr(row) => self.row_of(row).and_then(|args| self.all(args)),
             Node::SubLink(link) => self.sublink(link),
             Node::CaseExpr(case) => self.case(case),
             Node::CoalesceExpr(coalesce) => {
@@ -134,6 +122,19 @@ impl<'t> Walker<'t, '_> {
             }
             other => self.json_expression(other),
         }
+    }
+
+    /// ROW(…): its items, to be walked.
+    pub(super) fn row_of(
+        &mut self,
+        row: &'t protobuf::RowExpr,
+    ) -> Result<&'t [protobuf::Node], Violation> {
+        let protobuf::RowExpr { xpr, args, row_typeid: _, row_format: _, colnames, location: _ } =
+            row;
+        self.raw(xpr, "RowExpr")?;
+        strings(colnames, "RowExpr")?;
+        args.iter().for_each(|item| self.stands(item, Standing::InRow));
+        Ok(args)
     }
 
     /// A raw tree has no `xpr`.
@@ -277,6 +278,9 @@ impl<'t> Walker<'t, '_> {
     /// `(x).name`, `(x).*`, `x[1]`, `x[1:2]`, in any order.
     fn indirection(&mut self, indirection: &'t protobuf::AIndirection) -> Proven {
         let protobuf::AIndirection { arg, indirection } = indirection;
+        if let Some(base) = arg.as_deref() {
+            self.stands(base, Standing::Base);
+        }
         self.needed(arg, "A_Indirection")?;
         // `(c).email` is `c.email`.
         let mut qualifier = match arg.as_deref().and_then(|node| node.node.as_ref()) {

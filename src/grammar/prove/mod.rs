@@ -26,13 +26,13 @@ mod query;
 mod scope;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
 pub use scope::{Scope, ScopeItem, Source};
-pub use write::{Assignment, Reference, Row, Wrap, Write, WriteKind};
+pub use write::{Assignment, Reference, Row, Standing, Wrap, Write, WriteKind};
 
 /// What a text may mention. The answers decide; [`super::prove`] makes sure that every mention is asked about.
 pub trait Terms {
@@ -230,6 +230,8 @@ struct Walker<'t, 'a> {
     cte_columns: scope::CteColumns<'t>,
     /// Places of names of output columns.
     keys: BTreeSet<i32>,
+    /// Places of references that stand where a star is more than one value, or something is taken of a row.
+    standing: BTreeMap<i32, Standing>,
 }
 
 impl<'a> Walker<'_, 'a> {
@@ -243,6 +245,7 @@ impl<'a> Walker<'_, 'a> {
             scope: None,
             cte_columns: scope::CteColumns::default(),
             keys: BTreeSet::new(),
+            standing: BTreeMap::new(),
         }
     }
 }

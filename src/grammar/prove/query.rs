@@ -6,8 +6,8 @@ use pg_query::protobuf::node::Node;
 
 use super::ask::strings;
 use super::node_name::node_name;
-use super::scope::names_of;
-use super::{Proven, Violation, Walker};
+use super::scope::{Source, output};
+use super::{Proven, Standing, Violation, Walker};
 
 impl<'t> Walker<'t, '_> {
     /// A query with its own scope of common table expressions.
@@ -73,7 +73,10 @@ impl<'t> Walker<'t, '_> {
         for row in values_lists {
             match &row.node {
                 Some(Node::List(protobuf::List { items })) => {
-                    items.iter().try_for_each(|item| self.value_or_default(item))?;
+                    items.iter().try_for_each(|item| {
+                        self.stands(item, Standing::InRow);
+                        self.value_or_default(item)
+                    })?;
                 }
                 other => return Err(unexpected(other, "List")),
             }
@@ -141,14 +144,11 @@ impl<'t> Walker<'t, '_> {
         }
         // Data-modifying WITH ends here, where only a query is proven.
         self.statement(ctequery.as_deref().and_then(|query| query.node.as_ref()))?;
-        let names = if aliascolnames.is_empty() {
-            names_of(ctequery.as_deref())
-        } else {
-            strings(aliascolnames, "CommonTableExpr")
-                .ok()
-                .map(|names| names.into_iter().map(str::to_owned).collect())
+        let columns = match strings(aliascolnames, "CommonTableExpr")? {
+            names if names.is_empty() => output(ctequery.as_deref(), &self.ctes_here()),
+            names => Source::Names(names.into_iter().map(|name| Some(name.to_owned())).collect()),
         };
-        self.cte_columns.insert(ctename, names);
+        self.cte_columns.insert(ctename, columns);
         if let Some(search) = search_clause {
             let protobuf::CteSearchClause {
                 search_col_list,
@@ -193,6 +193,9 @@ impl<'t> Walker<'t, '_> {
                 let protobuf::ResTarget { name: _, indirection, val, location: _ } = &**target;
                 if !indirection.is_empty() || val.is_none() {
                     return Err(Violation::Node("ResTarget"));
+                }
+                if let Some(value) = val.as_deref() {
+                    self.stands(value, Standing::InList);
                 }
                 self.optional(val)
             }

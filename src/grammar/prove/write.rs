@@ -15,7 +15,7 @@ use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{CmdType, MergeMatchKind};
 
 use super::query::{unexpected, unexpected_ref};
-use super::scope::Scope;
+use super::scope::{Ctes, Scope, Source, output};
 use super::{Extent, Proven, Violation, Walker};
 
 /// A relation that is written.
@@ -39,8 +39,12 @@ pub struct Write {
     /// UPDATE; `None` where there is none, or it is another expression. DELETE and UPDATE have one, MERGE one, INSERT
     /// one with DO UPDATE.
     pub conditions: Vec<Option<usize>>,
-    /// Names in the conflict target of an INSERT.
+    /// Names in the conflict target of an INSERT; what its expressions name is among the references.
     pub conflict: Vec<String>,
+    /// What the query of an INSERT gives, as far as the tree tells.
+    pub given: Source,
+    /// The cursor of WHERE CURRENT OF.
+    pub cursor: Option<String>,
     /// A MERGE does something to rows that its source does not have.
     pub by_source: bool,
 }
@@ -93,6 +97,21 @@ pub struct Reference {
     pub row: Option<Row>,
     /// It names an output column of the SELECT it is in, as ORDER BY and GROUP BY may.
     pub is_key: bool,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// Where a reference stands, which says what a star is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Where one value is: a star is the whole row.
+    Alone,
+    /// As an item of ROW or VALUES: a star is its columns.
+    InRow,
+    /// As an item of a select list or of RETURNING: a star is its columns, by their names.
+    InList,
+    /// Something is taken of it: `(c).email`.
+    Base,
 }
 
 /// The row that is written, in the eyes of an expression.
@@ -106,6 +125,14 @@ pub struct Row {
     pub excluded: bool,
     /// In RETURNING, where `old` and `new` are there too from PostgreSQL 18 on.
     pub returning: bool,
+    /// In the conflict target of an INSERT, which is compared with what indexes are made of.
+    pub arbiter: bool,
+}
+
+impl Row {
+    pub(super) fn of(write: usize, scope: usize) -> Row {
+        Row { write, scope, excluded: false, returning: false, arbiter: false }
+    }
 }
 
 pub(super) type Place = Option<Box<protobuf::Node>>;
@@ -150,6 +177,8 @@ impl<'t> Walker<'t, '_> {
         if !cols.is_empty() || select_stmt.is_some() {
             self.insert_columns(write, cols)?;
         }
+        let given = output(select_stmt.as_deref(), &self.ctes_here());
+        self.note(write, |write| write.given = given);
         match select_stmt.as_deref().map(|node| node.node.as_ref()) {
             None => {}
             Some(Some(Node::SelectStmt(select))) => self.select(select)?,
@@ -181,7 +210,7 @@ impl<'t> Walker<'t, '_> {
         let write = self.written(relation.as_ref(), WriteKind::Update)?;
         let scope = self.enter(from_clause);
         from_clause.iter().try_for_each(|item| self.item(item))?;
-        self.row = Some(Row { write, scope, excluded: false, returning: false });
+        self.row = Some(Row::of(write, scope));
         self.assignments(write, target_list)?;
         self.condition(write, where_clause)?;
         self.returning(write, scope, returning_clause.as_ref())?;
@@ -205,7 +234,7 @@ impl<'t> Walker<'t, '_> {
         let write = self.written(relation.as_ref(), WriteKind::Delete)?;
         let scope = self.enter(using_clause);
         using_clause.iter().try_for_each(|item| self.item(item))?;
-        self.row = Some(Row { write, scope, excluded: false, returning: false });
+        self.row = Some(Row::of(write, scope));
         self.condition(write, where_clause)?;
         self.returning(write, scope, returning_clause.as_ref())?;
         self.leave(scope);
@@ -230,7 +259,7 @@ impl<'t> Walker<'t, '_> {
         let source = source_relation.as_deref().ok_or(Violation::Node("MergeStmt"))?;
         let scope = self.enter(std::slice::from_ref(source));
         self.item(source)?;
-        self.row = Some(Row { write, scope, excluded: false, returning: false });
+        self.row = Some(Row::of(write, scope));
         self.condition(write, join_condition)?;
         for clause in merge_when_clauses {
             match &clause.node {
@@ -253,8 +282,11 @@ impl<'t> Walker<'t, '_> {
             target_list,
             values,
         } = clause;
+        let row = self.row;
         match MergeMatchKind::try_from(*match_kind) {
-            Ok(MergeMatchKind::MergeWhenMatched | MergeMatchKind::MergeWhenNotMatchedByTarget) => {}
+            Ok(MergeMatchKind::MergeWhenMatched) => {}
+            // There is no row yet, and none is in sight (`setNamespaceForMergeWhen`).
+            Ok(MergeMatchKind::MergeWhenNotMatchedByTarget) => self.row = None,
             Ok(MergeMatchKind::MergeWhenNotMatchedBySource) => {
                 self.note(write, |write| write.by_source = true);
             }
@@ -263,7 +295,7 @@ impl<'t> Walker<'t, '_> {
             }
         }
         self.optional(condition)?;
-        match CmdType::try_from(*command_type) {
+        let done = match CmdType::try_from(*command_type) {
             Ok(CmdType::CmdUpdate) if values.is_empty() => self.assignments(write, target_list),
             Ok(CmdType::CmdInsert) => {
                 if !target_list.is_empty() || !values.is_empty() {
@@ -277,7 +309,9 @@ impl<'t> Walker<'t, '_> {
                 Ok(())
             }
             _ => Err(Violation::Node("MergeWhenClause")),
-        }
+        };
+        self.row = row;
+        done
     }
 
     /// The relation that is written. Its name never means a common table expression.
@@ -317,6 +351,8 @@ impl<'t> Walker<'t, '_> {
             assignments: Vec::new(),
             conditions: Vec::new(),
             conflict: Vec::new(),
+            given: Source::Unknown,
+            cursor: None,
             by_source: false,
         });
         Ok(self.proof.writes.len().saturating_sub(1))
@@ -335,9 +371,11 @@ impl<'t> Walker<'t, '_> {
                 return Err(unexpected(&column.node, "ResTarget"));
             };
             let protobuf::ResTarget { name, indirection, val, location: _ } = &**column;
-            if !indirection.is_empty() || val.is_some() {
+            if val.is_some() {
                 return Err(Violation::Node("ResTarget"));
             }
+            // A part of a column is the column.
+            self.parts(indirection)?;
             names.push(name.clone());
         }
         self.note(write, |write| write.inserts.push(names));
@@ -366,7 +404,7 @@ impl<'t> Walker<'t, '_> {
         scope: usize,
         clause: Option<&'t protobuf::ReturningClause>,
     ) -> Proven {
-        self.row = Some(Row { write, scope, excluded: false, returning: true });
+        self.row = Some(Row { returning: true, ..Row::of(write, scope) });
         if let Some(protobuf::ReturningClause { options, exprs }) = clause {
             if !options.is_empty() {
                 return Err(Violation::Node("ReturningOption"));
@@ -377,9 +415,14 @@ impl<'t> Walker<'t, '_> {
         Ok(())
     }
 
+    /// Common table expressions that can be named here.
+    pub(super) fn ctes_here(&self) -> Ctes<'_, 't> {
+        Ctes::new(&self.cte_columns, &self.ctes)
+    }
+
     /// A FROM clause begins; gives its index.
     pub(super) fn enter(&mut self, from: &'t [protobuf::Node]) -> usize {
-        let scope = Scope::new(self.scope, from, &self.cte_columns);
+        let scope = Scope::new(self.scope, from, &self.ctes_here());
         self.proof.scopes.push(scope);
         let index = self.proof.scopes.len().saturating_sub(1);
         self.scope = Some(index);
@@ -402,16 +445,29 @@ impl<'t> Walker<'t, '_> {
             Some(Node::AStar(protobuf::AStar {})) => Ok("*".to_owned()),
             _ => Err(Violation::Node("ColumnRef")),
         });
-        let location =
-            usize::try_from(column.location).map_err(|_| Violation::Node("ColumnRef"))?;
+        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        let location = match usize::try_from(column.location) {
+            Ok(location) => location,
+            // The star of `TABLE t`, which nobody wrote.
+            Err(_) if fields == ["*"] => usize::MAX,
+            Err(_) => return Err(Violation::Node("ColumnRef")),
+        };
         self.proof.references.push(Reference {
             location,
-            fields: fields.collect::<Result<_, _>>()?,
+            fields,
             scope: self.scope,
             row: self.row,
             is_key: self.keys.contains(&column.location),
+            standing: self.standing.get(&column.location).copied().unwrap_or(Standing::Alone),
         });
         Ok(())
+    }
+
+    /// Remembers where a reference stands, if it is one.
+    pub(super) fn stands(&mut self, node: &protobuf::Node, standing: Standing) {
+        if let Some(Node::ColumnRef(column)) = &node.node {
+            self.standing.insert(column.location, standing);
+        }
     }
 
     /// Bare names in ORDER BY, DISTINCT ON and GROUP BY that certainly mean a column of the result: those that the

@@ -112,16 +112,31 @@ pub(super) fn plan(
     if canonical.contains(RESERVED) {
         return Err(Refusal::not_understood("names that begin with `scrim$` are Scrim's own"));
     }
-    if system::has_absent(speaker) && rewrite::may_mention(&canonical) {
-        let what =
-            "functions and types that know relations by their names, in a statement that writes";
-        return Err(Refusal::not_understood(what));
+    let (shaped, targets, around) = shape::shape(statement, &written, speaker)?;
+    let names_places = system::has_absent(speaker) && rewrite::may_mention(&canonical);
+    if names_places {
+        let plain = targets.iter().all(|target| !target.hides_children);
+        let plain = plain.then(|| without_own_names(statement)).transpose()?;
+        if plain.is_none_or(|plain| rewrite::may_mention(&plain)) {
+            let what = "functions and types that know relations by their names, in a statement that writes";
+            return Err(Refusal::not_understood(what));
+        }
     }
-    let (shaped, targets, around) = shape::shape(statement, speaker)?;
     let shaped = grammar::deparse(&shaped).map_err(|error| Refusal::syntax(&error))?;
     let (holes, seen) = refer::refer(&shaped, &targets, speaker)?;
+    if names_places {
+        prove::only_own_places(&holes)?;
+    }
     let pieces = prove::prove(&holes, &around, &written.parameters, speaker)?;
     let sql = fill::fill_pieces(&holes.text, pieces)?;
+    let cursors: Vec<&String> =
+        written.writes.iter().filter_map(|write| write.cursor.as_ref()).collect();
+    // The session knows which cursors may be read further, and asks about one.
+    let effect = match cursors[..] {
+        [] => Effect::None,
+        [cursor] => Effect::Fetch(cursor.clone()),
+        _ => return Err(Refusal::not_understood("the rows of two cursors in one statement")),
+    };
     for read in seen {
         reads::merge(&mut reads, read);
     }
@@ -136,13 +151,50 @@ pub(super) fn plan(
         canonical,
         sql,
         kind: StatementKind::Write { returning },
-        effect: Effect::None,
+        effect,
         reads,
         writes: writes(&written, &targets),
         lookups: Vec::new(),
         probe: None,
         reading: None,
     })
+}
+
+/// The text without `tableoid::regclass`, which of the row that is written is a table that the role may write.
+/// [`prove::only_own_places`] proves that it is of that row.
+fn without_own_names(statement: &RawStmt) -> Result<String, Refusal> {
+    let mut statement = statement.clone();
+    if let Some(node) = statement.stmt.as_mut().and_then(|node| node.node.as_mut()) {
+        forget_own_names(node);
+    }
+    grammar::deparse(&statement).map_err(|error| Refusal::syntax(&error))
+}
+
+fn forget_own_names(node: &mut Node) {
+    for below in grammar::children(node) {
+        let Some(inner) = &mut below.node else { continue };
+        match inner {
+            Node::TypeCast(cast) if is_own_name(cast) => {
+                if let Some(tableoid) = cast.arg.take() {
+                    *below = *tableoid;
+                }
+            }
+            inner => forget_own_names(inner),
+        }
+    }
+}
+
+fn is_own_name(cast: &protobuf::TypeCast) -> bool {
+    let name = |node: Option<&protobuf::Node>| match node.and_then(|node| node.node.as_ref()) {
+        Some(Node::String(name)) => name.sval.clone(),
+        _ => String::new(),
+    };
+    let is_regclass = cast.type_name.as_ref().is_some_and(|type_name| {
+        type_name.array_bounds.is_empty() && name(type_name.names.last()) == "regclass"
+    });
+    let value = cast.arg.as_deref().and_then(|value| value.node.as_ref());
+    is_regclass
+        && matches!(value, Some(Node::ColumnRef(column)) if name(column.fields.last()) == "tableoid")
 }
 
 /// What is written, for the audit and for `explain`.

@@ -7,7 +7,8 @@
 //! - values for new rows go to columns that are clear, by name; a masked or decisive column of a row that is there is
 //!   assigned through [`Around::Keep`] of that column only;
 //! - where rows are filtered, the whole condition stands in [`Around::Filter`], or beside it comparisons of clear columns
-//!   with constants;
+//!   with constants; so WHERE CURRENT OF, beside which nothing can stand, is for tables without a filter;
+//! - a conflict target goes by clear columns, in its expressions and its WHERE too;
 //! - in sight of the row no bare name and no star could mean it, and what is qualified by its alias, or by `excluded`,
 //!   is a clear column by name, or (of the row itself) one of [`SYSTEM_COLUMNS`].
 //!
@@ -58,16 +59,39 @@ pub(super) fn prove(
     for reference in &proof.references {
         judge_reference(reference, &targets, holes, &mut pieces)?;
     }
-    // One place may be walked twice: `(a, b) = (SELECT …)`.
-    pieces.sort_by_key(|piece: &Piece| piece.offset);
-    pieces.dedup_by_key(|piece| piece.offset);
     for (offset, index) in places(&proof)? {
         let hole = holes.holes.get(index).ok_or_else(|| lost("a hole without content"))?;
         let expected = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
         pieces.push(Piece { offset, expected, filling: hole.sql() });
     }
+    // One place may be walked twice: `(a, b) = (SELECT …)`.
+    pieces.sort_by_key(|piece: &Piece| piece.offset);
+    pieces.dedup_by_key(|piece| piece.offset);
     put_around(&proof, &targets, around, &mut pieces)?;
     Ok(pieces)
+}
+
+/// Proves that a text names `tableoid` of the row that is written only.
+pub(super) fn only_own_places(holes: &Holes) -> Result<(), Refusal> {
+    let tokens =
+        pg_query::scan(&holes.text).map_err(|_| lost("its own text has no tokens"))?.tokens;
+    let word = |at: usize| {
+        let token = tokens.get(at)?;
+        let (start, end) = (usize::try_from(token.start).ok()?, usize::try_from(token.end).ok()?);
+        holes.text.get(start..end)
+    };
+    let row = quote_identifier(ROW).to_string();
+    let is_own = |at: usize| {
+        let [qualifier, dot] = [2_usize, 1].map(|by| at.checked_sub(by).and_then(word));
+        dot == Some(".") && qualifier == Some(row.as_str())
+    };
+    let is_place = |at: &usize| {
+        word(*at).is_some_and(|word| word.to_ascii_lowercase().trim_matches('"') == "tableoid")
+    };
+    match (0..tokens.len()).filter(is_place).all(is_own) {
+        true => Ok(()),
+        false => Err(lost("tableoid of what is read, by its name")),
+    }
 }
 
 fn lost(what: &str) -> Refusal {
@@ -152,6 +176,9 @@ fn judge_reference(
     let target = targets.get(row.write).ok_or_else(|| lost("a row that is not written"))?;
     let is_clear = |column: &str| matches!(target.seen(column), Seen::Clear | Seen::Decisive);
     match &fields[..] {
+        [HOLE_SCHEMA, _] if row.arbiter => {
+            Err(lost("ON CONFLICT goes by a column that is not clear"))
+        }
         [HOLE_SCHEMA, hole] => {
             pieces.push(mask(reference, row, target, hole, holes)?);
             Ok(())

@@ -4,20 +4,26 @@
 //! [`ROW`] or by what it belongs to; names that somebody overloaded are pinned. Where the tree does not tell what a
 //! bare name means, the statement is refused, and the client told to qualify it.
 
+mod items;
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pg_query::protobuf::{ScanToken, Token};
 
 use super::super::Speaker;
-use super::super::hole::{Content, HOLE_SCHEMA, Hole};
+use super::super::hole::{HOLE_SCHEMA, Hole};
 use super::super::place::{end_of_name, follows_only, quoted};
 use super::super::refusal::Refusal;
 use super::super::resolve::{self, resolve};
 use super::super::verify::{AsWritten, one};
 use super::target::{Seen, Target};
 use super::{Holes, ROW, SYSTEM_COLUMNS, read_of};
-use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source};
+use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source, Standing};
 use crate::policy::Read;
+use whole::whole_row;
+
+pub(super) use items::columns;
 
 /// Ways to write a place in a text anew: byte offset, end, text.
 type Edits = BTreeMap<usize, (usize, String)>;
@@ -51,6 +57,7 @@ pub(super) fn refer(
             masks: Vec::new(),
         },
         used: vec![BTreeSet::new(); targets.len()],
+        placed: BTreeMap::new(),
     };
     for relation in &proof.relations {
         referrer.relation(relation)?;
@@ -59,6 +66,7 @@ pub(super) fn refer(
         referrer.reference(reference)?;
     }
     referrer.calls();
+    referrer.judge_stars()?;
     let Referrer { edits, mut holes, used, .. } = referrer;
     let mut rest = 0;
     for (start, (end, text)) in edits {
@@ -86,6 +94,8 @@ struct Referrer<'a> {
     edits: Edits,
     holes: Holes,
     used: Vec<BTreeSet<String>>,
+    /// Holes by the places of the relations that they stand for.
+    placed: BTreeMap<usize, usize>,
 }
 
 type Done = Result<(), Refusal>;
@@ -95,7 +105,7 @@ enum Found<'a> {
     /// A column of the row that is written.
     Row,
     /// A column of an item.
-    Item(&'a str),
+    Item(&'a ScopeItem),
     /// Nothing here.
     Nothing,
 }
@@ -113,6 +123,10 @@ impl<'a> Referrer<'a> {
     }
 
     fn relation(&mut self, relation: &RelationUse) -> Done {
+        // The tree of `(a, b) = (SELECT …)` holds the query twice.
+        if self.edits.contains_key(&relation.location) {
+            return Ok(());
+        }
         let first = self.token_at(relation.location)?;
         match resolve(self.speaker, relation.schema.as_deref(), &relation.name)? {
             resolve::Target::Open { schema, name } => {
@@ -129,6 +143,7 @@ impl<'a> Referrer<'a> {
                     self.edits.insert(start, (relation.location, String::new()));
                 }
                 let index = self.holes.holes.len();
+                self.placed.insert(relation.location, index);
                 let mut text = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
                 if relation.alias.is_none() {
                     text.push_str(&format!(" AS {}", quoted(&relation.name)));
@@ -169,9 +184,9 @@ impl<'a> Referrer<'a> {
         match (&fields[..], reference.row) {
             ([HOLE_SCHEMA, _], _) | (["*"], _) => Ok(()),
             ([name], Some(row)) => self.bare(reference, row, name),
-            ([_], None) => Ok(()),
+            ([name], None) => self.system_column(reference, None, name),
             ([qualifier, name], Some(row)) => self.qualified(reference, row, qualifier, name),
-            ([_, _], None) => Ok(()),
+            ([qualifier, name], None) => self.system_column(reference, Some(qualifier), name),
             ([.., schema, table, name], row) => self.in_schema(reference, row, schema, table, name),
             ([], _) => Err(lost()),
         }
@@ -195,22 +210,32 @@ impl<'a> Referrer<'a> {
         for (items, is_row) in self.levels(reference) {
             match self.find(items, is_row.then_some(row), name)? {
                 Found::Row => return self.of_row(reference, row, name, name),
-                Found::Item(alias) => {
+                Found::Item(item) => {
+                    self.carry(item, name)?;
+                    let alias = item.alias.as_deref().ok_or_else(lost)?;
                     let text = format!("{}.{}", quoted(alias), quoted(name));
                     return self.edit(reference.location, text);
                 }
                 Found::Nothing => {}
             }
         }
-        let is_called = |alias: Option<&str>| alias == Some(name);
-        let whole = self.levels(reference).into_iter().any(|(items, is_row)| {
-            items.iter().any(|item| is_called(item.alias.as_deref()))
-                || (is_row
-                    && (is_called(self.targets.get(row.write).map(|t| t.called.as_str()))
-                        || (row.excluded && name == "excluded")))
-        });
-        if whole {
-            return Err(whole_row(name));
+        // No column: a row as one value.
+        for (items, is_row) in self.levels(reference) {
+            let target = self.targets.get(row.write).filter(|_| is_row);
+            if target.is_some_and(|target| target.called == name) {
+                return self.whole(reference, row, false);
+            }
+            if is_row && row.excluded && name == "excluded" {
+                return self.whole(reference, row, true);
+            }
+            if items.iter().any(|item| item.alias.as_deref() == Some(name)) {
+                return match reference.standing {
+                    Standing::Alone | Standing::Base => {
+                        self.edit(reference.location, format!("{}.*", quoted(name)))
+                    }
+                    Standing::InRow | Standing::InList => Err(whole_row(name)),
+                };
+            }
         }
         Err(Refusal::no_such_column(&format!("\"{name}\"")))
     }
@@ -232,7 +257,7 @@ impl<'a> Referrer<'a> {
         for item in items {
             match self.has(item, name) {
                 Some(true) => {
-                    owner = item.alias.as_deref();
+                    owner = Some(item);
                     count = count.saturating_add(1);
                 }
                 Some(false) => {}
@@ -245,31 +270,9 @@ impl<'a> Referrer<'a> {
         match (count, in_row, owner) {
             (0, ..) => Ok(Found::Nothing),
             (1, true, _) => Ok(Found::Row),
-            (1, false, Some(alias)) => Ok(Found::Item(alias)),
+            (1, false, Some(item)) => Ok(Found::Item(item)),
             (1, false, None) => Err(lost()),
             _ => Err(Refusal::ambiguous_column(name)),
-        }
-    }
-
-    /// Whether an item has a column, as far as is known.
-    fn has(&self, item: &ScopeItem, name: &str) -> Option<bool> {
-        let (schema, relation) = match &item.source {
-            Source::Names(names) => return Some(names.iter().any(|own| own == name)),
-            Source::Unknown => return None,
-            Source::Relation(schema, relation) => (schema, relation),
-        };
-        let found = resolve(self.speaker, schema.as_deref(), relation).ok()?;
-        let snapshot = self.speaker.view.snapshot();
-        let (schema, relation) = found.name();
-        match &found {
-            resolve::Target::Hole(content @ (Content::Masked(_) | Content::View(..))) => {
-                let template = content.template()?;
-                Some(template.visible_columns().any(|column| column.name == name))
-            }
-            resolve::Target::Hole(Content::Temporary { .. }) => None,
-            resolve::Target::Open { .. } | resolve::Target::Hole(Content::System { .. }) => {
-                Some(snapshot.relation_named(schema, relation)?.column(name).is_some())
-            }
         }
     }
 
@@ -277,18 +280,24 @@ impl<'a> Referrer<'a> {
         for (items, is_row) in self.levels(reference) {
             let target = self.targets.get(row.write).filter(|_| is_row);
             let own = target.is_some_and(|target| target.called == qualifier);
-            let is_item = items.iter().any(|item| item.alias.as_deref() == Some(qualifier));
-            if own && is_item {
+            let item = items.iter().find(|item| item.alias.as_deref() == Some(qualifier));
+            if own && item.is_some() {
                 return Err(Refusal::name_twice(qualifier));
             }
-            if is_item {
-                return Ok(());
+            if let Some(item) = item {
+                return self.carry(item, name);
+            }
+            if own && name == "*" {
+                return self.whole(reference, row, false);
             }
             if own {
                 return self.of_row(reference, row, name, &format!("{qualifier}.{name}"));
             }
             if is_row && row.excluded && qualifier == "excluded" {
-                return self.of_excluded(row, name);
+                return match name {
+                    "*" => self.whole(reference, row, true),
+                    name => self.of_excluded(row, name),
+                };
             }
             if is_row && row.returning && matches!(qualifier, "old" | "new") {
                 return Err(Refusal::not_understood("`old` and `new` in RETURNING"));
@@ -308,7 +317,6 @@ impl<'a> Referrer<'a> {
                 "it is masked for this role, in `excluded` too",
                 "leave it out",
             )),
-            Seen::Absent if name == "*" => Err(whole_row("excluded")),
             Seen::Absent => Err(Refusal::no_such_column(&format!("excluded.{name}"))),
         }
     }
@@ -317,17 +325,16 @@ impl<'a> Referrer<'a> {
         let target = self.targets.get(row.write).ok_or_else(lost)?;
         let text = match target.seen(name) {
             Seen::Clear | Seen::Decisive => format!("{}.{}", quoted(ROW), quoted(name)),
-            Seen::Masked => {
-                let mask = (row.write, name.to_owned());
-                let known = self.holes.masks.iter().position(|other| *other == mask);
-                let index = known.unwrap_or_else(|| {
-                    self.holes.masks.push(mask);
-                    self.holes.masks.len().saturating_sub(1)
-                });
-                format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
+            Seen::Masked if row.arbiter => {
+                return Err(Refusal::not_assigned(
+                    name,
+                    &target.full(),
+                    "ON CONFLICT cannot go by it, since it is masked for this role",
+                    "name a key that the role sees clear",
+                ));
             }
+            Seen::Masked => self.mask(row, name),
             Seen::Absent if SYSTEM_COLUMNS.contains(&name) => format!("{}.{name}", quoted(ROW)),
-            Seen::Absent if name == "*" => return Err(whole_row(&target.called)),
             Seen::Absent => return Err(Refusal::no_such_column(said)),
         };
         let is_column = target.column(name).is_some();
@@ -335,6 +342,17 @@ impl<'a> Referrer<'a> {
             used.insert(name.to_owned());
         }
         self.edit(reference.location, text)
+    }
+
+    /// What stands for the mask of a column of the row.
+    fn mask(&mut self, row: Row, name: &str) -> String {
+        let mask = (row.write, name.to_owned());
+        let known = self.holes.masks.iter().position(|other| *other == mask);
+        let index = known.unwrap_or_else(|| {
+            self.holes.masks.push(mask);
+            self.holes.masks.len().saturating_sub(1)
+        });
+        format!("\"{HOLE_SCHEMA}\".\"m{index}\"")
     }
 
     /// `schema.table.column`: of the row, or of a relation that has become a hole, which has no schema.
@@ -353,24 +371,23 @@ impl<'a> Referrer<'a> {
                 })
             });
             if let Some(row) = own {
-                return self.of_row(reference, row, name, &format!("{table}.{name}"));
+                return match name {
+                    "*" => self.whole(reference, row, false),
+                    name => self.of_row(reference, row, name, &format!("{table}.{name}")),
+                };
             }
-            let is_item = items.iter().any(|item| {
+            let item = items.iter().find(|item| {
                 item.unaliased
                     && item.alias.as_deref() == Some(table)
                     && matches!(&item.source, Source::Relation(given, _)
                         if given.as_deref().is_none_or(|given| given == schema))
             });
-            if is_item {
+            if let Some(item) = item {
+                self.carry(item, name)?;
                 let column = if name == "*" { name.to_owned() } else { quoted(name) };
                 return self.edit(reference.location, format!("{}.{column}", quoted(table)));
             }
         }
         Ok(())
     }
-}
-
-fn whole_row(name: &str) -> Refusal {
-    let what = format!("`{name}` as a whole row in a statement that writes: name its columns");
-    Refusal::not_understood(&what)
 }

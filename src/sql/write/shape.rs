@@ -8,24 +8,31 @@ use pg_query::protobuf::{self, RawStmt, ResTarget};
 
 use super::super::Speaker;
 use super::super::refusal::Refusal;
+use super::refer::columns;
 use super::target::{Seen, Target};
 use super::{Around, ROW};
-use crate::grammar::RESERVED_SCHEMA;
+use crate::grammar::{Proof, RESERVED_SCHEMA};
 
 type Shaped = (RawStmt, Vec<Target>, Vec<Around>);
 type Done = Result<(), Refusal>;
 type Place = Option<Box<protobuf::Node>>;
 
 /// Shapes a statement; gives the relations that are written, in the order in which the prover finds them.
-pub(super) fn shape(statement: &RawStmt, speaker: Speaker<'_>) -> Result<Shaped, Refusal> {
+/// `written` is what the prover found in it.
+pub(super) fn shape(
+    statement: &RawStmt,
+    written: &Proof,
+    speaker: Speaker<'_>,
+) -> Result<Shaped, Refusal> {
     let mut shaped = statement.clone();
-    let mut shaper = Shaper { speaker, targets: Vec::new(), around: Vec::new() };
+    let mut shaper = Shaper { speaker, written, targets: Vec::new(), around: Vec::new() };
     shaper.node(shaped.stmt.as_mut().and_then(|node| node.node.as_mut()))?;
     Ok((shaped, shaper.targets, shaper.around))
 }
 
 struct Shaper<'a> {
     speaker: Speaker<'a>,
+    written: &'a Proof,
     targets: Vec<Target>,
     around: Vec<Around>,
 }
@@ -72,8 +79,10 @@ impl Shaper<'_> {
     fn insert(&mut self, insert: &mut protobuf::InsertStmt) -> Done {
         self.with(insert.with_clause.as_mut())?;
         let write = self.target(&mut insert.relation)?;
-        if let Some(select) = &insert.select_stmt {
-            let width = width(select.node.as_ref());
+        if insert.select_stmt.is_some() {
+            let given = self.written.writes.get(write).map(|write| &write.given);
+            let width = given.and_then(|given| columns(given, self.speaker));
+            let width = width.map(|columns| columns.len());
             self.new_columns(write, &mut insert.cols, width)?;
         }
         if let Some(conflict) = &mut insert.on_conflict_clause {
@@ -104,7 +113,9 @@ impl Shaper<'_> {
 
     fn on_conflict(&mut self, write: usize, clause: &mut protobuf::OnConflictClause) -> Done {
         for element in clause.infer.iter().flat_map(|infer| &infer.index_elems) {
-            if let Some(Node::IndexElem(element)) = &element.node {
+            if let Some(Node::IndexElem(element)) = &element.node
+                && element.expr.is_none()
+            {
                 let target = self.of(write)?;
                 match target.seen(&element.name) {
                     Seen::Clear | Seen::Decisive => {}
@@ -168,6 +179,9 @@ impl Shaper<'_> {
         let target = self.of(write)?;
         if !target.has_filter() {
             return Ok(());
+        }
+        if let Some(Node::CurrentOfExpr(_)) = condition.as_deref().and_then(|at| at.node.as_ref()) {
+            return Err(Refusal::current_of(&target.full()));
         }
         let mut plain = Vec::new();
         collect_plain(condition.as_deref(), target, alone, &mut plain);
@@ -302,29 +316,6 @@ fn apart(assigned: &mut ResTarget) {
 fn conflict_on_masked(target: &Target, column: &str) -> Refusal {
     let why = "ON CONFLICT cannot go by it, since it is masked for this role";
     Refusal::not_assigned(column, &target.full(), why, "name a key that the role sees clear")
-}
-
-/// How many values a query gives, if its text says so.
-fn width(query: Option<&Node>) -> Option<usize> {
-    let Some(Node::SelectStmt(select)) = query else { return None };
-    if let Some(row) = select.values_lists.first() {
-        return match &row.node {
-            Some(Node::List(row)) => Some(row.items.len()),
-            _ => None,
-        };
-    }
-    if let Some(left) = &select.larg {
-        return width(Some(&Node::SelectStmt(left.clone())));
-    }
-    let is_star = |target: &protobuf::Node| match &target.node {
-        Some(Node::ResTarget(target)) => match &target.val.as_deref().map(|value| &value.node) {
-            Some(Some(Node::ColumnRef(_))) => star_of(target).is_some(),
-            Some(Some(Node::AIndirection(_))) => true,
-            _ => false,
-        },
-        _ => true,
-    };
-    (!select.target_list.iter().any(is_star)).then_some(select.target_list.len())
 }
 
 /// The qualifiers of a star.

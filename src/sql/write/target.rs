@@ -25,6 +25,8 @@ pub(in super::super) struct Target {
     pub(in super::super) called: String,
     /// The client gave it no other name.
     pub(in super::super) unaliased: bool,
+    /// A partition or child is hidden, so where a row lies is not to be told.
+    pub(in super::super) hides_children: bool,
     columns: Vec<Column>,
     /// Columns that decide what is seen, here, in a parent or in a child.
     decisive: BTreeSet<String>,
@@ -108,6 +110,7 @@ impl Target {
             template,
             called: relation.name.clone(),
             unaliased: true,
+            hides_children: hides_children(relation, speaker),
             columns: relation.columns.clone(),
             decisive: decisive(relation, speaker),
         })
@@ -202,6 +205,14 @@ fn decisive(relation: &Relation, speaker: Speaker<'_>) -> BTreeSet<String> {
         decisive.extend(relation.columns.iter().map(|column| column.name.clone()));
     }
     decisive
+}
+
+fn hides_children(relation: &Relation, speaker: Speaker<'_>) -> bool {
+    let snapshot = speaker.view.snapshot();
+    snapshot.relations.values().any(|other| {
+        is_below(other, relation, snapshot, DEPTH_MAX)
+            && matches!(speaker.view.access(other.oid), Access::Hidden)
+    })
 }
 
 /// Generations of tables; PostgreSQL allows no circles.

@@ -147,6 +147,8 @@ fn good_texts_are_proven() {
         "(SELECT \"scrim$\".m0 || products.title FROM public.products WHERE products.id = \"scrim$row\".id)",
         "(SELECT products.title AS t FROM public.products ORDER BY t LIMIT 1)",
         "'x' RETURNING \"scrim$row\".id, \"scrim$\".m0",
+        "'x' WHERE CURRENT OF c",
+        "(SELECT CAST(w.* AS record) FROM (SELECT \"scrim$row\".id AS id, \"scrim$\".m0 AS email) AS w)::text",
     ] {
         assert!(proven("agent", &format!("{UPDATE}{value}"), &[]), "{value}");
     }
@@ -204,9 +206,12 @@ fn wrong_texts_are_not_proven() {
         "'x' RETURNING old.email",
         "'x' RETURNING new.email",
         "'x' RETURNING old",
+        "(SELECT CAST(w.* AS record) FROM (SELECT \"scrim$row\".ssn AS ssn) AS w)::text",
+        "(SELECT CAST(w.* AS record) FROM (SELECT \"scrim$row\".*) AS w)::text",
+        "(SELECT CAST(w AS record) FROM (SELECT \"scrim$row\".id AS id) AS w)::text",
+        "'x', tier[\"scrim$row\".email::int] = 'x'",
         "'x' FROM public.customers",
         "'x' FROM (SELECT 1) AS \"scrim$row\" RETURNING \"scrim$row\".email",
-        "'x' WHERE CURRENT OF c",
     ] {
         let around = [Around::Keep(0, "email".into()), Around::Filter(0)];
         assert!(!proven("agent", &format!("{UPDATE}{value}"), &around), "{value}");
@@ -232,8 +237,19 @@ fn wrong_texts_are_not_proven() {
         "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET tier = (excluded.*)::text",
         "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET email = 'x'",
         "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN INSERT VALUES (1)",
+        "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN INSERT (id) VALUES (\"scrim$row\".id)",
+        "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN INSERT (tier) VALUES (\"scrim$\".m0)",
+        "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN NOT MATCHED THEN DO NOTHING WHEN MATCHED THEN UPDATE SET tier = email",
         "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON true WHEN MATCHED THEN UPDATE SET email = 'x'",
         "MERGE INTO public.customers AS \"scrim$row\" USING public.products ON email = '' WHEN MATCHED THEN DELETE",
+        "INSERT INTO public.customers AS \"scrim$row\" (email[1]) VALUES ('x')",
+        "INSERT INTO public.customers AS \"scrim$row\" (email.part) VALUES ('x')",
+        "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (lower(\"scrim$row\".email)) DO NOTHING",
+        "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (lower(\"scrim$\".m0)) DO NOTHING",
+        "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) WHERE \"scrim$\".m0 = '' DO NOTHING",
+        "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) WHERE excluded.id = 1 DO UPDATE SET tier = \"scrim$row\".email",
+        "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET tier = (SELECT CAST(w.* AS record) FROM (SELECT excluded.email AS email) AS w)::text",
+        "INSERT INTO public.customers AS \"scrim$row\" (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET (tier, id) = ROW(excluded.*)",
         // Where no row is written.
         "SELECT \"scrim$\".m0",
         "SELECT \"scrim$row\".email FROM public.products AS \"scrim$row\"",
@@ -248,6 +264,7 @@ fn a_filter_stands_around_the_whole_condition() {
     let good = [Around::Filter(0)];
     for condition in [
         String::new(),
+        "WHERE CURRENT OF c".into(),
         "WHERE true".into(),
         format!("WHERE {hole} OR true"),
         format!("WHERE NOT {hole}"),
@@ -303,4 +320,157 @@ fn what_is_sent() {
     assert!(sent("agent", "update notes set flag = default").is_err());
     assert!(sent("agent", "update notes set rest = 'x', id = 1").is_ok());
     assert!(sent("reader", "update customers set tier = 'x'").is_err());
+}
+
+/// A system column of what is read is not one of the row that is written.
+#[test]
+fn a_ctid_belongs_to_the_relation_that_is_nearest() {
+    for (text, expected) in [
+        (
+            "delete from customers where ctid in (select ctid from customers limit 1)",
+            "WHERE \"scrim$row\".ctid IN (SELECT \"customers\".\"ctid\" FROM (SELECT customers.id, ",
+        ),
+        (
+            "delete from customers where ctid in (select c.ctid from only customers c limit 1)",
+            "(SELECT c.ctid FROM (SELECT ",
+        ),
+        (
+            "delete from customers where ctid = any (array(select ctid from products))",
+            "= ANY(ARRAY(SELECT \"products\".\"ctid\" FROM \"public\".\"products\"))",
+        ),
+        (
+            "delete from customers where exists (select 1 from (select id from products) p where ctid = '(0,1)')",
+            "WHERE \"scrim$row\".ctid = '(0,1)'",
+        ),
+        (
+            "update customers set tier = 'x' from (select ctid as place from customers limit 1) s where customers.ctid = s.place",
+            "(SELECT ctid AS place FROM (SELECT ",
+        ),
+    ] {
+        let sent = sent("agent", text).unwrap();
+        assert!(sent.contains(expected), "{sent}");
+        let carried = sent.matches(", customers.ctid FROM ").count();
+        assert_eq!(carried, usize::from(!text.contains("products")), "{sent}");
+    }
+    for text in [
+        "delete from customers where ctid in (select ctid from customers, products)",
+        "delete from customers where ctid in (select c.ctid from (select * from customers) c natural join customers d)",
+        "delete from products where (ctid, 1) in (select ctid, count(c) from customers c group by 1)",
+        "delete from products where exists (select c.*, c.ctid from customers c)",
+        "delete from products where exists (select * from customers c where c.ctid = '(0,1)')",
+        "delete from products where ctid in (select c.ctid from customers c(a, b))",
+    ] {
+        assert!(sent("agent", text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_list_of_columns_is_written_out_as_far_as_there_are_values() {
+    for (text, expected) in [
+        ("insert into products values (1)", "(id) VALUES"),
+        ("insert into products table products", "(id, title) SELECT"),
+        ("insert into products select * from parents", "(id, title) SELECT"),
+        ("insert into products select id from parents", "(id) SELECT"),
+        ("insert into products select * from shown", "(id) SELECT"),
+        ("insert into products select p.* from (values (1)) p, parents", "(id) SELECT"),
+        ("insert into products with a as (select 1) select * from a", "(id) WITH"),
+        ("with a(b) as (select 1) insert into products select * from a", "(id) SELECT"),
+        (
+            "with a as (delete from parents returning id) insert into products select * from a",
+            "(id) SELECT",
+        ),
+        ("insert into products select * from generate_series(1, 2)", "(id) SELECT"),
+        ("insert into customers select 1, 'x' union all values (2, 'y')", "(id, tier) SELECT"),
+        ("insert into customers values (1, 'x')", "(id, tier) VALUES"),
+        (
+            "merge into products using parents p on products.id = p.id when not matched then insert values (id, grade) \
+             when matched and title = grade then delete",
+            "INSERT (id, title) VALUES (id, grade)",
+        ),
+        ("insert into products default values", "\"scrim$row\" DEFAULT VALUES"),
+        (
+            "merge into products using parents p on products.id = p.id when not matched then insert values (p.id)",
+            "INSERT (id) VALUES",
+        ),
+    ] {
+        let sent = sent("agent", text).unwrap_or_else(|refusal| panic!("{text}: {refusal}"));
+        assert!(sent.contains(expected), "{sent}");
+    }
+    // The third of those that the role sees is masked; `ssn` is hidden.
+    let refused = sent("agent", "insert into customers values (1, 'x', 'y')").unwrap_err();
+    assert!(refused.message.contains("`email`"), "{refusal}", refusal = refused);
+    let refused = sent("agent", "insert into customers select * from customers").unwrap_err();
+    assert!(refused.message.contains("`email`"), "{refusal}", refusal = refused);
+}
+
+#[test]
+fn a_row_is_one_value_of_what_is_seen() {
+    let whole = "(SELECT CAST(\"scrim$whole\".* AS pg_catalog.record) AS \"c\" FROM (SELECT \"scrim$row\".\"id\" AS \"id\", \
+                 \"scrim$row\".\"tier\" AS \"tier\", (SELECT ";
+    for text in [
+        "update customers c set tier = 'x' returning c",
+        "update customers c set tier = 'x' returning row_to_json(c.*)",
+        "update customers c set tier = c::text",
+        "delete from customers c where c is null",
+    ] {
+        let sent = sent("agent", text).unwrap();
+        assert!(sent.contains(whole) && !sent.contains("ssn"), "{sent}");
+    }
+    let text = "update customers c set tier = row(c.*)::text";
+    let text = sent("agent", text).unwrap();
+    assert!(
+        text.contains("SET tier = ROW(\"scrim$row\".\"id\", \"scrim$row\".\"tier\", (SELECT "),
+        "{text}"
+    );
+    let text = "insert into products values (1) on conflict (id) do update set title = 'x' where products.* <> excluded.*";
+    let text = sent("agent", text).unwrap();
+    assert!(
+        text.contains("(SELECT excluded.\"id\" AS \"id\", excluded.\"title\" AS \"title\")"),
+        "{text}"
+    );
+    for text in [
+        "update customers c set tier = (c).tier",
+        "update customers c set tier = (select c.*)",
+        "update customers c set tier = 'x' from products p returning p",
+        "insert into customers (id) values (1) on conflict (id) do update set tier = excluded::text",
+        "insert into customers c (id) values (1) on conflict ((c is null)) do nothing",
+    ] {
+        assert!(sent("agent", text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn other_forms() {
+    for (role, text, expected) in [
+        ("agent", "insert into notes (rest[1], flag.a) values ('x', 'y')", "(rest[1], flag.a)"),
+        ("agent", "update customers set tier[1] = 'x' where current of c", "WHERE CURRENT OF c"),
+        ("agent", "update customers set (id, tier) = (1, default)", "SET id = 1, tier = DEFAULT"),
+        (
+            "agent",
+            "insert into customers (id) values (1) on conflict (lower(tier)) where id > 1 do nothing",
+            "(lower(\"scrim$row\".\"tier\")) WHERE \"scrim$row\".\"id\" > 1 DO NOTHING",
+        ),
+        (
+            "agent",
+            "update customers set (id, tier) = (select id, title from products)",
+            "SET (id, tier) = (SELECT \"products\".\"id\", ",
+        ),
+    ] {
+        let sent = sent(role, text).unwrap_or_else(|refusal| panic!("{text}: {refusal}"));
+        assert!(sent.contains(expected), "{sent}");
+    }
+    let refused = sent("clerk", "delete from customers where current of c").unwrap_err();
+    assert!(refused.reading.is_none() && refused.message.contains("CURRENT OF"), "{refused}");
+    for text in [
+        "insert into customers (email[1]) values ('x')",
+        "insert into customers (ssn.a) values ('x')",
+        "insert into customers (id) values (1) on conflict (lower(email)) do nothing",
+        "insert into customers (id) values (1) on conflict (id) where ssn = '' do nothing",
+        "update customers set email[1] = 'x'",
+        "update customers set email.a = 'x'",
+        "update customers set (email, tier) = (default, default)",
+        "with a as (delete from products where current of c) delete from notes where current of d",
+    ] {
+        assert!(sent("agent", text).is_err(), "{text}");
+    }
 }

@@ -1,14 +1,15 @@
 //! A corpus of foreign SQL: which statements count, and the tables that they speak of.
 //!
-//! What the files themselves say of their tables (CREATE TABLE and the like) is believed; a table that they do not make
-//! has the columns that a statement names.
+//! What the files themselves say of their tables (CREATE TABLE and the like) is believed; of a table that they do not
+//! make, or make of a query, the columns are those that a statement names, and as many as it gives values. SELECT INTO
+//! is CREATE TABLE AS by another name and does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use pg_query::NodeRef;
 use pg_query::protobuf::ParseResult;
 use pg_query::protobuf::node::Node;
+use serde_json::Value;
 
 /// A relation's schema and name.
 pub type Name = (String, String);
@@ -54,8 +55,9 @@ pub fn statements(text: &str) -> Vec<Statement> {
         let node = tree.stmts.first().and_then(|raw| raw.stmt.as_ref()?.node.as_ref());
         let Some(node) = node else { continue };
         learn(node, &mut tables);
-        if let Some(kind) = kind(node, &tree) {
-            let relations = relations(&tree, &tables);
+        let of_it = Found::of(&tree);
+        if let Some(kind) = kind(node, &of_it) {
+            let relations = of_it.relations(&tables);
             found.push(Statement { kind, text: statement.to_owned(), relations });
         }
     }
@@ -63,26 +65,16 @@ pub fn statements(text: &str) -> Vec<Statement> {
 }
 
 /// What a statement counts as; `None`: it is none of those that a role may be allowed.
-fn kind(node: &Node, tree: &ParseResult) -> Option<&'static str> {
-    let nodes = tree.nodes();
-    if nodes.iter().any(|(node, ..)| matches!(node, NodeRef::IntoClause(_))) {
+fn kind(node: &Node, found: &Found) -> Option<&'static str> {
+    if found.makes {
         return None;
     }
-    let writes = nodes.iter().any(|(node, ..)| {
-        matches!(
-            node,
-            NodeRef::InsertStmt(_)
-                | NodeRef::UpdateStmt(_)
-                | NodeRef::DeleteStmt(_)
-                | NodeRef::MergeStmt(_)
-        )
-    });
     match node {
-        Node::SelectStmt(_) if writes => Some("write in WITH"),
+        Node::SelectStmt(_) if found.writes => Some("write in WITH"),
         Node::SelectStmt(_) => Some("query"),
-        Node::DeclareCursorStmt(_) if !writes => Some("cursor"),
+        Node::DeclareCursorStmt(_) if !found.writes => Some("cursor"),
         Node::CopyStmt(copy)
-            if copy.query.is_some() && !copy.is_from && !copy.is_program && !writes =>
+            if copy.query.is_some() && !copy.is_from && !copy.is_program && !found.writes =>
         {
             copy.filename.is_empty().then_some("COPY of a query")
         }
@@ -94,12 +86,13 @@ fn kind(node: &Node, tree: &ParseResult) -> Option<&'static str> {
     }
 }
 
+fn name(schema: &str, name: &str) -> Name {
+    let schema = if matches!(schema, "" | "pg_temp") { "public" } else { schema };
+    (schema.to_owned(), name.to_owned())
+}
+
 fn name_of(relation: &pg_query::protobuf::RangeVar) -> Name {
-    let schema = match relation.schemaname.as_str() {
-        "" | "pg_temp" => "public",
-        schema => schema,
-    };
-    (schema.to_owned(), relation.relname.clone())
+    name(&relation.schemaname, &relation.relname)
 }
 
 /// Remembers what a statement makes.
@@ -149,47 +142,88 @@ fn learn(node: &Node, tables: &mut BTreeMap<Name, Vec<String>>) {
     }
 }
 
-/// The relations of a statement that are no common table expressions.
-fn relations(
-    tree: &ParseResult,
-    tables: &BTreeMap<Name, Vec<String>>,
-) -> BTreeMap<Name, Vec<String>> {
-    let nodes = tree.nodes();
-    let ctes: BTreeSet<&str> = nodes
-        .iter()
-        .filter_map(|(node, ..)| match node {
-            NodeRef::CommonTableExpr(cte) => Some(cte.ctename.as_str()),
-            _ => None,
-        })
-        .collect();
-    let mut mentioned: BTreeSet<String> = BTreeSet::new();
-    for (node, ..) in &nodes {
-        match node {
-            NodeRef::ColumnRef(column) => {
-                if let Some(Node::String(name)) =
-                    column.fields.last().and_then(|field| field.node.as_ref())
-                {
-                    mentioned.insert(name.sval.clone());
+/// What stands anywhere in a statement.
+#[derive(Default)]
+struct Found {
+    /// SELECT INTO.
+    makes: bool,
+    writes: bool,
+    relations: BTreeSet<Name>,
+    ctes: BTreeSet<String>,
+    columns: BTreeSet<String>,
+    /// How many values it gives for a row, at most.
+    values: usize,
+}
+
+impl Found {
+    /// pg_query's own list of nodes leaves out what stands in DECLARE, in RETURNING and in other places.
+    fn of(tree: &ParseResult) -> Found {
+        let mut found = Found::default();
+        found.walk(&serde_json::to_value(tree).unwrap_or_default());
+        found
+    }
+
+    fn walk(&mut self, value: &Value) {
+        match value {
+            Value::Array(list) => list.iter().for_each(|item| self.walk(item)),
+            Value::Object(object) => {
+                self.look(value);
+                for (key, inner) in object {
+                    self.writes |= matches!(
+                        key.as_str(),
+                        "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt"
+                    );
+                    self.makes |= key == "into_clause" && !inner.is_null();
+                    self.walk(inner);
                 }
-            }
-            NodeRef::ResTarget(target) if !target.name.is_empty() => {
-                mentioned.insert(target.name.clone());
             }
             _ => {}
         }
     }
-    let mut found = BTreeMap::new();
-    for (node, ..) in &nodes {
-        let NodeRef::RangeVar(relation) = node else { continue };
-        let is_cte = relation.schemaname.is_empty() && ctes.contains(relation.relname.as_str());
-        let is_system = matches!(relation.schemaname.as_str(), "pg_catalog" | "information_schema")
-            || relation.relname.starts_with("pg_");
-        if is_cte || is_system {
-            continue;
+
+    fn look(&mut self, object: &Value) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+        if object.get("relpersistence").is_some() {
+            self.relations.insert(name(&text(&object["schemaname"]), &text(&object["relname"])));
         }
-        let name = name_of(relation);
-        let columns = tables.get(&name).cloned();
-        found.insert(name, columns.unwrap_or_else(|| mentioned.iter().cloned().collect()));
+        if let Some(cte) = object.get("ctename") {
+            self.ctes.insert(text(cte));
+        }
+        if let Some(Value::Array(fields)) = object.get("fields") {
+            let last = fields.last().map(|last| text(&last["node"]["String"]["sval"]));
+            self.columns.extend(last);
+        }
+        // What is assigned, and what a conflict goes by.
+        if object.get("indirection").is_some() || object.get("opclass").is_some() {
+            self.columns.insert(text(&object["name"]));
+        }
+        self.columns.remove("");
+        for list in [&object["target_list"], &object["values"]] {
+            self.values = self.values.max(count(list));
+        }
+        for row in object["values_lists"].as_array().into_iter().flatten() {
+            self.values = self.values.max(count(&row["node"]["List"]["items"]));
+        }
     }
-    found
+
+    /// The relations that are no common table expressions.
+    fn relations(&self, tables: &BTreeMap<Name, Vec<String>>) -> BTreeMap<Name, Vec<String>> {
+        let is_own = |(schema, name): &&Name| {
+            let is_cte = schema == "public" && self.ctes.contains(name);
+            let is_system = matches!(schema.as_str(), "pg_catalog" | "information_schema");
+            !is_cte && !is_system && !name.starts_with("pg_")
+        };
+        let own = self.relations.iter().filter(is_own);
+        own.map(|name| {
+            let mut columns = tables.get(name).cloned().unwrap_or_default();
+            if columns.is_empty() {
+                columns = self.columns.iter().cloned().collect();
+                let more = columns.len().saturating_add(1)..=self.values;
+                columns.extend(more.map(|at| format!("column{at}")));
+            }
+            (name.clone(), columns)
+        })
+        .collect()
+    }
 }
