@@ -16,7 +16,7 @@ use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
 use crate::upstream::{Endpoint, TlsMode};
-use crate::wire::tls;
+use crate::wire::tls::{self, ServerTls, TlsError};
 
 const KEYS: [&str; 11] = [
     "listen",
@@ -59,6 +59,7 @@ pub(super) struct Draft<'a> {
     wanted: Option<(Wanted, Span)>,
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
+    client_ca: Option<(PathBuf, Span)>,
     audit: AuditOptions,
     admin: Option<(SocketAddr, Span)>,
     drain_seconds: u64,
@@ -123,6 +124,7 @@ impl<'a> Draft<'a> {
             wanted: None,
             certificate: None,
             key: None,
+            client_ca: None,
             audit: AuditOptions {
                 file: folder.join("audit.jsonl"),
                 durability: Durability::Queued,
@@ -171,6 +173,7 @@ impl<'a> Draft<'a> {
             },
             database,
             rules: self.rules,
+            takes_client_certificates: self.client_ca.is_some(),
             tls,
             admin: self.admin.map(|(address, _)| address),
             drain: Duration::from_secs(self.drain_seconds),
@@ -277,10 +280,7 @@ impl<'a> Draft<'a> {
                 }
                 "certificate" => self.certificate = self.path(reader, value),
                 "key" => self.key = self.path(reader, value),
-                "client_ca" => {
-                    let message = "client certificates are not available in this version";
-                    reader.complain(Diagnostic::error(message, entry.key_span));
-                }
+                "client_ca" => self.client_ca = self.path(reader, value),
                 _ => reader.unknown_key(entry, &KEYS),
             }
         }
@@ -354,8 +354,15 @@ impl<'a> Draft<'a> {
 
     /// Loads what clients are shown.
     fn client_tls(&self, reader: &mut Reader<'_>) -> ClientTls {
-        let (wrap, span): (fn(Arc<rustls::ServerConfig>) -> ClientTls, Span) = match self.wanted {
-            None | Some((Wanted::Disable, _)) => return ClientTls::Disable,
+        let (wrap, span): (fn(Arc<ServerTls>) -> ClientTls, Span) = match self.wanted {
+            None | Some((Wanted::Disable, _)) => {
+                if let Some((_, span)) = self.client_ca {
+                    let message = "`client_ca` counts with TLS only";
+                    let help = "`mode: require`, or `allow`";
+                    reader.complain(Diagnostic::error(message, span).help(help));
+                }
+                return ClientTls::Disable;
+            }
             Some((Wanted::Allow, span)) => (ClientTls::Allow, span),
             Some((Wanted::Require, span)) => (ClientTls::Require, span),
         };
@@ -363,9 +370,15 @@ impl<'a> Draft<'a> {
             reader.complain(Diagnostic::error("TLS needs `certificate` and `key`", span));
             return ClientTls::Disable;
         };
-        match tls::server_config(certificate, key) {
+        let client_ca = self.client_ca.as_ref();
+        match tls::server_config(certificate, key, client_ca.map(|(path, _)| path.as_path())) {
             Ok(config) => wrap(config),
             Err(error) => {
+                let place = match (&error, client_ca) {
+                    (TlsError::Authorities(_), Some((_, span))) => span,
+                    (TlsError::File { path, .. }, Some((ca, span))) if path == ca => span,
+                    _ => place,
+                };
                 reader.complain(Diagnostic::error(error.to_string(), *place));
                 ClientTls::Disable
             }

@@ -61,6 +61,25 @@ impl Entrance {
         Ok((server, footprint, is_own))
     }
 
+    /// True where PostgreSQL has a setting of this name, or would take it for one of an extension that is to come.
+    pub async fn has_setting(&mut self, session: u64, name: &str) -> Result<bool, Farewell> {
+        if name.contains('.') {
+            return Ok(true);
+        }
+        // All names are like this; what is not needs no question, and cannot ask anything else.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Ok(false);
+        }
+        let (mut server, footprint, _) = self.take(session).await?;
+        let sql = format!(
+            "SELECT FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) OPERATOR(pg_catalog.=) '{}'",
+            name.to_ascii_lowercase()
+        );
+        let rows = ask(server.connection().ok_or_else(lost)?, &sql).await?;
+        server.give_back(footprint, session);
+        Ok(!rows.is_empty())
+    }
+
     /// What a client is told of the server, and the search_path it starts with, where the client wishes for these
     /// settings. From memory where somebody has wished for the same before.
     pub async fn greeting(

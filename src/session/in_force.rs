@@ -136,6 +136,9 @@ pub fn judge(
     if before.is_none_or(|before| verifier(before) != verifier(after)) {
         return Err(ended(format!("the password of user `{user}` has changed")));
     }
+    if before.is_some_and(|before| before.certificate != after.certificate) {
+        return Err(ended(format!("the certificate of user `{user}` has changed")));
+    }
     if before.is_some_and(|before| before.acts_for_others && !after.acts_for_others) {
         return Err(ended(format!("user `{user}` may not act for others any more")));
     }
@@ -228,6 +231,11 @@ mod tests {
             (&with_other.replace("redact", "null"), users("desk", "a"), None),
             (&with_other, lee, Some("user `kim` is not in")),
             (&with_other, users("desk", "b"), Some("the password of user `kim`")),
+            (
+                &with_other,
+                users("desk", "a").replace('}', ", certificate: kim}"),
+                Some("the certif"),
+            ),
             (&with_other, users("other", "a"), Some("role `desk` is not one of")),
             (&other.replacen("  other", "roles:\n  other", 1), users("other", "a"), Some("role")),
             (&changed("    limits: {statement_seconds: 3}\n"), users("desk", "a"), Some("time")),

@@ -51,6 +51,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -79,6 +80,7 @@ use link::Link;
 use pipeline::Out;
 use registry::Registry;
 use serving::Serving;
+use stream::ClientStream;
 use untouched::Untouched;
 use welcoming::Kind;
 
@@ -283,10 +285,12 @@ async fn arrive(
     peer: SocketAddr,
     stage: watch::Receiver<Stage>,
 ) -> Option<(Greeted, User)> {
-    let mut greeted = match greet(socket, &rules.tls).await {
+    let mut greeted = match greet(ClientStream::Tcp(socket), &rules.tls).await {
         Greeting::Session(greeted) => *greeted,
-        Greeting::Cancel { process_id, key } => {
+        Greeting::Cancel { mut stream, process_id, key } => {
             proxy.registry.cancel(process_id, &key).await;
+            // Over TLS a client takes an end that is not said for an error. Whoever has gone needs none.
+            let _ = stream.shutdown().await;
             return None;
         }
         Greeting::Away(stream, farewell) => {

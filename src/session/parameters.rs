@@ -44,8 +44,7 @@ pub fn wishes(startup: &Startup) -> Result<Wishes, Farewell> {
             "scrim.purpose" => wishes.purpose = Some(value),
             "scrim.end_user" => wishes.end_user = Some(value),
             name if name.starts_with("scrim.") => {
-                let message = format!("unrecognized configuration parameter \"{name}\"");
-                return Err(Farewell::new("42704", message));
+                return Err(unknown_setting(name));
             }
             _ => {
                 if name == "application_name" {
@@ -83,11 +82,31 @@ pub struct MaskedParameters {
     pub pinned: Vec<(String, String)>,
 }
 
+/// A setting that a masked session may not start with.
+#[derive(Debug)]
+pub struct Unfit {
+    /// What the client is told, where there is such a setting.
+    pub farewell: Farewell,
+    /// Its name, if it is none of those that are known here: PostgreSQL may not know it either.
+    pub refused: Option<String>,
+}
+
+impl From<Farewell> for Unfit {
+    fn from(farewell: Farewell) -> Unfit {
+        Unfit { farewell, refused: None }
+    }
+}
+
+/// What PostgreSQL says of a setting that it does not know.
+pub fn unknown_setting(name: &str) -> Farewell {
+    Farewell::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+}
+
 /// The settings with which a masked role's server connection starts, or which one is refused.
 pub fn masked_parameters(
     wishes: &Wishes,
     statement_seconds: Option<u64>,
-) -> Result<MaskedParameters, Farewell> {
+) -> Result<MaskedParameters, Unfit> {
     let mut parameters = Vec::new();
     for (name, value) in &wishes.parameters {
         match judge_setting(name) {
@@ -96,12 +115,15 @@ pub fn masked_parameters(
             SettingVerdict::Only(only) => {
                 let message = format!("scrim: setting `{name}` is pinned to `{only}`");
                 let code = if name == "client_encoding" { "22023" } else { "42501" };
-                return Err(Farewell::new(code, message));
+                return Err(Farewell::new(code, message).into());
             }
             SettingVerdict::Allowed | SettingVerdict::Refused => {
                 let message = format!("scrim: setting `{name}` may not be changed by this role");
-                return Err(Farewell::new("42501", message)
-                    .hint("leave it out of the connection's options"));
+                let hint = "leave it out of the connection's options";
+                return Err(Unfit {
+                    farewell: Farewell::new("42501", message).hint(hint),
+                    refused: Some(name.clone()),
+                });
             }
         }
         if name == "search_path" {
@@ -208,7 +230,7 @@ mod tests {
 
     fn masked(name: &str, value: &str) -> Result<Vec<(String, String)>, String> {
         let wishes = wishes(&startup(&[("user", "alice"), (name, value)], &[])).unwrap();
-        let parameters = masked_parameters(&wishes, None).map_err(|farewell| farewell.code)?;
+        let parameters = masked_parameters(&wishes, None).map_err(|unfit| unfit.farewell.code)?;
         Ok(parameters.all(&wishes))
     }
 

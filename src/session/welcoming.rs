@@ -15,7 +15,7 @@ use super::entrance::{Entrance, Start};
 use super::footprint::Reported;
 use super::in_force::{InForce, passes_through};
 use super::link::Server;
-use super::parameters::{self, Wishes};
+use super::parameters::{self, Unfit, Wishes};
 use super::planning::Who;
 use super::registry::Presence;
 use super::settings::Values;
@@ -116,7 +116,20 @@ pub async fn welcome(
         }
         false => {
             let seconds = role.limits.statement_seconds;
-            let parameters = parameters::masked_parameters(&wishes, seconds)?;
+            let parameters = match parameters::masked_parameters(&wishes, seconds) {
+                Ok(parameters) => parameters,
+                Err(Unfit { farewell, refused }) => {
+                    let Some(name) = refused else { return Err(farewell) };
+                    let own = parameters::masked_parameters(&Wishes::default(), seconds);
+                    let parameters = Arc::new(own.map(|own| own.pinned).unwrap_or_default());
+                    let mut entrance =
+                        Entrance::new(place, Lineage { is_untouched, parameters }, true);
+                    return Err(match entrance.has_setting(session, &name).await? {
+                        true => farewell,
+                        false => parameters::unknown_setting(&name),
+                    });
+                }
+            };
             let is_shared = proxy.pools.options().mode == PoolMode::Transaction;
             let (mut opened_with, start) = match is_shared {
                 true => (parameters.pinned.clone(), parameters.start()?),

@@ -155,7 +155,6 @@ fn all_mistakes_are_told_with_their_places() {
         ("6:3", "did you mean `password`?"),
         ("7:8", "`on` is none of: disable, prefer, require, verify-full"),
         ("8:13", "`allways` is none of: disable, allow, require"),
-        ("8:22", "client certificates are not available in this version"),
         ("9:14", "`statement` is none of: transaction, session"),
         ("9:31", "this is no whole number from 1"),
         ("10:21", "`maybe` is none of: queued, synced"),
@@ -177,6 +176,8 @@ fn what_weakens_is_never_silent() {
     for (text, expected) in [
         ("tls: {certificate: a.crt, key: a.key}", "`tls` needs a `mode`"),
         ("tls: {mode: require}", "TLS needs `certificate` and `key`"),
+        ("tls: {mode: disable, client_ca: ca.pem}", "`client_ca` counts with TLS only"),
+        ("tls: {client_ca: ca.pem}", "`client_ca` counts with TLS only"),
         ("tls: {mode: allow, certificate: no.crt, key: no.key}", "no.crt"),
         ("database: {tls: verify-full}", "`verify-full` needs a `ca`"),
         ("database: {tls: verify-full, ca: no.pem}", "no.pem"),
@@ -417,6 +418,27 @@ fn masks_that_need_a_key_need_one() {
     // Rules alone, without a configuration, may be right.
     let rules = folder.path().join("rules").display().to_string();
     assert!(check(&["--offline", "--rules", &rules]).status.success());
+}
+
+#[test]
+fn certificates_of_users_need_an_authority() {
+    let rules = "users:\n  kim: {role: support, certificate: kim.example.com}\n  \
+                 lee: {role: support, certificate: '*.example.com'}\n";
+    let said = |rules: &str| {
+        let folder = desk_folder(&[("rules/60.yaml", rules)]);
+        let output = check_desk(&folder, &["--offline"]);
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let wildcard = said(rules);
+    assert!(
+        wildcard.contains("60.yaml:3:37") && wildcard.contains("a `*` stands for itself"),
+        "{wildcard}"
+    );
+    let (kim, _) = rules.split_once("  lee").expect("two users");
+    let missing = said(kim);
+    assert!(missing.contains("user `kim` logs in by a certificate"), "{missing}");
+    assert!(missing.contains("60.yaml:2:37") && missing.contains("`client_ca: FILE`"), "{missing}");
 }
 
 #[test]

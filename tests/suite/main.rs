@@ -27,6 +27,7 @@ mod reload;
 mod rules;
 mod session;
 mod sessions_under_stress;
+mod startups;
 mod tpch;
 mod upstream;
 mod writing;

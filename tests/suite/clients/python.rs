@@ -11,7 +11,7 @@ const IMPORTS: &str = "import psycopg, sqlalchemy.dialects.postgresql.psycopg, p
                        django, psycopg2, pg8000";
 
 /// The Python that `cargo xtask test` found or made.
-pub(super) fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     [target.join("python/bin/python"), "python3".into(), "/usr/bin/python3".into()]
