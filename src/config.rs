@@ -5,6 +5,7 @@
 
 mod changes;
 mod draft;
+mod listening;
 mod log;
 mod pool;
 mod pseudonym_key;
@@ -26,6 +27,7 @@ use crate::text::{Diagnostic, Sources, render};
 use crate::upstream::Endpoint;
 use crate::wire::tls::ServerTls;
 use draft::Draft;
+pub use listening::{ListenAddress, TrustedProxies};
 pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
@@ -36,8 +38,10 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// `scrim.yaml`, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect; at least one.
+    pub listen: Vec<ListenAddress>,
+    /// Who says for whom it speaks.
+    pub proxies: TrustedProxies,
     /// The PostgreSQL behind.
     pub endpoint: Endpoint,
     /// The database that `check` and `explain` look at, unless they are told another.

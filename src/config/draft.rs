@@ -8,8 +8,11 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
+use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
-use super::{ClientTls, Config, LogOptions, PseudonymKey, read_text};
+use super::{
+    ClientTls, Config, ListenAddress, LogOptions, PseudonymKey, TrustedProxies, read_text,
+};
 use crate::audit::{AuditOptions, Durability};
 use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
@@ -18,8 +21,9 @@ use crate::text::{Diagnostic, Span};
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "listen",
+    "proxy_protocol",
     "database",
     "rules",
     "tls",
@@ -32,6 +36,8 @@ const KEYS: [&str; 11] = [
     "drain_seconds",
 ];
 
+/// Where clients connect, if nothing is said.
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 6432);
 /// Longer than a day nobody waits for a process to end.
 const DRAIN_SECONDS_MAX: u64 = 24 * 3600;
 /// A report has the time to end, and systemd's own patience (90 seconds) is not over.
@@ -47,7 +53,8 @@ enum Wanted {
 /// What has been read so far, with the defaults of what has not.
 pub(super) struct Draft<'a> {
     folder: &'a Path,
-    listen: (SocketAddr, Option<Span>),
+    listen: Vec<(ListenAddress, Span)>,
+    proxies: TrustedProxies,
     host: String,
     port: u16,
     user: String,
@@ -76,11 +83,8 @@ impl<'a> Draft<'a> {
         for entry in reader.mapping(document) {
             let value = &entry.value;
             match entry.key.as_str() {
-                "listen" => {
-                    if let Some(address) = address(reader, value) {
-                        draft.listen = (address, Some(value.span));
-                    }
-                }
+                "listen" => draft.listen = listen(reader, value, folder),
+                "proxy_protocol" => draft.proxies = proxy_protocol(reader, value),
                 "database" => draft.database(reader, value),
                 "rules" => {
                     if let Some((path, _)) = draft.path(reader, value) {
@@ -112,7 +116,8 @@ impl<'a> Draft<'a> {
     fn new(folder: &'a Path) -> Self {
         Draft {
             folder,
-            listen: (SocketAddr::from(([127, 0, 0, 1], 6432)), None),
+            listen: Vec::new(),
+            proxies: TrustedProxies::default(),
             host: "127.0.0.1".into(),
             port: 5432,
             user: "scrim".into(),
@@ -142,8 +147,13 @@ impl<'a> Draft<'a> {
     fn finish(self, reader: &mut Reader<'_>) -> Config {
         let tls = self.client_tls(reader);
         let ca = self.authorities(reader);
-        if let (address, Some(span)) = self.listen
-            && !address.ip().is_loopback()
+        let tcp = || {
+            self.listen.iter().filter_map(|(listen, span)| match listen {
+                ListenAddress::Tcp(address) => Some((*address, *span)),
+                ListenAddress::Unix(_) => None,
+            })
+        };
+        if let Some((_, span)) = tcp().find(|(address, _)| !address.ip().is_loopback())
             && matches!(tls, ClientTls::Disable)
             && !reader.has_errors()
         {
@@ -153,16 +163,21 @@ impl<'a> Draft<'a> {
             reader.complain(Diagnostic::warning(message, span).help(help));
         }
         if let Some((admin, span)) = self.admin
-            && admin == self.listen.0
             && admin.port() != 0
+            && tcp().any(|(address, _)| address == admin)
         {
             let message = "`admin` and `listen` are the same address";
             let help = "6433 is the usual port of `admin`";
             reader.complain(Diagnostic::error(message, span).help(help));
         }
+        let mut listen: Vec<_> = self.listen.into_iter().map(|(address, _)| address).collect();
+        if listen.is_empty() {
+            listen.push(ListenAddress::Tcp(SocketAddr::from(LISTEN)));
+        }
         let database = self.name.unwrap_or_else(|| self.user.clone());
         Config {
-            listen: self.listen.0,
+            listen,
+            proxies: self.proxies,
             endpoint: Endpoint {
                 host: self.host,
                 port: self.port,
@@ -409,16 +424,4 @@ impl<'a> Draft<'a> {
             (None, _) => None,
         }
     }
-}
-
-fn address(reader: &mut Reader<'_>, node: &Node) -> Option<SocketAddr> {
-    let text = reader.text(node)?;
-    let address = text.parse().ok();
-    if address.is_none() {
-        reader.complain(
-            Diagnostic::error("this is no address with a port", node.span)
-                .help("such as 127.0.0.1:6432, 0.0.0.0:6432 or \"[::1]:6432\""),
-        );
-    }
-    address
 }

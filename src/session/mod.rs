@@ -34,9 +34,12 @@ mod greeting;
 mod in_force;
 mod journal;
 mod link;
+mod listening;
 mod parameters;
+mod peer;
 mod pipeline;
 mod planning;
+mod proxied;
 mod registry;
 mod serving;
 mod settings;
@@ -46,18 +49,17 @@ mod stream;
 mod untouched;
 mod welcoming;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::audit::{Audit, Record, SessionFacts};
-use crate::config::{ClientTls, PseudonymKey};
+use crate::config::{ClientTls, PseudonymKey, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet, User};
@@ -77,6 +79,9 @@ use greeting::{Greeted, Greeting, greet};
 use in_force::{InForce, Standing};
 use journal::Journal;
 use link::Link;
+pub use listening::Listener;
+use listening::Listeners;
+use peer::Peer;
 use pipeline::Out;
 use registry::Registry;
 use serving::Serving;
@@ -97,6 +102,8 @@ pub struct ProxyOptions {
     pub endpoint: Endpoint,
     /// What clients see.
     pub tls: ClientTls,
+    /// Who says for whom it speaks.
+    pub proxies: TrustedProxies,
     /// The rules.
     pub rules: Arc<RuleSet>,
     /// The audit trail.
@@ -113,6 +120,7 @@ pub struct ProxyOptions {
 pub struct Proxy {
     endpoint: Arc<Endpoint>,
     in_force: watch::Sender<Arc<InForce>>,
+    proxies: TrustedProxies,
     audit: Audit,
     pseudonym_key: Option<PseudonymKey>,
     metrics: Arc<Metrics>,
@@ -129,11 +137,13 @@ pub struct Proxy {
 impl Proxy {
     /// `None` when the system gives no random numbers.
     pub fn new(options: ProxyOptions) -> Option<Arc<Proxy>> {
-        let ProxyOptions { endpoint, tls, rules, audit, pseudonym_key, metrics, pool } = options;
+        let ProxyOptions { endpoint, tls, proxies, rules, audit, pseudonym_key, metrics, pool } =
+            options;
         let in_force = Arc::new(InForce { rules, tls, number: 0 });
         Some(Arc::new(Proxy {
             endpoint: Arc::new(endpoint),
             in_force: watch::Sender::new(in_force),
+            proxies,
             catalogs: Catalogs::new(Arc::clone(&metrics)),
             audit,
             pseudonym_key,
@@ -199,7 +209,8 @@ impl Proxy {
 /// Serves clients as long as the stage is [`Stage::Open`]. While it is [`Stage::Draining`], new clients are told to go
 /// elsewhere, idle sessions are ended, and the others when they have become idle. Returns when all have, or soon after
 /// [`Stage::Ending`].
-pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::Receiver<Stage>) {
+pub async fn serve(proxy: Arc<Proxy>, listeners: Vec<Listener>, mut stage: watch::Receiver<Stage>) {
+    let mut listeners = Listeners::new(listeners);
     let (mut sessions, mut turned_away) = (JoinSet::new(), JoinSet::new());
     let mut chores = JoinSet::new();
     chores.spawn({
@@ -218,7 +229,7 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::R
         }
         tokio::select! {
             changed = stage.changed() => if changed.is_err() { break },
-            accepted = listener.accept() => match accepted {
+            accepted = listeners.accept() => match accepted {
                 Ok((socket, peer)) => {
                     let clients = if now == Stage::Open { &mut sessions } else { &mut turned_away };
                     clients.spawn(attend(Arc::clone(&proxy), socket, peer, for_each.clone()));
@@ -232,7 +243,7 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::R
             Some(ended) = turned_away.join_next() => note_panic(ended),
         }
     }
-    drop(listener);
+    drop(listeners);
     let ending = async {
         while let Some(ended) = sessions.join_next().await {
             note_panic(ended);
@@ -254,38 +265,67 @@ fn note_panic(ended: Result<(), tokio::task::JoinError>) {
 /// A client from its first byte to its last.
 async fn attend(
     proxy: Arc<Proxy>,
-    socket: TcpStream,
-    peer: SocketAddr,
+    mut stream: ClientStream,
+    mut peer: Peer,
     mut stage: watch::Receiver<Stage>,
 ) {
-    if let Err(error) = socket.set_nodelay(true) {
+    if let ClientStream::Tcp(socket) = &stream
+        && let Err(error) = socket.set_nodelay(true)
+    {
         tracing::debug!(%error, "a socket was gone before it began");
         return;
     }
     let session = proxy.sessions.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-    let ticket = proxy.doorkeeper.enter(peer.ip());
+    let deadline = Instant::now() + LOGIN_DEADLINE;
+    if peer.ip().is_some_and(|address| proxy.proxies.has(address)) {
+        let reading = async {
+            match proxied::read_header(&mut stream).await {
+                Ok(None) => Some(peer),
+                Ok(Some(client)) => Some(peer.stands_for(client)),
+                Err(error) => {
+                    tracing::warn!(session, proxy = %peer, %error, "closed");
+                    None
+                }
+            }
+        };
+        match at_the_door(&proxy, peer, deadline, &mut stage, reading).await {
+            Some(found) => peer = found,
+            None => return,
+        }
+    }
     let rules = Arc::clone(&proxy.in_force.borrow());
-    let arriving = arrive(&proxy, &rules, socket, session, peer, stage.clone());
-    let arrived = tokio::select! {
-        arrived = tokio::time::timeout(LOGIN_DEADLINE, arriving) => arrived.ok().flatten(),
-        () = ticket.lost() => None,
-        _ = stage.wait_for(|stage| *stage == Stage::Ending) => None,
-    };
-    drop(ticket);
+    let arriving = arrive(&proxy, &rules, stream, session, peer, stage.clone());
+    let arrived = at_the_door(&proxy, peer, deadline, &mut stage, arriving).await;
     let Some((greeted, user)) = arrived else { return };
     begin(proxy, rules, greeted, user, session, peer, stage).await;
+}
+
+/// What a client does before it is logged in, as long as there is time, it has its place, and Scrim is not ending.
+async fn at_the_door<T>(
+    proxy: &Proxy,
+    peer: Peer,
+    deadline: Instant,
+    stage: &mut watch::Receiver<Stage>,
+    doing: impl Future<Output = Option<T>>,
+) -> Option<T> {
+    let ticket = proxy.doorkeeper.enter(peer.ip());
+    tokio::select! {
+        done = timeout_at(deadline, doing) => done.ok().flatten(),
+        () = ticket.lost() => None,
+        _ = stage.wait_for(|stage| *stage == Stage::Ending) => None,
+    }
 }
 
 /// Up to the end of authentication. `None`: there is nobody to be served.
 async fn arrive(
     proxy: &Arc<Proxy>,
     rules: &InForce,
-    socket: TcpStream,
+    stream: ClientStream,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
     stage: watch::Receiver<Stage>,
 ) -> Option<(Greeted, User)> {
-    let mut greeted = match greet(ClientStream::Tcp(socket), &rules.tls).await {
+    let mut greeted = match greet(stream, &rules.tls).await {
         Greeting::Session(greeted) => *greeted,
         Greeting::Cancel { mut stream, process_id, key } => {
             proxy.registry.cancel(process_id, &key).await;
@@ -323,7 +363,7 @@ async fn begin(
     greeted: Greeted,
     user: User,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
     stage: watch::Receiver<Stage>,
 ) {
     let welcomed = welcoming::welcome(&proxy, &rules, &greeted.startup, &user, session, peer).await;
@@ -370,7 +410,7 @@ async fn send_away(
     greeted: Greeted,
     farewell: Farewell,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
 ) {
     proxy.metrics.login_refused(&farewell.code);
     let facts: SessionFacts = welcoming::claimed_facts(rules, &greeted.startup, session, peer);

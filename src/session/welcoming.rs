@@ -3,7 +3,6 @@
 //! INVARIANT: a masked session starts with its texts read the one way that planning assumes (encoding, string
 //! syntax), with a search_path that is known, and with what its role may see; else it does not start.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -16,6 +15,7 @@ use super::footprint::Reported;
 use super::in_force::{InForce, passes_through};
 use super::link::Server;
 use super::parameters::{self, Unfit, Wishes};
+use super::peer::Peer;
 use super::planning::Who;
 use super::registry::Presence;
 use super::settings::Values;
@@ -68,18 +68,14 @@ pub struct Masked {
 }
 
 /// What is known of a client when it is sent away.
-pub fn claimed_facts(
-    rules: &InForce,
-    startup: &Startup,
-    session: u64,
-    peer: SocketAddr,
-) -> SessionFacts {
+pub fn claimed_facts(rules: &InForce, startup: &Startup, session: u64, peer: Peer) -> SessionFacts {
     let application = startup.parameter("application_name").unwrap_or_default();
     SessionFacts {
         session,
         user: parameters::cut(startup.user().unwrap_or_default()),
         role: String::new(),
         client: peer.to_string(),
+        via: peer.via().map(|proxy| proxy.to_string()),
         application: parameters::cut(application),
         database: parameters::cut(startup.database().unwrap_or_default()),
         rules: rules.rules.version.clone(),
@@ -93,7 +89,7 @@ pub async fn welcome(
     startup: &Startup,
     user: &User,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> Result<Welcomed, Farewell> {
     let wishes = parameters::wishes(startup)?;
     let role = role(rules, user, &wishes)?;

@@ -17,6 +17,7 @@ mod house;
 mod key;
 mod lifecycle;
 mod limits;
+mod listening;
 mod lookalikes;
 mod lookups;
 mod masked_copy;

@@ -124,6 +124,20 @@ impl Client {
         Client::log_in(Stream::Tcp(stream), version, user, password, database, options)
     }
 
+    /// Sends these bytes first, as a proxy does.
+    pub fn connect_after(
+        address: SocketAddr,
+        first: &[u8],
+        user: &str,
+        password: &str,
+        database: &str,
+    ) -> Result<Client, Box<ServerError>> {
+        let mut stream = TcpStream::connect(address).expect("TCP connection");
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
+        stream.write_all(first).expect("bytes");
+        Client::log_in(Stream::Tcp(stream), PROTOCOL_3_0, user, password, database, &[])
+    }
+
     /// Logs in over the Unix socket of a private PostgreSQL, which trusts everybody.
     pub fn connect_unix(folder: &Path, port: u16, user: &str, database: &str) -> Client {
         Client::connect_unix_with(folder, port, user, database, &[])
