@@ -5,6 +5,7 @@
 
 mod changes;
 mod draft;
+mod limits;
 mod listening;
 mod log;
 mod pool;
@@ -27,6 +28,7 @@ use crate::text::{Diagnostic, Sources, render};
 use crate::upstream::Endpoint;
 use crate::wire::tls::ServerTls;
 use draft::Draft;
+pub use limits::ConnectionLimits;
 pub use listening::{ListenAddress, TrustedProxies};
 pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
@@ -42,6 +44,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Who says for whom it speaks.
     pub proxies: TrustedProxies,
+    /// How many sessions there may be.
+    pub connection_limits: ConnectionLimits,
     /// The PostgreSQL behind.
     pub endpoint: Endpoint,
     /// The database that `check` and `explain` look at, unless they are told another.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
+use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
 use super::{
-    ClientTls, Config, ListenAddress, LogOptions, PseudonymKey, TrustedProxies, read_text,
+    ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
+    read_text,
 };
 use crate::audit::{AuditOptions, Durability};
 use crate::pool::PoolOptions;
@@ -21,8 +23,9 @@ use crate::text::{Diagnostic, Span};
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "listen",
+    "limits",
     "proxy_protocol",
     "database",
     "rules",
@@ -55,6 +58,7 @@ pub(super) struct Draft<'a> {
     folder: &'a Path,
     listen: Vec<(ListenAddress, Span)>,
     proxies: TrustedProxies,
+    connection_limits: ConnectionLimits,
     host: String,
     port: u16,
     user: String,
@@ -84,6 +88,7 @@ impl<'a> Draft<'a> {
             let value = &entry.value;
             match entry.key.as_str() {
                 "listen" => draft.listen = listen(reader, value, folder),
+                "limits" => draft.connection_limits = limits(reader, value),
                 "proxy_protocol" => draft.proxies = proxy_protocol(reader, value),
                 "database" => draft.database(reader, value),
                 "rules" => {
@@ -118,6 +123,7 @@ impl<'a> Draft<'a> {
             folder,
             listen: Vec::new(),
             proxies: TrustedProxies::default(),
+            connection_limits: ConnectionLimits::default(),
             host: "127.0.0.1".into(),
             port: 5432,
             user: "scrim".into(),
@@ -178,6 +184,7 @@ impl<'a> Draft<'a> {
         Config {
             listen,
             proxies: self.proxies,
+            connection_limits: self.connection_limits,
             endpoint: Endpoint {
                 host: self.host,
                 port: self.port,

@@ -24,13 +24,16 @@ pub struct User {
     pub certificate: Option<String>,
     /// Where that stands.
     pub certificate_span: Span,
+    /// Sessions of the user at once.
+    pub connections: Option<u64>,
     /// May state `scrim.end_user`.
     pub acts_for_others: bool,
     /// Where the name stands.
     pub span: Span,
 }
 
-const KEYS: [&str; 5] = ["role", "roles", "password", "certificate", "acts_for_others"];
+const KEYS: [&str; 6] =
+    ["role", "roles", "password", "certificate", "connections", "acts_for_others"];
 
 /// Not fewer than RFC 7677 asks for, and not so many that each login would stand still.
 const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
@@ -54,7 +57,7 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
     let mut wanted = WantedRoles::default();
     let (mut verifier, mut has_credential) = (None, false);
     let (mut certificate, mut certificate_span) = (None, entry.key_span);
-    let mut acts_for_others = false;
+    let (mut acts_for_others, mut connections) = (false, None);
     for part in reader.mapping(&entry.value) {
         let value = &part.value;
         match part.key.as_str() {
@@ -68,6 +71,7 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
                 certificate = read_certificate(reader, value);
                 certificate_span = value.span;
             }
+            "connections" => connections = reader.number(value, 1, u64::from(u32::MAX)),
             "acts_for_others" => acts_for_others = reader.truth(value).unwrap_or(false),
             _ => {
                 // A misspelt `password` is told as such, once.
@@ -93,6 +97,7 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
         verifier,
         certificate,
         certificate_span,
+        connections,
         acts_for_others,
         span: entry.key_span,
     };

@@ -74,6 +74,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         endpoint: config.endpoint.clone(),
         tls: config.tls.clone(),
         proxies: config.proxies.clone(),
+        connection_limits: config.connection_limits,
         rules: Arc::new(rules),
         audit: audit.clone(),
         pseudonym_key: config.pseudonym_key.clone(),

@@ -27,6 +27,7 @@ mod authenticating;
 mod budgets;
 mod catalogs;
 mod closing;
+mod crowd;
 mod doorkeeper;
 mod entrance;
 mod footprint;
@@ -44,6 +45,7 @@ mod registry;
 mod serving;
 mod settings;
 mod showing;
+mod slowing;
 mod statements;
 mod stream;
 mod untouched;
@@ -59,7 +61,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::audit::{Audit, Record, SessionFacts};
-use crate::config::{ClientTls, PseudonymKey, TrustedProxies};
+use crate::config::{ClientTls, ConnectionLimits, PseudonymKey, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet, User};
@@ -72,6 +74,7 @@ use budgets::Budgets;
 use catalogs::Catalogs;
 pub use catalogs::{Lease, Seen};
 use closing::Farewell;
+use crowd::Crowd;
 use doorkeeper::Doorkeeper;
 use entrance::Greetings;
 use footprint::Footprint;
@@ -85,6 +88,7 @@ use peer::Peer;
 use pipeline::Out;
 use registry::Registry;
 use serving::Serving;
+use slowing::{Slowing, TooLong};
 use stream::ClientStream;
 use untouched::Untouched;
 use welcoming::Kind;
@@ -95,6 +99,11 @@ const LOGIN_DEADLINE: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_secs(4);
 /// Pause after an accept that failed for want of something (file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// SQLSTATE of a login that failed, whatever was wrong with it.
+const WRONG_PASSWORD: &str = "28P01";
+/// What budgets are for.
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a proxy is made of.
 pub struct ProxyOptions {
@@ -104,6 +113,8 @@ pub struct ProxyOptions {
     pub tls: ClientTls,
     /// Who says for whom it speaks.
     pub proxies: TrustedProxies,
+    /// How many sessions there may be.
+    pub connection_limits: ConnectionLimits,
     /// The rules.
     pub rules: Arc<RuleSet>,
     /// The audit trail.
@@ -131,14 +142,27 @@ pub struct Proxy {
     pools: Pools<Footprint>,
     greetings: Greetings,
     lookups: Budgets,
+    statements: Budgets,
+    slowing: Slowing,
+    crowd: Arc<Crowd>,
+    connection_limits: ConnectionLimits,
     sessions: AtomicU64,
 }
 
 impl Proxy {
     /// `None` when the system gives no random numbers.
     pub fn new(options: ProxyOptions) -> Option<Arc<Proxy>> {
-        let ProxyOptions { endpoint, tls, proxies, rules, audit, pseudonym_key, metrics, pool } =
-            options;
+        let ProxyOptions {
+            endpoint,
+            tls,
+            proxies,
+            connection_limits,
+            rules,
+            audit,
+            pseudonym_key,
+            metrics,
+            pool,
+        } = options;
         let in_force = Arc::new(InForce { rules, tls, number: 0 });
         Some(Arc::new(Proxy {
             endpoint: Arc::new(endpoint),
@@ -153,7 +177,11 @@ impl Proxy {
             doorkeeper: Arc::default(),
             pools: Pools::new(pool),
             greetings: Greetings::default(),
-            lookups: Budgets::default(),
+            lookups: Budgets::for_each(MINUTE),
+            statements: Budgets::for_each(SECOND),
+            slowing: Slowing::default(),
+            crowd: Arc::default(),
+            connection_limits,
             sessions: AtomicU64::new(0),
         }))
     }
@@ -343,13 +371,29 @@ async fn arrive(
         send_away(proxy, rules, greeted, Farewell::elsewhere(), session, peer).await;
         return None;
     }
+    let kind =
+        slowing::kind(peer.ip(), &parameters::cut(greeted.startup.user().unwrap_or_default()));
+    match proxy.slowing.enter(&kind, std::time::Instant::now()) {
+        Ok(wait) => tokio::time::sleep(wait).await,
+        Err(TooLong(wait)) => {
+            let message = "scrim: too many failed logins of this user from this address";
+            let hint = format!("try again in {} seconds", wait.as_secs().saturating_add(1));
+            let farewell = Farewell::new("53300", message).hint(hint);
+            send_away(proxy, rules, greeted, farewell, session, peer).await;
+            return None;
+        }
+    }
     match authenticate(&mut greeted, &rules.rules, &proxy.secret).await {
         Ok(user) => {
+            proxy.slowing.succeeded(&kind);
             let user = user.clone();
             Some((greeted, user))
         }
         Err(NotIn::Gone) => None,
         Err(NotIn::Away(farewell)) => {
+            if farewell.code == WRONG_PASSWORD {
+                proxy.slowing.failed(kind, std::time::Instant::now());
+            }
             send_away(proxy, rules, greeted, farewell, session, peer).await;
             None
         }
@@ -371,6 +415,8 @@ async fn begin(
         Ok(welcomed) => welcomed,
         Err(farewell) => return send_away(&proxy, &rules, greeted, farewell, session, peer).await,
     };
+    // Counted to the end.
+    let _place = welcomed.place;
     let is_untouched = matches!(welcomed.kind, Kind::Untouched(_));
     let facts = Arc::clone(&welcomed.facts);
     let incoming = proxy.in_force.subscribe();

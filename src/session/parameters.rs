@@ -10,6 +10,7 @@ use super::closing::Farewell;
 use super::entrance::Start;
 use super::settings::set_text;
 use crate::catalog::SearchPath;
+use crate::rules::Limits;
 use crate::sql::{SettingVerdict, is_sound_search_path, judge_setting, may_be};
 use crate::wire::startup::Startup;
 
@@ -103,10 +104,7 @@ pub fn unknown_setting(name: &str) -> Farewell {
 }
 
 /// The settings with which a masked role's server connection starts, or which one is refused.
-pub fn masked_parameters(
-    wishes: &Wishes,
-    statement_seconds: Option<u64>,
-) -> Result<MaskedParameters, Unfit> {
+pub fn masked_parameters(wishes: &Wishes, limits: Limits) -> Result<MaskedParameters, Unfit> {
     let mut parameters = Vec::new();
     for (name, value) in &wishes.parameters {
         match judge_setting(name) {
@@ -132,9 +130,11 @@ pub fn masked_parameters(
         parameters.push((name.clone(), value.clone()));
     }
     let mut pinned: Vec<(String, String)> = Vec::new();
-    if let Some(seconds) = statement_seconds {
-        parameters.retain(|(name, _)| name != "statement_timeout");
-        pinned.push(("statement_timeout".into(), format!("{seconds}s")));
+    for (name, seconds) in time_limits(limits) {
+        if let Some(seconds) = seconds {
+            parameters.retain(|(wished, _)| wished != name);
+            pinned.push((name.into(), format!("{seconds}s")));
+        }
     }
     for (name, value) in [
         ("client_encoding", "UTF8"),
@@ -144,6 +144,14 @@ pub fn masked_parameters(
         pinned.push((name.into(), value.into()));
     }
     Ok(MaskedParameters { wished: parameters, pinned })
+}
+
+/// Settings by which PostgreSQL keeps a role's limits of time, and what they are, if they are limited.
+pub fn time_limits(limits: Limits) -> [(&'static str, Option<u64>); 2] {
+    [
+        ("statement_timeout", limits.statement_seconds),
+        ("idle_in_transaction_session_timeout", limits.idle_transaction_seconds),
+    ]
 }
 
 impl MaskedParameters {
@@ -213,6 +221,7 @@ fn is_same(pinned: &str, given: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Wishes, judge_search_path, masked_parameters, wishes};
+    use crate::rules::Limits;
     use crate::wire::startup::Startup;
 
     fn startup(parameters: &[(&str, &str)], options: &[(&str, &str)]) -> Startup {
@@ -230,7 +239,8 @@ mod tests {
 
     fn masked(name: &str, value: &str) -> Result<Vec<(String, String)>, String> {
         let wishes = wishes(&startup(&[("user", "alice"), (name, value)], &[])).unwrap();
-        let parameters = masked_parameters(&wishes, None).map_err(|unfit| unfit.farewell.code)?;
+        let parameters =
+            masked_parameters(&wishes, Limits::default()).map_err(|unfit| unfit.farewell.code)?;
         Ok(parameters.all(&wishes))
     }
 
@@ -288,13 +298,23 @@ mod tests {
     #[test]
     fn a_role_with_a_time_limit_keeps_it() {
         let wishes = Wishes {
-            parameters: vec![("statement_timeout".into(), "0".into())],
+            parameters: vec![
+                ("statement_timeout".into(), "0".into()),
+                ("idle_in_transaction_session_timeout".into(), "0".into()),
+            ],
             ..Wishes::default()
         };
-        let parameters = masked_parameters(&wishes, Some(30)).unwrap().all(&wishes);
+        let limits = Limits {
+            statement_seconds: Some(30),
+            idle_transaction_seconds: Some(60),
+            ..Limits::default()
+        };
+        let parameters = masked_parameters(&wishes, limits).unwrap().all(&wishes);
         let timeouts: Vec<_> =
-            parameters.iter().filter(|(name, _)| name == "statement_timeout").collect();
-        assert_eq!(timeouts, [&("statement_timeout".to_owned(), "30s".to_owned())]);
+            parameters.iter().filter(|(name, _)| name.contains("timeout")).collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let idle = pair("idle_in_transaction_session_timeout", "60s");
+        assert_eq!(timeouts, [&pair("statement_timeout", "30s"), &idle]);
     }
 
     #[test]

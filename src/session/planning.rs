@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::budgets::Exhausted;
+use super::parameters::time_limits;
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
 use crate::audit::{LookupMade, RelationRead, RelationWritten};
@@ -117,22 +118,27 @@ fn judge(
     if statement.kind.reads() {
         judge_purpose(view, settings)?;
     }
-    if role.limits.rows.is_some() && statement.kind == (StatementKind::Write { returning: true }) {
+    if (role.limits.rows.is_some() || role.limits.bytes.is_some())
+        && statement.kind == (StatementKind::Write { returning: true })
+    {
         // The limit would stop the rows when everything is written.
-        let message = "scrim: a role with a limit of rows may not use RETURNING";
+        let message = "scrim: a role with a limit of rows or bytes may not use RETURNING";
         return Err(Refusal {
             hint: Some(format!("role `{}` has a limit; write first, then SELECT", role.name)),
             ..refusal("42501", Reason::StatementKind, message)
         });
     }
-    if role.limits.statement_seconds.is_some() {
+    for (setting, limit) in time_limits(role.limits) {
+        if limit.is_none() {
+            continue;
+        }
         let text = statement.canonical.to_ascii_lowercase();
         let sets = statement.kind == StatementKind::Set || text.contains("set_config");
-        if sets && text.contains("statement_timeout") {
-            let message = "scrim: setting `statement_timeout` may not be changed by this role";
+        if sets && text.contains(setting) {
+            let message = format!("scrim: setting `{setting}` may not be changed by this role");
             return Err(Refusal {
                 hint: Some(format!("role `{}` has a limit of its own", role.name)),
-                ..refusal("42501", Reason::Setting, message)
+                ..refusal("42501", Reason::Setting, &message)
             });
         }
     }
@@ -287,6 +293,25 @@ pub fn too_many_lookups(role: &str, limit: u64, exhausted: Exhausted) -> Refusal
         None => "the statement alone looks up more than that".to_owned(),
     };
     Refusal { hint: Some(hint), ..refusal("42501", Reason::Lookups, &message) }
+}
+
+/// A statement beyond what a user may run within a second.
+pub fn too_many_statements(role: &str, limit: u64) -> Refusal {
+    let message = format!("scrim: role `{role}` may run {limit} statements a second");
+    Refusal {
+        hint: Some("wait a second; all sessions of the user count together".into()),
+        ..refusal("53400", Reason::TooOften, &message)
+    }
+}
+
+/// The error that stands for the bytes beyond a role's limit.
+pub fn too_many_bytes(role: &str, bytes_max: u64) -> Refusal {
+    let message =
+        format!("scrim: the result has more than {bytes_max} bytes, the limit of role `{role}`");
+    Refusal {
+        hint: Some("ask for fewer rows or columns".into()),
+        ..refusal("54000", Reason::TooLarge, &message)
+    }
 }
 
 /// The error that stands for the rows beyond a role's limit.

@@ -7,7 +7,6 @@ mod older;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Proxy;
@@ -17,7 +16,7 @@ use super::closing::{Farewell, error_frame};
 use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{
-    Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn, Use,
+    Ask, Ceiling, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn, Use,
 };
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
@@ -61,9 +60,9 @@ impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
         let role = masked.view.role();
-        let rows_max = rows_max(role);
+        let ceiling = ceiling(role);
         let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
-        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
         if masked.entrance.is_shared() {
             pipeline.share(masked.told, !role.functions.is_empty());
         }
@@ -531,9 +530,15 @@ impl Serving {
         accepted.map_err(|error| super::journal::not_accepted(&error))
     }
 
-    /// Takes what a statement looks up from the user's budget.
+    /// Takes a statement, and what it looks up, from the user's budgets.
     fn spend(&self, facts: &StatementFacts) -> Result<(), Refusal> {
-        let Some(limit) = self.view.role().limits.lookups_per_minute else { return Ok(()) };
+        let limits = self.view.role().limits;
+        if let Some(limit) = limits.statements_per_second {
+            let spent =
+                self.proxy.statements.spend(&self.who.user, 1, limit, std::time::Instant::now());
+            spent.map_err(|_| planning::too_many_statements(&self.role, limit))?;
+        }
+        let Some(limit) = limits.lookups_per_minute else { return Ok(()) };
         let values = facts.lookups.iter().fold(0_u64, |sum, one| sum.saturating_add(one.values));
         let now = std::time::Instant::now();
         let spent = self.proxy.lookups.spend(&self.who.user, values, limit, now);
@@ -546,9 +551,12 @@ impl Serving {
     }
 }
 
-/// The role's limit, and what is said in place of further rows.
-fn rows_max(role: &Role) -> Option<(u64, Bytes)> {
-    role.limits.rows.map(|rows| (rows, error_frame(&planning::too_many_rows(&role.name, rows))))
+/// The role's limits, and what is said in place of further rows.
+fn ceiling(role: &Role) -> Ceiling {
+    let (name, limits) = (&role.name, role.limits);
+    let rows = |rows| (rows, error_frame(&planning::too_many_rows(name, rows)));
+    let bytes = |bytes| (bytes, error_frame(&planning::too_many_bytes(name, bytes)));
+    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes) }
 }
 
 /// Statements of a text whose records were taken before one was not: none of them is sent.

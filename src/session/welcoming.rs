@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use super::Proxy;
 use super::catalogs::{CatalogFault, Lease};
 use super::closing::Farewell;
+use super::crowd::Place;
 use super::entrance::{Entrance, Start};
 use super::footprint::Reported;
 use super::in_force::{InForce, passes_through};
@@ -33,6 +34,8 @@ pub struct Welcomed {
     pub facts: Arc<SessionFacts>,
     /// The session's entry in the registry.
     pub presence: Presence,
+    /// What it counts as.
+    pub place: Place,
     /// What the client is told.
     pub welcome: BytesMut,
     /// What it is made of.
@@ -94,15 +97,16 @@ pub async fn welcome(
     let wishes = parameters::wishes(startup)?;
     let role = role(rules, user, &wishes)?;
     judge_own_settings(role, user, &wishes)?;
+    let place = proxy.crowd.enter(&proxy.connection_limits, peer.ip(), user, role)?;
     let is_untouched = passes_through(role);
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();
-    let place = proxy.pools.place(&endpoint, database, is_untouched);
+    let servers = proxy.pools.place(&endpoint, database, is_untouched);
     let (kind, told) = match is_untouched {
         true => {
             let parameters = Arc::new(parameters::untouched_parameters(&wishes));
             let lineage = Lineage { is_untouched, parameters };
-            let taken = place.take(&lineage, session).await;
+            let taken = servers.take(&lineage, session).await;
             let mut server = taken.map_err(|error| {
                 tracing::warn!(session, %error, "no server connection");
                 Farewell::from(&error)
@@ -111,15 +115,15 @@ pub async fn welcome(
             (Kind::Untouched(Box::new(server)), Arc::new(told.unwrap_or_default()))
         }
         false => {
-            let seconds = role.limits.statement_seconds;
-            let parameters = match parameters::masked_parameters(&wishes, seconds) {
+            let limits = role.limits;
+            let parameters = match parameters::masked_parameters(&wishes, limits) {
                 Ok(parameters) => parameters,
                 Err(Unfit { farewell, refused }) => {
                     let Some(name) = refused else { return Err(farewell) };
-                    let own = parameters::masked_parameters(&Wishes::default(), seconds);
+                    let own = parameters::masked_parameters(&Wishes::default(), limits);
                     let parameters = Arc::new(own.map(|own| own.pinned).unwrap_or_default());
                     let mut entrance =
-                        Entrance::new(place, Lineage { is_untouched, parameters }, true);
+                        Entrance::new(servers, Lineage { is_untouched, parameters }, true);
                     return Err(match entrance.has_setting(session, &name).await? {
                         true => farewell,
                         false => parameters::unknown_setting(&name),
@@ -136,7 +140,7 @@ pub async fn welcome(
                 opened_with.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
             }
             let lineage = Lineage { is_untouched, parameters: Arc::new(opened_with) };
-            let mut entrance = Entrance::new(place, lineage, is_shared);
+            let mut entrance = Entrance::new(servers, lineage, is_shared);
             let greeting = entrance.greeting(&proxy.greetings, session, &start).await?;
             let lease = proxy.catalogs.enter(database, &endpoint);
             let view = view(rules, &lease, role).await?;
@@ -172,7 +176,7 @@ pub async fn welcome(
         ..claimed_facts(rules, startup, session, peer)
     };
     let (purpose, end_user) = (wishes.purpose, wishes.end_user);
-    Ok(Welcomed { facts: Arc::new(facts), presence, welcome, kind, purpose, end_user })
+    Ok(Welcomed { facts: Arc::new(facts), presence, place, welcome, kind, purpose, end_user })
 }
 
 fn role<'a>(rules: &'a InForce, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use scrim::audit::Durability;
-use scrim::config::{ClientTls, Config, ListenAddress, LogFormat, LogLevel, load_rules};
+use scrim::config::{
+    ClientTls, Config, ConnectionLimits, ListenAddress, LogFormat, LogLevel, load_rules,
+};
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
 use scrim::pool::{PoolMode, PoolOptions};
 use scrim::rules::Environment;
@@ -86,6 +88,7 @@ fn every_key() {
             "scrim.yaml",
             "listen: [0.0.0.0:7000, \"[::1]:7000\", run/.s.PGSQL.7000]\n\
              proxy_protocol: {from: [10.0.0.5, 10.1.0.0/16]}\n\
+             limits: {connections: 9, connections_per_address: 3}\n\
              database:\n  host: ${HOST}\n  port: ${PORT}\n  user: svc\n  name: shop\n  \
              password_file: secret/password\n  tls: verify-full\n  ca: certs/ca.crt\n\
              rules: team/rules\n\
@@ -108,6 +111,8 @@ fn every_key() {
     let socket = folder.path().join("run/.s.PGSQL.7000");
     let expected = format!("0.0.0.0:7000 [::1]:7000 {}", socket.display());
     assert_eq!(told_addresses(&config), expected);
+    let limits = ConnectionLimits { all: Some(9), of_address: Some(3) };
+    assert_eq!(config.connection_limits, limits);
     assert!(config.proxies.has([10, 1, 2, 3].into()) && !config.proxies.has([10, 0, 0, 6].into()));
     assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("db.example.com", 5433));
     assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("svc", "shop"));
@@ -211,6 +216,8 @@ fn what_weakens_is_never_silent() {
         ("listen: /run/.s.PGSQL.", "is called `.s.PGSQL.` and a port"),
         ("listen: /run/scrim/../.s.PGSQL.6432x", "is called `.s.PGSQL.` and a port"),
         ("listen: {tcp: 127.0.0.1:7}", "a text belongs here"),
+        ("limits: {connections: 0}", "no whole number from 1"),
+        ("limits: {connection: 1}", "did you mean `connections`?"),
         ("proxy_protocol: {}", "needs the addresses of the proxies"),
         ("proxy_protocol: {from: []}", "needs the addresses of the proxies"),
         ("proxy_protocol: {from: [0.0.0.0/0]}", "this trusts everybody"),

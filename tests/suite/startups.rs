@@ -17,7 +17,7 @@ use scrim::demo::sample_password;
 use crate::clients;
 use crate::harness;
 use crate::harness::client::{Client, PROTOCOL_3_0, put_string};
-use crate::harness::own::Own;
+use crate::harness::own::{Own, code, value};
 
 /// psql over TCP to `localhost`, with these words of a connection string more.
 fn psql(own: &Own, user: &str, more: &str, password: &str) -> Output {
@@ -360,4 +360,39 @@ fn who_may_log_in_by_a_certificate() {
     own.wait_for_other_rules(&version);
     let said = shown(&psql(&own, "kim", &format!("{tls} {by_common}"), ""));
     assert!(said.contains(&refused("kim")) || said.contains("password"), "{said}");
+}
+
+/// One Scrim, several databases: each with its own catalog, and with the rules that are for it.
+#[test]
+fn several_databases_behind_one_scrim() {
+    let own = Own::open_changed(|desk, text| {
+        desk.server().create_database("branch", None).expect("a database");
+        for database in ["desk", "branch"] {
+            let script = format!(
+                "CREATE TABLE pages (id int PRIMARY KEY, body text); \
+                 INSERT INTO pages VALUES (1, 'of {database}'); GRANT SELECT ON pages TO scrim;"
+            );
+            desk.server().run(database, &script).expect("a table");
+        }
+        let more = "CREATE TABLE branches (id int); GRANT SELECT ON branches TO scrim;";
+        desk.server().run("branch", more).expect("a table");
+        let rules = "databases: [desk]\nopen: [public.pages]\n";
+        std::fs::write(desk.folder().join("masking-rules/60-desk.yaml"), rules).expect("rules");
+        text
+    });
+    let password = sample_password("alice");
+    let connect =
+        |database: &str| Client::connect(own.address(), "alice", &password, database, &[]);
+    let mut desk = connect("desk").expect("in");
+    let mut branch = connect("branch").expect("in");
+    for _ in 0..3 {
+        for (client, body, count) in [(&mut desk, "of desk", 0), (&mut branch, "***", 1)] {
+            assert_eq!(value(&client.simple("SELECT body FROM pages").remove(0)), body);
+            let answer = client.simple("SELECT count(*) FROM pg_class WHERE relname = 'branches'");
+            assert_eq!(value(&answer[0]), count.to_string());
+        }
+    }
+    assert_eq!(value(&branch.simple("SELECT current_database()")[0]), "branch");
+    assert_eq!(code(&branch.simple("SELECT * FROM customers")[0]), "42P01");
+    assert_eq!(connect("nowhere").err().expect("refused").code, "3D000");
 }
