@@ -43,6 +43,9 @@ const KEYS: [&str; 10] = [
 /// `statement_timeout` and `idle_in_transaction_session_timeout` are each a number of milliseconds in 31 bits.
 const STATEMENT_SECONDS_MAX: u64 = 2_147_483;
 
+/// Every driver's own messages are shorter.
+const MESSAGE_BYTES_MIN: u64 = 1024;
+
 /// A count of rows in PostgreSQL is a `bigint`.
 const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
 
@@ -204,13 +207,14 @@ fn purposes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
 }
 
 fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
-    const KEYS: [&str; 7] = [
+    const KEYS: [&str; 8] = [
         "rows",
         "bytes",
         "statement_seconds",
         "idle_transaction_seconds",
         "statements_per_second",
         "lookups_per_minute",
+        "message_bytes",
         "connections",
     ];
     let mut limits = Limits::default();
@@ -227,6 +231,9 @@ fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
             }
             "statements_per_second" => {
                 limits.statements_per_second = reader.number(&entry.value, 1, u64::from(u32::MAX));
+            }
+            "message_bytes" => {
+                limits.message_bytes = reader.number(&entry.value, MESSAGE_BYTES_MIN, ROWS_MAX);
             }
             "connections" => {
                 limits.connections = reader.number(&entry.value, 1, u64::from(u32::MAX));

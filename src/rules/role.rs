@@ -87,6 +87,8 @@ pub struct Limits {
     pub statements_per_second: Option<u64>,
     /// Values that a user may look up within a minute.
     pub lookups_per_minute: Option<u64>,
+    /// Bytes of one message of a client.
+    pub message_bytes: Option<u64>,
     /// Sessions with the role at once.
     pub connections: Option<u64>,
 }
@@ -103,6 +105,7 @@ impl Limits {
                 .or(inherited.idle_transaction_seconds),
             statements_per_second: self.statements_per_second.or(inherited.statements_per_second),
             lookups_per_minute: self.lookups_per_minute.or(inherited.lookups_per_minute),
+            message_bytes: self.message_bytes.or(inherited.message_bytes),
             connections: self.connections.or(inherited.connections),
         }
     }

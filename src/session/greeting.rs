@@ -164,7 +164,10 @@ async fn say(stream: &mut ClientStream, byte: u8) -> bool {
 }
 
 async fn shake_hands(socket: TcpStream, tls: &ServerTls, needs_alpn: bool) -> Option<ClientStream> {
-    let stream = TlsAcceptor::from(Arc::clone(&tls.config)).accept(socket).await.ok()?;
+    let shaken = TlsAcceptor::from(Arc::clone(&tls.config)).accept(socket).await;
+    let stream = shaken
+        .inspect_err(|error| tracing::debug!(%error, "a TLS handshake with a client failed"))
+        .ok()?;
     let (_, connection) = stream.get_ref();
     if needs_alpn && connection.alpn_protocol() != Some(ALPN) {
         return None;

@@ -304,6 +304,17 @@ pub fn too_many_statements(role: &str, limit: u64) -> Refusal {
     }
 }
 
+/// A message of a client that is longer than the role's may be.
+pub fn too_large_message(role: &str, bytes: u64, bytes_max: u64) -> Refusal {
+    let message = format!(
+        "scrim: a message of {bytes} bytes is over the limit of role `{role}`, which is {bytes_max}"
+    );
+    Refusal {
+        hint: Some("send large values in parts, or ask for a higher `message_bytes`".into()),
+        ..refusal("54000", Reason::TooLarge, &message)
+    }
+}
+
 /// The error that stands for the bytes beyond a role's limit.
 pub fn too_many_bytes(role: &str, bytes_max: u64) -> Refusal {
     let message =

@@ -27,6 +27,7 @@ use crate::metrics::State;
 use crate::policy::RoleView;
 use crate::rules::Role;
 use crate::sql::{Effect, Reason, Refusal, StatementKind};
+use crate::wire::frame::announced_bytes;
 use crate::wire::{Limits, Piece, Pieces};
 use older::{Renewed, Renewing};
 
@@ -181,7 +182,10 @@ impl Serving {
                 None => {
                     let next = self.from_client.next(self.attached.link.client_inbox());
                     match next.map_err(|fault| Ending::Away(Farewell::from(fault)))? {
-                        Some(piece) => piece,
+                        Some(piece) => {
+                            self.judge_length(&piece).await?;
+                            piece
+                        }
                         None => break,
                     }
                 }
@@ -221,6 +225,25 @@ impl Serving {
         }
         self.attached.tell().await;
         Ok(())
+    }
+
+    /// Ends the session at a message that is too long for the role, before anything is made of it: most of it has not
+    /// come yet, and never will.
+    async fn judge_length(&mut self, piece: &Piece) -> Result<(), Ending> {
+        let bytes = match piece {
+            Piece::Whole(frame) => u64::try_from(frame.len()).unwrap_or(u64::MAX),
+            Piece::Start { bytes, .. } => announced_bytes(bytes),
+            Piece::More { .. } => return Ok(()),
+        };
+        match self.view.role().limits.message_bytes {
+            Some(most) if bytes > most => {
+                let refusal = planning::too_large_message(&self.role, bytes, most);
+                self.refuse("<message>".to_owned(), &refusal).await;
+                let farewell = Farewell::new(refusal.code, refusal.message);
+                Err(Ending::Away(farewell.hint(refusal.hint.unwrap_or_default())))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn hear_server(&mut self) -> Result<(), Ending> {

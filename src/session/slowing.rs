@@ -69,13 +69,8 @@ impl Slowing {
 
     /// An attempt has failed.
     pub fn failed(&self, kind: Kind, now: Instant) {
-        if self.failed.len() >= KINDS_MAX && !self.failed.contains_key(&kind) {
-            self.failed.retain(|_, failed| !is_forgotten(failed, now));
-            let oldest = self.failed.iter().min_by_key(|entry| entry.last);
-            let oldest = oldest.filter(|_| self.failed.len() >= KINDS_MAX);
-            if let Some(oldest) = oldest.map(|entry| entry.key().clone()) {
-                self.failed.remove(&oldest);
-            }
+        if self.failed.len() >= KINDS_MAX {
+            self.make_room(now);
         }
         let fresh = || Failed { count: 0, last: now, next: now };
         let mut failed = self.failed.entry(kind).or_insert_with(fresh);
@@ -85,6 +80,17 @@ impl Slowing {
         failed.count = failed.count.saturating_add(1);
         failed.last = now;
         failed.next = failed.next.max(now + pause(failed.count));
+    }
+
+    /// Forgets what is over, and of the rest the oldest quarter, so that it is seldom done.
+    fn make_room(&self, now: Instant) {
+        self.failed.retain(|_, failed| !is_forgotten(failed, now));
+        let mut all: Vec<Instant> = self.failed.iter().map(|entry| entry.last).collect();
+        all.sort_unstable();
+        let Some(oldest) = all.get(KINDS_MAX / 4).filter(|_| all.len() >= KINDS_MAX) else {
+            return;
+        };
+        self.failed.retain(|_, failed| failed.last > *oldest);
     }
 
     /// An attempt was good.
@@ -166,6 +172,14 @@ mod tests {
                 (0..5).for_each(|_| slowing.failed(alice(), at));
             }
         }
-        assert_eq!(slowing.failed.len(), KINDS_MAX);
+        let last = start + Duration::from_secs(17);
+        assert!(slowing.failed.len() <= KINDS_MAX);
+        // Whoever has failed lately is still known.
+        let newest = kind(None, &(KINDS_MAX + 9).to_string());
+        assert!(slowing.failed.contains_key(&newest) && !slowing.failed.contains_key(&alice()));
+        // At the same moment, too.
+        (0..KINDS_MAX * 2)
+            .for_each(|number| slowing.failed(kind(None, &format!("x{number}")), last));
+        assert!(slowing.failed.len() <= KINDS_MAX);
     }
 }

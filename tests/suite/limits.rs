@@ -7,7 +7,7 @@ use scrim::demo::{Desk, RunningScrim, SAMPLE_RULES, sample_password};
 use serde_json::Value;
 
 use crate::harness::client::{Answer, Client, Form, ServerError, put_string};
-use crate::harness::own::{Own, bind, execute, parse};
+use crate::harness::own::{Own, bind, execute, last_words, parse};
 
 const ROWS_MAX: usize = 5;
 const BYTES_MAX: usize = 2000;
@@ -78,11 +78,13 @@ fn limited_rules() -> String {
   paced: {{extends: support, may: [read], limits: {{statements_per_second: 3}}}}
   prompt: {{extends: support, may: [read], limits: {{idle_transaction_seconds: 1}}}}
   single: {{extends: support, may: [read], limits: {{connections: 1}}}}
+  terse: {{extends: support, may: [read], limits: {{message_bytes: 20000}}}}
   single_untouched: {{may: [everything], masks: {{\"*\": clear}}, limits: {{connections: 1}}}}
 users:
   few_bytes: {{role: few_bytes, password: \"{verifier}\"}}
   paced: {{role: paced, password: \"{verifier}\"}}
   prompt: {{role: prompt, password: \"{verifier}\"}}
+  terse: {{role: terse, password: \"{verifier}\"}}
   single: {{role: single, password: \"{verifier}\"}}
   other_single: {{role: single, password: \"{verifier}\"}}
   single_untouched: {{role: single_untouched, password: \"{verifier}\"}}
@@ -505,4 +507,55 @@ fn failed_logins_make_the_next_ones_wait() {
     let refused =
         |code: &str| own.audit().iter().filter(|record| record["refused"] == code).count();
     own.wait("the refusals in the audit", || refused("53300") >= count("53300"));
+}
+
+#[test]
+fn no_longer_messages_than_the_limit() {
+    let limited = Limited::open();
+    let text = |bytes: usize| format!("SELECT length('{}')", "x".repeat(bytes));
+    let with_value = |client: &mut Client, bytes: usize| {
+        parse(client, "", "SELECT length($1::text)");
+        let mut body = b"\0\0\0\0\0\x01".to_vec();
+        body.extend(u32::try_from(bytes).expect("a length").to_be_bytes());
+        body.extend(vec![b'x'; bytes]);
+        body.extend(0_i16.to_be_bytes());
+        client.send(b'B', &body);
+        execute(client, "", 0);
+        client.send(b'S', b"");
+    };
+    let mut client = limited.connect("terse", &[("application_name", "terse")]);
+    assert_eq!(code(&one(client.simple(&text(19_000)))), "");
+    with_value(&mut client, 19_000);
+    assert_eq!(code(&one(client.answers())), "");
+    // Held whole, in pieces, and announced only: the rest is never waited for.
+    let mut announced = vec![b'B'];
+    announced.extend(0x3fff_0000_u32.to_be_bytes());
+    announced.extend(vec![0; 70_000]);
+    let ways: [(&str, &dyn Fn(&mut Client)); 4] = [
+        ("a text", &|client| client.send(b'Q', format!("{}\0", text(30_000)).as_bytes())),
+        ("a value", &|client| with_value(client, 30_000)),
+        ("a large value", &|client| with_value(client, 300_000)),
+        ("an announced value", &|client| client.send_raw(&announced)),
+    ];
+    for (what, send) in ways {
+        let mut client = limited.connect("terse", &[("application_name", "terse")]);
+        send(&mut client);
+        let said = last_words(&mut client);
+        assert!(said.contains("FATAL") && said.contains("C54000"), "{what}: {said}");
+        assert!(said.contains("over the limit of role `terse`"), "{what}: {said}");
+    }
+    // Others are not limited.
+    let mut other = limited.connect("few_rows", &[]);
+    with_value(&mut other, 300_000);
+    assert_eq!(code(&one(other.answers())), "");
+    let began = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(limited.desk.audit_file()).unwrap_or_default();
+        let of_them = |line: &&str| line.contains("\"terse\"") && line.contains("\"too_large\"");
+        if text.lines().filter(of_them).count() == 4 {
+            break;
+        }
+        assert!(began.elapsed() < AUDIT_TIMEOUT, "the refusals are not in the audit");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

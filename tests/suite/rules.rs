@@ -170,7 +170,7 @@ roles:
     lookup: [contact.email, contact.phone]
     functions: [public.distance_km, public."Far"]
     limits: {rows: 10000, statement_seconds: 30, lookups_per_minute: 20, bytes: 5000000,
-      idle_transaction_seconds: 60, statements_per_second: 50, connections: 40}
+      idle_transaction_seconds: 60, statements_per_second: 50, message_bytes: 100000, connections: 40}
     purposes: [support, refund]
     database_user: {user: svc_support, password: "${SECRET}"}
 users:
@@ -196,6 +196,7 @@ fn everything_that_may_be_said() {
         idle_transaction_seconds: Some(60),
         statements_per_second: Some(50),
         lookups_per_minute: Some(20),
+        message_bytes: Some(100_000),
         connections: Some(40),
     };
     assert_eq!(rules.roles["support"].limits, limits);

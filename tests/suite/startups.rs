@@ -163,7 +163,7 @@ fn parameters_of_drivers_and_unknown_ones() {
     for (name, value) in unknown {
         let told = |user: &str| {
             let error = connect(user, &[(name, value)]).err().expect(name);
-            (error.severity.clone(), error.code.clone(), error.message.to_lowercase())
+            (error.severity.clone(), error.code.clone(), error.message.to_ascii_lowercase())
         };
         let (masked, unmasked) = (told("alice"), told("dba"));
         assert_eq!(masked, unmasked, "{name}");

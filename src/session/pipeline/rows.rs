@@ -12,6 +12,7 @@ use super::{Course, Event, Fault, Out, Pipeline};
 use crate::guard::{Breach, Unreadable};
 use crate::sql::StatementKind;
 use crate::wire::Frame;
+use crate::wire::frame::announced_bytes;
 use crate::wire::writer::{self, ErrorMessage};
 
 /// Type byte and length.
@@ -29,7 +30,7 @@ impl Pipeline {
     ) -> Result<Course, Fault> {
         let misfit = self.misfit(if is_copy { b'd' } else { b'D' });
         let ceiling = self.ceiling.clone();
-        let length = announced(&bytes);
+        let length = announced_bytes(&bytes);
         let Some(front) = self.queue.front_mut() else { return Err(misfit) };
         if front.fate != Fate::Forward {
             return Err(misfit);
@@ -207,14 +208,6 @@ fn no_plan() -> Bytes {
     };
     writer::error_response(&mut said, &error);
     said.freeze()
-}
-
-/// Bytes of the whole message of which these are the first.
-fn announced(bytes: &[u8]) -> u64 {
-    match bytes.get(1..HEADER_BYTES).and_then(|length| length.first_chunk::<4>()) {
-        Some(length) => u64::from(u32::from_be_bytes(*length)).saturating_add(1),
-        None => 0,
-    }
 }
 
 /// INVARIANT: what was audited when it was sent is what runs.
