@@ -71,13 +71,17 @@ impl Entrance {
             return Ok(false);
         }
         let (mut server, footprint, _) = self.take(session).await?;
-        let sql = format!(
-            "SELECT FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) OPERATOR(pg_catalog.=) '{}'",
-            name.to_ascii_lowercase()
-        );
-        let rows = ask(server.connection().ok_or_else(lost)?, &sql).await?;
+        // pg_settings leaves some out.
+        let sql = format!("SELECT pg_catalog.current_setting('{name}', true)");
+        let asked = ask(server.connection().ok_or_else(lost)?, &sql).await;
+        let has = match asked {
+            Ok(rows) => rows.into_iter().flatten().flatten().next().is_some(),
+            Err(farewell) if farewell == lost() => return Err(farewell),
+            // It is there, and not for the login to see.
+            Err(_) => true,
+        };
         server.give_back(footprint, session);
-        Ok(!rows.is_empty())
+        Ok(has)
     }
 
     /// What a client is told of the server, and the search_path it starts with, where the client wishes for these

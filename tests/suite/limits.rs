@@ -509,6 +509,9 @@ fn failed_logins_make_the_next_ones_wait() {
     own.wait("the refusals in the audit", || refused("53300") >= count("53300"));
 }
 
+/// How a client sends something.
+type Sending<'a> = &'a dyn Fn(&mut Client);
+
 #[test]
 fn no_longer_messages_than_the_limit() {
     let limited = Limited::open();
@@ -531,7 +534,7 @@ fn no_longer_messages_than_the_limit() {
     let mut announced = vec![b'B'];
     announced.extend(0x3fff_0000_u32.to_be_bytes());
     announced.extend(vec![0; 70_000]);
-    let ways: [(&str, &dyn Fn(&mut Client)); 4] = [
+    let ways: [(&str, Sending<'_>); 4] = [
         ("a text", &|client| client.send(b'Q', format!("{}\0", text(30_000)).as_bytes())),
         ("a value", &|client| with_value(client, 30_000)),
         ("a large value", &|client| with_value(client, 300_000)),

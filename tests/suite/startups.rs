@@ -174,8 +174,10 @@ fn parameters_of_drivers_and_unknown_ones() {
         assert_eq!((error.severity.as_str(), error.code.as_str()), ("FATAL", "42601"), "{options}");
     }
     // There is such a setting, and it is not for this role.
-    let error = connect("alice", &[("log_statement", "none")]).err().expect("refused");
-    assert_eq!(error.code, "42501");
+    for (name, value) in [("log_statement", "none"), ("role", "dba"), ("my.setting", "1")] {
+        let error = connect("alice", &[(name, value)]).err().expect("refused");
+        assert_eq!(error.code, "42501", "{name}");
+    }
 }
 
 /// libpq binds its login to the certificate by itself, and can insist.

@@ -8,7 +8,8 @@ use crate::harness;
 /// What it must be able to import; `cargo xtask test` asks the same.
 const IMPORTS: &str = "import psycopg, sqlalchemy.dialects.postgresql.psycopg, pyodbc, duckdb, \
                        duckdb_extension_postgres_scanner, pytz, asyncpg, \
-                       django, psycopg2, pg8000";
+                       django, psycopg2, pg8000; \
+                       assert psycopg.pq.version() >= 180000";
 
 /// The Python that `cargo xtask test` found or made.
 pub(crate) fn python() -> PathBuf {
