@@ -5,6 +5,8 @@
 
 mod changes;
 mod draft;
+mod limits;
+mod listening;
 mod log;
 mod pool;
 mod pseudonym_key;
@@ -17,8 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-
 use crate::audit::AuditOptions;
 use crate::pool::PoolOptions;
 use crate::rules::{MaskRule, RuleSet};
@@ -26,7 +26,10 @@ use crate::text::reader::{Environment, Reader};
 use crate::text::yaml;
 use crate::text::{Diagnostic, Sources, render};
 use crate::upstream::Endpoint;
+use crate::wire::tls::ServerTls;
 use draft::Draft;
+pub use limits::ConnectionLimits;
+pub use listening::{ListenAddress, TrustedProxies};
 pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
@@ -37,8 +40,12 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// `scrim.yaml`, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    /// Where clients connect; at least one.
+    pub listen: Vec<ListenAddress>,
+    /// Who says for whom it speaks.
+    pub proxies: TrustedProxies,
+    /// How many sessions there may be.
+    pub connection_limits: ConnectionLimits,
     /// The PostgreSQL behind.
     pub endpoint: Endpoint,
     /// The database that `check` and `explain` look at, unless they are told another.
@@ -47,6 +54,8 @@ pub struct Config {
     pub rules: PathBuf,
     /// What clients see.
     pub tls: ClientTls,
+    /// Clients may show certificates, which an authority of the configuration has signed.
+    pub takes_client_certificates: bool,
     /// Where health and figures are told; `None`: nowhere.
     pub admin: Option<SocketAddr>,
     /// How long running transactions may take when Scrim is told to stop.
@@ -73,9 +82,9 @@ pub enum ClientTls {
     /// Never.
     Disable,
     /// If the client asks for it.
-    Allow(Arc<ServerConfig>),
+    Allow(Arc<ServerTls>),
     /// Always.
-    Require(Arc<ServerConfig>),
+    Require(Arc<ServerTls>),
 }
 
 /// The process environment.
@@ -94,19 +103,26 @@ impl Environment for ProcessEnvironment {
 pub struct Unusable(pub String);
 
 impl Config {
-    /// What of the rules cannot work with this configuration: masks that need a key, where there is none.
+    /// What of the rules cannot work with this configuration: masks that need a key, where there is none, and users who
+    /// log in by a certificate, where nobody's can be checked.
     pub fn judge(&self, rules: &RuleSet) -> Vec<Diagnostic> {
-        if self.pseudonym_key.is_some() {
-            return Vec::new();
+        let mut found = Vec::new();
+        if self.pseudonym_key.is_none() {
+            found.extend(rules.keyed_masks().into_iter().map(keyless));
         }
-        let missing = |rule: &MaskRule| {
-            let message =
-                format!("mask `{}` needs a key, and the configuration has none", rule.mask.label());
-            let help = "write `secrets: {pseudonym_key_file: pseudonym.key}` into scrim.yaml; \
-                        `openssl rand -hex 32` makes a key for that file";
-            Diagnostic::error(message, rule.span).help(help)
-        };
-        rules.keyed_masks().into_iter().map(missing).collect()
+        if !self.takes_client_certificates {
+            let users = rules.users.values().filter(|user| user.certificate.is_some());
+            found.extend(users.map(|user| {
+                let message = format!(
+                    "user `{}` logs in by a certificate, and the configuration trusts nobody's",
+                    user.name
+                );
+                let help = "write `client_ca: FILE` below `tls` in scrim.yaml: the PEM file of \
+                            whoever signs the certificates of clients";
+                Diagnostic::error(message, user.certificate_span).help(help)
+            }));
+        }
+        found
     }
 
     /// Reads and checks a configuration file, and the certificates and the password file that it names.
@@ -141,6 +157,14 @@ impl Config {
             Some(_) | None => Err(Unusable(drawn)),
         }
     }
+}
+
+fn keyless(rule: &MaskRule) -> Diagnostic {
+    let message =
+        format!("mask `{}` needs a key, and the configuration has none", rule.mask.label());
+    let help = "write `secrets: {pseudonym_key_file: pseudonym.key}` into scrim.yaml; \
+                `openssl rand -hex 32` makes a key for that file";
+    Diagnostic::error(message, rule.span).help(help)
 }
 
 /// A whole file as text, without a byte order mark; the error is the reason alone.

@@ -13,8 +13,11 @@ pub struct SessionFacts {
     pub user: String,
     /// Role.
     pub role: String,
-    /// Client address.
+    /// Client address; `[local]` over a Unix socket.
     pub client: String,
+    /// The proxy that has passed the connection on and told that address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// `application_name` at startup.
     pub application: String,
     /// Database.

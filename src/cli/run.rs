@@ -19,6 +19,8 @@ use crate::service::{self, ServiceOptions};
                         warn,scrim::session=debug, …\n\
                         With `admin: 127.0.0.1:6433` in the configuration, http://127.0.0.1:6433 has /healthz, \
                         /readyz and /metrics.\n\
+                        Unix sockets, IPv6, load balancers (PROXY protocol), client certificates and limits of \
+                        connections: `listen`, `proxy_protocol`, `tls` and `limits` in the configuration.\n\
                         Under systemd (Type=notify-reload, WatchdogSec=, socket activation): docs/scrim.service.")]
 pub struct RunArgs {
     /// The configuration file.

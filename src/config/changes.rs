@@ -14,6 +14,8 @@ impl Config {
         };
         let differs = [
             ("listen", self.listen != newer.listen),
+            ("limits", self.connection_limits != newer.connection_limits),
+            ("proxy_protocol", self.proxies != newer.proxies),
             ("admin", self.admin != newer.admin),
             ("database", !is_same(&self.endpoint, &newer.endpoint)),
             ("database.name", self.database != newer.database),

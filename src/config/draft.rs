@@ -8,18 +8,25 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
+use super::limits::limits;
+use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
-use super::{ClientTls, Config, LogOptions, PseudonymKey, read_text};
+use super::{
+    ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
+    read_text,
+};
 use crate::audit::{AuditOptions, Durability};
 use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
 use crate::upstream::{Endpoint, TlsMode};
-use crate::wire::tls;
+use crate::wire::tls::{self, ServerTls, TlsError};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "listen",
+    "limits",
+    "proxy_protocol",
     "database",
     "rules",
     "tls",
@@ -32,6 +39,8 @@ const KEYS: [&str; 11] = [
     "drain_seconds",
 ];
 
+/// Where clients connect, if nothing is said.
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 6432);
 /// Longer than a day nobody waits for a process to end.
 const DRAIN_SECONDS_MAX: u64 = 24 * 3600;
 /// A report has the time to end, and systemd's own patience (90 seconds) is not over.
@@ -47,7 +56,9 @@ enum Wanted {
 /// What has been read so far, with the defaults of what has not.
 pub(super) struct Draft<'a> {
     folder: &'a Path,
-    listen: (SocketAddr, Option<Span>),
+    listen: Vec<(ListenAddress, Span)>,
+    proxies: TrustedProxies,
+    connection_limits: ConnectionLimits,
     host: String,
     port: u16,
     user: String,
@@ -59,6 +70,7 @@ pub(super) struct Draft<'a> {
     wanted: Option<(Wanted, Span)>,
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
+    client_ca: Option<(PathBuf, Span)>,
     audit: AuditOptions,
     admin: Option<(SocketAddr, Span)>,
     drain_seconds: u64,
@@ -75,11 +87,9 @@ impl<'a> Draft<'a> {
         for entry in reader.mapping(document) {
             let value = &entry.value;
             match entry.key.as_str() {
-                "listen" => {
-                    if let Some(address) = address(reader, value) {
-                        draft.listen = (address, Some(value.span));
-                    }
-                }
+                "listen" => draft.listen = listen(reader, value, folder),
+                "limits" => draft.connection_limits = limits(reader, value),
+                "proxy_protocol" => draft.proxies = proxy_protocol(reader, value),
                 "database" => draft.database(reader, value),
                 "rules" => {
                     if let Some((path, _)) = draft.path(reader, value) {
@@ -111,7 +121,9 @@ impl<'a> Draft<'a> {
     fn new(folder: &'a Path) -> Self {
         Draft {
             folder,
-            listen: (SocketAddr::from(([127, 0, 0, 1], 6432)), None),
+            listen: Vec::new(),
+            proxies: TrustedProxies::default(),
+            connection_limits: ConnectionLimits::default(),
             host: "127.0.0.1".into(),
             port: 5432,
             user: "scrim".into(),
@@ -123,6 +135,7 @@ impl<'a> Draft<'a> {
             wanted: None,
             certificate: None,
             key: None,
+            client_ca: None,
             audit: AuditOptions {
                 file: folder.join("audit.jsonl"),
                 durability: Durability::Queued,
@@ -140,8 +153,13 @@ impl<'a> Draft<'a> {
     fn finish(self, reader: &mut Reader<'_>) -> Config {
         let tls = self.client_tls(reader);
         let ca = self.authorities(reader);
-        if let (address, Some(span)) = self.listen
-            && !address.ip().is_loopback()
+        let tcp = || {
+            self.listen.iter().filter_map(|(listen, span)| match listen {
+                ListenAddress::Tcp(address) => Some((*address, *span)),
+                ListenAddress::Unix(_) => None,
+            })
+        };
+        if let Some((_, span)) = tcp().find(|(address, _)| !address.ip().is_loopback())
             && matches!(tls, ClientTls::Disable)
             && !reader.has_errors()
         {
@@ -151,16 +169,22 @@ impl<'a> Draft<'a> {
             reader.complain(Diagnostic::warning(message, span).help(help));
         }
         if let Some((admin, span)) = self.admin
-            && admin == self.listen.0
             && admin.port() != 0
+            && tcp().any(|(address, _)| address == admin)
         {
             let message = "`admin` and `listen` are the same address";
             let help = "6433 is the usual port of `admin`";
             reader.complain(Diagnostic::error(message, span).help(help));
         }
+        let mut listen: Vec<_> = self.listen.into_iter().map(|(address, _)| address).collect();
+        if listen.is_empty() {
+            listen.push(ListenAddress::Tcp(SocketAddr::from(LISTEN)));
+        }
         let database = self.name.unwrap_or_else(|| self.user.clone());
         Config {
-            listen: self.listen.0,
+            listen,
+            proxies: self.proxies,
+            connection_limits: self.connection_limits,
             endpoint: Endpoint {
                 host: self.host,
                 port: self.port,
@@ -171,6 +195,7 @@ impl<'a> Draft<'a> {
             },
             database,
             rules: self.rules,
+            takes_client_certificates: self.client_ca.is_some(),
             tls,
             admin: self.admin.map(|(address, _)| address),
             drain: Duration::from_secs(self.drain_seconds),
@@ -277,10 +302,7 @@ impl<'a> Draft<'a> {
                 }
                 "certificate" => self.certificate = self.path(reader, value),
                 "key" => self.key = self.path(reader, value),
-                "client_ca" => {
-                    let message = "client certificates are not available in this version";
-                    reader.complain(Diagnostic::error(message, entry.key_span));
-                }
+                "client_ca" => self.client_ca = self.path(reader, value),
                 _ => reader.unknown_key(entry, &KEYS),
             }
         }
@@ -354,8 +376,15 @@ impl<'a> Draft<'a> {
 
     /// Loads what clients are shown.
     fn client_tls(&self, reader: &mut Reader<'_>) -> ClientTls {
-        let (wrap, span): (fn(Arc<rustls::ServerConfig>) -> ClientTls, Span) = match self.wanted {
-            None | Some((Wanted::Disable, _)) => return ClientTls::Disable,
+        let (wrap, span): (fn(Arc<ServerTls>) -> ClientTls, Span) = match self.wanted {
+            None | Some((Wanted::Disable, _)) => {
+                if let Some((_, span)) = self.client_ca {
+                    let message = "`client_ca` counts with TLS only";
+                    let help = "`mode: require`, or `allow`";
+                    reader.complain(Diagnostic::error(message, span).help(help));
+                }
+                return ClientTls::Disable;
+            }
             Some((Wanted::Allow, span)) => (ClientTls::Allow, span),
             Some((Wanted::Require, span)) => (ClientTls::Require, span),
         };
@@ -363,9 +392,15 @@ impl<'a> Draft<'a> {
             reader.complain(Diagnostic::error("TLS needs `certificate` and `key`", span));
             return ClientTls::Disable;
         };
-        match tls::server_config(certificate, key) {
+        let client_ca = self.client_ca.as_ref();
+        match tls::server_config(certificate, key, client_ca.map(|(path, _)| path.as_path())) {
             Ok(config) => wrap(config),
             Err(error) => {
+                let place = match (&error, client_ca) {
+                    (TlsError::Authorities(_), Some((_, span))) => span,
+                    (TlsError::File { path, .. }, Some((ca, span))) if path == ca => span,
+                    _ => place,
+                };
                 reader.complain(Diagnostic::error(error.to_string(), *place));
                 ClientTls::Disable
             }
@@ -396,16 +431,4 @@ impl<'a> Draft<'a> {
             (None, _) => None,
         }
     }
-}
-
-fn address(reader: &mut Reader<'_>, node: &Node) -> Option<SocketAddr> {
-    let text = reader.text(node)?;
-    let address = text.parse().ok();
-    if address.is_none() {
-        reader.complain(
-            Diagnostic::error("this is no address with a port", node.span)
-                .help("such as 127.0.0.1:6432, 0.0.0.0:6432 or \"[::1]:6432\""),
-        );
-    }
-    address
 }

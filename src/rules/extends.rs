@@ -94,11 +94,7 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
             role.rows.entry(relation.clone()).or_insert_with(|| filter.clone());
         }
         if let Some((limits, _)) = from.limits {
-            role.limits.rows = role.limits.rows.or(limits.rows);
-            role.limits.statement_seconds =
-                role.limits.statement_seconds.or(limits.statement_seconds);
-            role.limits.lookups_per_minute =
-                role.limits.lookups_per_minute.or(limits.lookups_per_minute);
+            role.limits = role.limits.or(limits);
         }
     }
     role
@@ -127,7 +123,7 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
         let help = format!("leave `{what}` out, or `everything` out of `may`");
         reader.complain(Diagnostic::error(message, span.unwrap_or(role.span)).help(help));
     };
-    if role.limits != Limits::default() {
+    if role.limits.look_at_sessions() {
         refuse("limits", ancestry.iter().find_map(|from| from.limits).map(|(_, span)| span));
     }
     if !role.purposes.is_empty() {

@@ -40,8 +40,11 @@ const KEYS: [&str; 10] = [
     "database_user",
 ];
 
-/// `statement_timeout` is a number of milliseconds in 31 bits.
+/// `statement_timeout` and `idle_in_transaction_session_timeout` are each a number of milliseconds in 31 bits.
 const STATEMENT_SECONDS_MAX: u64 = 2_147_483;
+
+/// Every driver's own messages are shorter.
+const MESSAGE_BYTES_MIN: u64 = 1024;
 
 /// A count of rows in PostgreSQL is a `bigint`.
 const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
@@ -204,13 +207,36 @@ fn purposes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
 }
 
 fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
-    const KEYS: [&str; 3] = ["rows", "statement_seconds", "lookups_per_minute"];
+    const KEYS: [&str; 8] = [
+        "rows",
+        "bytes",
+        "statement_seconds",
+        "idle_transaction_seconds",
+        "statements_per_second",
+        "lookups_per_minute",
+        "message_bytes",
+        "connections",
+    ];
     let mut limits = Limits::default();
     for entry in reader.mapping(node) {
         match entry.key.as_str() {
             "rows" => limits.rows = reader.number(&entry.value, 1, ROWS_MAX),
             "statement_seconds" => {
                 limits.statement_seconds = reader.number(&entry.value, 1, STATEMENT_SECONDS_MAX);
+            }
+            "bytes" => limits.bytes = reader.number(&entry.value, 1, ROWS_MAX),
+            "idle_transaction_seconds" => {
+                limits.idle_transaction_seconds =
+                    reader.number(&entry.value, 1, STATEMENT_SECONDS_MAX);
+            }
+            "statements_per_second" => {
+                limits.statements_per_second = reader.number(&entry.value, 1, u64::from(u32::MAX));
+            }
+            "message_bytes" => {
+                limits.message_bytes = reader.number(&entry.value, MESSAGE_BYTES_MIN, ROWS_MAX);
+            }
+            "connections" => {
+                limits.connections = reader.number(&entry.value, 1, u64::from(u32::MAX));
             }
             "lookups_per_minute" => {
                 limits.lookups_per_minute = reader.number(&entry.value, 0, u64::from(u32::MAX));

@@ -77,10 +77,43 @@ pub struct RowRule {
 pub struct Limits {
     /// Rows of one statement's result.
     pub rows: Option<u64>,
+    /// Bytes of one statement's result, as they go over the wire.
+    pub bytes: Option<u64>,
     /// Seconds that one statement may run.
     pub statement_seconds: Option<u64>,
+    /// Seconds that a transaction may stand still between two statements.
+    pub idle_transaction_seconds: Option<u64>,
+    /// Statements that a user may run within a second.
+    pub statements_per_second: Option<u64>,
     /// Values that a user may look up within a minute.
     pub lookups_per_minute: Option<u64>,
+    /// Bytes of one message of a client.
+    pub message_bytes: Option<u64>,
+    /// Sessions with the role at once.
+    pub connections: Option<u64>,
+}
+
+impl Limits {
+    /// What is not said here is as inherited.
+    pub(super) fn or(self, inherited: Limits) -> Limits {
+        Limits {
+            rows: self.rows.or(inherited.rows),
+            bytes: self.bytes.or(inherited.bytes),
+            statement_seconds: self.statement_seconds.or(inherited.statement_seconds),
+            idle_transaction_seconds: self
+                .idle_transaction_seconds
+                .or(inherited.idle_transaction_seconds),
+            statements_per_second: self.statements_per_second.or(inherited.statements_per_second),
+            lookups_per_minute: self.lookups_per_minute.or(inherited.lookups_per_minute),
+            message_bytes: self.message_bytes.or(inherited.message_bytes),
+            connections: self.connections.or(inherited.connections),
+        }
+    }
+
+    /// True when there is one that is kept by looking at what a session does, and not at its login alone.
+    pub fn look_at_sessions(&self) -> bool {
+        Limits { connections: None, ..*self } != Limits::default()
+    }
 }
 
 /// `database_user:`

@@ -19,13 +19,21 @@ pub struct User {
     /// A SCRAM-SHA-256 verifier in PostgreSQL's form, its shape already checked; `None` when the user has only a
     /// certificate.
     pub verifier: Option<SecretString>,
+    /// A name in the certificate that the client must show: its common name or an alternative one. With a verifier
+    /// beside it, both are needed.
+    pub certificate: Option<String>,
+    /// Where that stands.
+    pub certificate_span: Span,
+    /// Sessions of the user at once.
+    pub connections: Option<u64>,
     /// May state `scrim.end_user`.
     pub acts_for_others: bool,
     /// Where the name stands.
     pub span: Span,
 }
 
-const KEYS: [&str; 5] = ["role", "roles", "password", "certificate", "acts_for_others"];
+const KEYS: [&str; 6] =
+    ["role", "roles", "password", "certificate", "connections", "acts_for_others"];
 
 /// Not fewer than RFC 7677 asks for, and not so many that each login would stand still.
 const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
@@ -48,7 +56,8 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
     }
     let mut wanted = WantedRoles::default();
     let (mut verifier, mut has_credential) = (None, false);
-    let mut acts_for_others = false;
+    let (mut certificate, mut certificate_span) = (None, entry.key_span);
+    let (mut acts_for_others, mut connections) = (false, None);
     for part in reader.mapping(&entry.value) {
         let value = &part.value;
         match part.key.as_str() {
@@ -59,10 +68,10 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
             }
             "certificate" => {
                 has_credential = true;
-                let message = "client certificates are not available in this version";
-                let help = password_help(&entry.key);
-                reader.complain(Diagnostic::error(message, part.key_span).help(help));
+                certificate = read_certificate(reader, value);
+                certificate_span = value.span;
             }
+            "connections" => connections = reader.number(value, 1, u64::from(u32::MAX)),
             "acts_for_others" => acts_for_others = reader.truth(value).unwrap_or(false),
             _ => {
                 // A misspelt `password` is told as such, once.
@@ -82,13 +91,35 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
         return None;
     }
     let roles = wanted.roles.iter().map(|(role, _)| role.clone()).collect();
-    let user =
-        User { name: entry.key.clone(), roles, verifier, acts_for_others, span: entry.key_span };
+    let user = User {
+        name: entry.key.clone(),
+        roles,
+        verifier,
+        certificate,
+        certificate_span,
+        connections,
+        acts_for_others,
+        span: entry.key_span,
+    };
     Some(UserDraft { user, wanted_roles: wanted.roles })
 }
 
 fn password_help(user: &str) -> String {
-    format!("`scrim password {user}` makes a verifier for `password`")
+    format!(
+        "`scrim password {user}` makes a verifier for `password`; `certificate: NAME` asks for a \
+         client certificate with that name"
+    )
+}
+
+/// The name as it stands in the certificate.
+fn read_certificate(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let name = reader.filled_text(node)?;
+    if name.contains('*') {
+        let message = "the name of a certificate is compared as it is: a `*` stands for itself";
+        let help = "write the common name or an alternative name of one certificate";
+        reader.complain(Diagnostic::error(message, node.span).help(help));
+    }
+    Some(name)
 }
 
 /// `role` or `roles`.

@@ -68,11 +68,13 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     let audit = Audit::open(&config.audit).map_err(|error| {
         format!("error: cannot open the audit trail {}: {error}", config.audit.file.display())
     })?;
-    let sockets = Sockets::open(config.listen, config.admin).await?;
+    let sockets = Sockets::open(&config.listen, config.admin).await?;
     let metrics = Arc::new(Metrics::new());
     let proxy = Proxy::new(ProxyOptions {
         endpoint: config.endpoint.clone(),
         tls: config.tls.clone(),
+        proxies: config.proxies.clone(),
+        connection_limits: config.connection_limits,
         rules: Arc::new(rules),
         audit: audit.clone(),
         pseudonym_key: config.pseudonym_key.clone(),
@@ -80,7 +82,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         metrics: Arc::clone(&metrics),
     })
     .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;
-    let address = sockets.clients.local_addr().map_err(|error| format!("error: {error}"))?;
+    let addresses = sockets.addresses.join(", ");
     let (counted, trail, served) = (Arc::clone(&metrics), audit.clone(), Arc::clone(&proxy));
     let reloader = Reloader::new(options.config, config, served, logging, counted, trail);
     let signals = Signals::listen()?;
@@ -100,10 +102,11 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         tokio::spawn(admin::serve(listener, Arc::new(board)));
     }
     let serving = tokio::spawn(serve(proxy, sockets.clients, stages));
-    (options.announce)(&format!("scrim listening on {address}"));
+    (options.announce)(&format!("scrim listening on {addresses}"));
     systemd::ready();
     systemd::keep_watchdog();
     until_ended(serving, reloader, signals, &stage).await;
+    drop(sockets.files);
     audit.close().await;
     Ok(())
 }

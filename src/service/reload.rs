@@ -115,8 +115,10 @@ impl Reloader {
         let read = reading.unwrap_or_else(|_| {
             Err("the files could not be read, which is a fault of Scrim".to_owned())
         })?;
-        // The key in force decides: another one needs a restart.
-        let broken = self.config.judge(&read.rules);
+        // The key in force decides: another one needs a restart. What clients see of TLS is followed.
+        let to_be =
+            Config { pseudonym_key: self.config.pseudonym_key.clone(), ..read.config.clone() };
+        let broken = to_be.judge(&read.rules);
         match broken.is_empty() {
             true => Ok(read),
             false => Err(render(&read.rules.sources, &broken, false)),
@@ -141,6 +143,7 @@ impl Reloader {
         self.config = Config {
             rules: config.rules,
             tls: config.tls,
+            takes_client_certificates: config.takes_client_certificates,
             drain: config.drain,
             reload_on_change: config.reload_on_change,
             log: crate::config::LogOptions { level: config.log.level, ..self.config.log },

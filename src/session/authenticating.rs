@@ -1,6 +1,8 @@
-//! The login: SCRAM-SHA-256 with the verifiers of the rules.
+//! The login: SCRAM-SHA-256 (bound to the TLS connection where the client can) with the verifiers of the rules, a client
+//! certificate, or both.
 //!
-//! Whoever is unknown goes the same way to the same error as whoever has the wrong password.
+//! Whoever is unknown goes the same way to the same error as whoever has the wrong password, and so does whoever does not
+//! show the certificate that the user needs.
 //! <https://www.postgresql.org/docs/current/sasl-authentication.html>
 
 use bytes::BytesMut;
@@ -40,20 +42,32 @@ pub async fn authenticate<'a>(
     let name = name.ok_or_else(|| {
         Farewell::new("28000", "no PostgreSQL user name specified in startup packet")
     })?;
-    let user = rules.users.get(&name);
+    // Whose certificate is missing is nobody.
+    let certified = greeted.stream.certified_names();
+    let user = rules.users.get(&name).filter(|user| is_certified(user, &certified));
     let verifier = user.and_then(|user| user.verifier.as_ref());
-    let mut scram = Scram::new(verifier.map(ExposeSecret::expose_secret), &name, secret);
     let mut out = BytesMut::new();
     if let Some(negotiation) = greeted.startup.negotiation() {
         let options = &negotiation.unknown_options;
         writer::negotiate_protocol_version(&mut out, negotiation.version, options);
     }
-    writer::authentication_sasl(&mut out, sasl::mechanisms());
+    if let Some(user) = user.filter(|user| user.verifier.is_none() && user.certificate.is_some()) {
+        // The welcome says AuthenticationOk.
+        send(greeted, &mut out).await?;
+        return Ok(user);
+    }
+    writer::authentication_sasl(&mut out, sasl::mechanisms(greeted.end_point.as_ref()));
+    let verifier = verifier.map(ExposeSecret::expose_secret);
+    let mut scram = Scram::new(verifier, &name, secret, greeted.end_point.clone());
     let mut pieces = Pieces::new(Limits::login());
     let refused = |fault: SaslFault| match fault {
-        SaslFault::Password => Farewell::new(
+        SaslFault::Password => wrong_password(&name, rules),
+        SaslFault::Downgrade | SaslFault::OtherEndPoint => Farewell::new(
             fault.code(),
-            format!("password authentication failed for user \"{name}\""),
+            fault.to_string(),
+        )
+        .hint(
+            "somebody may stand between the client and Scrim; sslmode=verify-full keeps them out",
         ),
         SaslFault::Mechanism
         | SaslFault::Malformed
@@ -72,6 +86,23 @@ pub async fn authenticate<'a>(
     send(greeted, &mut out).await?;
     // A made-up verifier lets nobody in; without a user there is nobody to let in either way.
     user.ok_or_else(|| refused(SaslFault::Password).into())
+}
+
+/// The same for everybody, whatever was wrong.
+fn wrong_password(name: &str, rules: &RuleSet) -> Farewell {
+    let message = format!("password authentication failed for user \"{name}\"");
+    let farewell = Farewell::new(SaslFault::Password.code(), message);
+    match rules.users.values().any(|user| user.certificate.is_some()) {
+        true => farewell.hint(
+            "users who log in by a certificate have to show one with their name (sslcert, sslkey)",
+        ),
+        false => farewell,
+    }
+}
+
+/// True where the user needs no certificate, or its name is among those in the one that was shown.
+fn is_certified(user: &User, certified: &[String]) -> bool {
+    user.certificate.as_ref().is_none_or(|needed| certified.contains(needed))
 }
 
 /// Sends what there is to say and waits for the answer.

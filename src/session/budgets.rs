@@ -1,17 +1,15 @@
-//! How many values each user has looked up within the last minute, over all sessions. Pure but for the instants that
-//! it is given.
+//! How many values each user has looked up within the last minute, and how many statements within the last second, over
+//! all sessions. Pure but for the instants that it is given.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
-/// What a budget is for.
-const WINDOW: Duration = Duration::from_secs(60);
-
 /// The budgets of all users.
-#[derive(Default)]
 pub struct Budgets {
+    /// What a budget is for.
+    window: Duration,
     spent: DashMap<String, VecDeque<(Instant, u64)>>,
 }
 
@@ -20,6 +18,11 @@ pub struct Budgets {
 pub struct Exhausted(pub Option<Duration>);
 
 impl Budgets {
+    /// Budgets for so long.
+    pub fn for_each(window: Duration) -> Budgets {
+        Budgets { window, spent: DashMap::new() }
+    }
+
     /// Spends `values` of a user's `limit` a minute, all or nothing.
     pub fn spend(
         &self,
@@ -35,7 +38,7 @@ impl Budgets {
             return Err(Exhausted(None));
         }
         let mut spent = self.spent.entry(user.to_owned()).or_default();
-        let is_over = |at: Instant| now.saturating_duration_since(at) >= WINDOW;
+        let is_over = |at: Instant| now.saturating_duration_since(at) >= self.window;
         while spent.front().is_some_and(|(at, _)| is_over(*at)) {
             spent.pop_front();
         }
@@ -49,7 +52,7 @@ impl Budgets {
             missing = missing.saturating_sub(*values);
             if missing == 0 {
                 return Err(Exhausted(Some(
-                    WINDOW.saturating_sub(now.saturating_duration_since(*at)),
+                    self.window.saturating_sub(now.saturating_duration_since(*at)),
                 )));
             }
         }
@@ -61,9 +64,11 @@ impl Budgets {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[test]
     fn a_minute_later_there_is_room_again() {
-        let (budgets, start) = (Budgets::default(), Instant::now());
+        let (budgets, start) = (Budgets::for_each(MINUTE), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(budgets.spend("kim", 2, 3, at(0)), Ok(()));
         assert_eq!(budgets.spend("kim", 1, 3, at(10)), Ok(()));
@@ -79,7 +84,7 @@ mod tests {
 
     #[test]
     fn more_than_the_whole_budget_never_fits() {
-        let budgets = Budgets::default();
+        let budgets = Budgets::for_each(MINUTE);
         assert_eq!(budgets.spend("kim", 4, 3, Instant::now()), Err(Exhausted(None)));
         assert_eq!(budgets.spend("kim", 1, 0, Instant::now()), Err(Exhausted(None)));
         assert_eq!(budgets.spend("kim", u64::MAX, u64::MAX, Instant::now()), Ok(()));

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// Sockets in all.
 pub const WAITING_MAX: usize = 256;
-/// Sockets of one address.
+/// Sockets of one address; all Unix sockets are one.
 pub const WAITING_OF_ADDRESS_MAX: usize = 192;
 
 /// Counts who waits.
@@ -24,7 +24,7 @@ pub struct Doorkeeper {
 struct Waiting {
     next: u64,
     /// In the order in which they came.
-    tickets: BTreeMap<u64, (IpAddr, Arc<Notify>)>,
+    tickets: BTreeMap<u64, (Option<IpAddr>, Arc<Notify>)>,
 }
 
 /// A place at the door; given back when dropped.
@@ -36,7 +36,7 @@ pub struct Ticket {
 
 impl Doorkeeper {
     /// A place for a new socket; somebody else may lose theirs.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Ticket {
+    pub fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Ticket {
         let must_go = Arc::new(Notify::new());
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address: Vec<u64> = waiting
@@ -94,9 +94,9 @@ mod tests {
     fn a_flood_pushes_out_itself() {
         let keeper = Arc::new(Doorkeeper::default());
         let (flood, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let quiet = keeper.enter(other);
+        let quiet = keeper.enter(Some(other));
         let mut tickets: Vec<_> =
-            (0..WAITING_OF_ADDRESS_MAX + 1).map(|_| keeper.enter(flood)).collect();
+            (0..WAITING_OF_ADDRESS_MAX + 1).map(|_| keeper.enter(Some(flood))).collect();
         assert!(is_lost(&tickets[0]));
         assert!(!is_lost(&tickets[1]) && !is_lost(&quiet));
         tickets.remove(0);
@@ -108,7 +108,8 @@ mod tests {
     fn there_is_a_limit_for_all_together() {
         let keeper = Arc::new(Doorkeeper::default());
         let address = |number: usize| IpAddr::from([10, 0, (number / 256) as u8, number as u8]);
-        let tickets: Vec<_> = (0..WAITING_MAX + 1).map(|n| keeper.enter(address(n))).collect();
+        let tickets: Vec<_> =
+            (0..WAITING_MAX + 1).map(|n| keeper.enter(Some(address(n)))).collect();
         assert!(is_lost(&tickets[0]) && !is_lost(&tickets[1]));
         assert_eq!(keeper.waiting.lock().unwrap().tickets.len(), WAITING_MAX);
     }

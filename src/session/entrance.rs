@@ -61,6 +61,29 @@ impl Entrance {
         Ok((server, footprint, is_own))
     }
 
+    /// True where PostgreSQL has a setting of this name, or would take it for one of an extension that is to come.
+    pub async fn has_setting(&mut self, session: u64, name: &str) -> Result<bool, Farewell> {
+        if name.contains('.') {
+            return Ok(true);
+        }
+        // All names are like this; what is not needs no question, and cannot ask anything else.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Ok(false);
+        }
+        let (mut server, footprint, _) = self.take(session).await?;
+        // pg_settings leaves some out.
+        let sql = format!("SELECT pg_catalog.current_setting('{name}', true)");
+        let asked = ask(server.connection().ok_or_else(lost)?, &sql).await;
+        let has = match asked {
+            Ok(rows) => rows.into_iter().flatten().flatten().next().is_some(),
+            Err(farewell) if farewell == lost() => return Err(farewell),
+            // It is there, and not for the login to see.
+            Err(_) => true,
+        };
+        server.give_back(footprint, session);
+        Ok(has)
+    }
+
     /// What a client is told of the server, and the search_path it starts with, where the client wishes for these
     /// settings. From memory where somebody has wished for the same before.
     pub async fn greeting(

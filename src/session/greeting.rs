@@ -2,13 +2,13 @@
 //!
 //! Each upgrade can be asked for once. Bytes that come before a TLS handshake is through were not protected by it
 //! and end the connection. A first byte of 0x16 is a TLS handshake without SSLRequest; then ALPN must say
-//! `postgresql`, as PostgreSQL 17 has it, so that no other protocol's client can be turned against us.
+//! `postgresql`, as PostgreSQL 17 has it, so that no other protocol's client can be turned against us. A Unix socket
+//! is never TLS, whatever the mode says, as in PostgreSQL: its own permissions guard it.
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use super::closing::Farewell;
 use super::stream::ClientStream;
 use crate::config::ClientTls;
+use crate::wire::sasl::EndPoint;
 use crate::wire::startup::{self, FirstPacket, Startup, StartupFault};
+use crate::wire::tls::ServerTls;
 
 /// First byte of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -31,14 +33,18 @@ pub struct Greeted {
     pub buffer: BytesMut,
     /// Its StartupMessage.
     pub startup: Startup,
+    /// What its login can be bound to.
+    pub end_point: Option<EndPoint>,
 }
 
 /// What a new socket turns out to be.
 pub enum Greeting {
     /// A session.
     Session(Box<Greeted>),
-    /// A cancel request, which gets no answer.
+    /// A cancel request, which gets no answer but the end.
     Cancel {
+        /// Its socket.
+        stream: ClientStream,
         /// As told to the session.
         process_id: i32,
         /// As told to the session.
@@ -51,10 +57,13 @@ pub enum Greeting {
 }
 
 /// Reads up to the startup message.
-pub async fn greet(socket: TcpStream, tls: &ClientTls) -> Greeting {
+pub async fn greet(stream: ClientStream, tls: &ClientTls) -> Greeting {
     let config = match tls {
         ClientTls::Disable => None,
-        ClientTls::Allow(config) | ClientTls::Require(config) => Some(config),
+        ClientTls::Allow(config) | ClientTls::Require(config) => Some(config.as_ref()),
+    };
+    let ClientStream::Tcp(socket) = stream else {
+        return read_packets(stream, tls, None).await;
     };
     let mut first = [0];
     if !matches!(socket.peek(&mut first).await, Ok(1)) {
@@ -65,7 +74,7 @@ pub async fn greet(socket: TcpStream, tls: &ClientTls) -> Greeting {
             Some(stream) => stream,
             None => return Greeting::Nobody,
         },
-        _ => ClientStream::Plain(socket),
+        _ => ClientStream::Tcp(socket),
     };
     read_packets(stream, tls, config).await
 }
@@ -73,7 +82,7 @@ pub async fn greet(socket: TcpStream, tls: &ClientTls) -> Greeting {
 async fn read_packets(
     mut stream: ClientStream,
     tls: &ClientTls,
-    config: Option<&Arc<ServerConfig>>,
+    config: Option<&ServerTls>,
 ) -> Greeting {
     let (mut has_asked_tls, mut has_asked_gss) = (false, false);
     let mut buffer = BytesMut::new();
@@ -85,50 +94,47 @@ async fn read_packets(
                 return Greeting::Away(stream, Farewell::new(fault.code(), fault.to_string()));
             }
         };
+        let is_tls = matches!(stream, ClientStream::Tls(_));
         match packet {
-            FirstPacket::Cancel { process_id, key } => return Greeting::Cancel { process_id, key },
+            FirstPacket::Cancel { process_id, key } => {
+                return Greeting::Cancel { stream, process_id, key };
+            }
             FirstPacket::Startup(startup) => {
-                let is_plain = matches!(stream, ClientStream::Plain(_));
-                if is_plain && matches!(tls, ClientTls::Require(_)) {
+                let is_open = matches!(stream, ClientStream::Tcp(_));
+                if is_open && matches!(tls, ClientTls::Require(_)) {
                     let farewell = Farewell::new("28000", "scrim: this server requires TLS")
                         .hint("connect with sslmode=require");
                     return Greeting::Away(stream, farewell);
                 }
-                return Greeting::Session(Box::new(Greeted { stream, buffer, startup }));
+                let end_point = config.filter(|_| is_tls).and_then(|tls| tls.end_point.clone());
+                return Greeting::Session(Box::new(Greeted { stream, buffer, startup, end_point }));
             }
             FirstPacket::GssEncRequest => {
-                let is_plain = matches!(stream, ClientStream::Plain(_));
-                if has_asked_gss || !is_plain || !say(&mut stream, b'N').await {
+                if has_asked_gss || is_tls || !say(&mut stream, b'N').await {
                     return Greeting::Nobody;
                 }
                 has_asked_gss = true;
             }
             FirstPacket::SslRequest => {
-                if has_asked_tls {
+                if has_asked_tls || is_tls {
                     return Greeting::Nobody;
                 }
                 has_asked_tls = true;
-                let (config, socket) = match (config, stream) {
-                    (None, ClientStream::Plain(socket)) => {
-                        stream = ClientStream::Plain(socket);
-                        if !say(&mut stream, b'N').await {
-                            return Greeting::Nobody;
-                        }
-                        continue;
+                let Some(config) = config else {
+                    if !say(&mut stream, b'N').await {
+                        return Greeting::Nobody;
                     }
-                    (_, ClientStream::Tls(_)) => return Greeting::Nobody,
-                    (Some(config), ClientStream::Plain(socket)) => (config, socket),
+                    continue;
                 };
                 if !buffer.is_empty() {
                     let farewell =
                         Farewell::new("08P01", "received unencrypted data after SSL request");
-                    return Greeting::Away(ClientStream::Plain(socket), farewell);
+                    return Greeting::Away(stream, farewell);
                 }
-                let mut plain = ClientStream::Plain(socket);
-                if !say(&mut plain, b'S').await {
+                if !say(&mut stream, b'S').await {
                     return Greeting::Nobody;
                 }
-                let ClientStream::Plain(socket) = plain else { return Greeting::Nobody };
+                let ClientStream::Tcp(socket) = stream else { return Greeting::Nobody };
                 match shake_hands(socket, config, false).await {
                     Some(shaken) => stream = shaken,
                     None => return Greeting::Nobody,
@@ -157,12 +163,11 @@ async fn say(stream: &mut ClientStream, byte: u8) -> bool {
     stream.write_all(&[byte]).await.is_ok() && stream.flush().await.is_ok()
 }
 
-async fn shake_hands(
-    socket: TcpStream,
-    config: &Arc<ServerConfig>,
-    needs_alpn: bool,
-) -> Option<ClientStream> {
-    let stream = TlsAcceptor::from(Arc::clone(config)).accept(socket).await.ok()?;
+async fn shake_hands(socket: TcpStream, tls: &ServerTls, needs_alpn: bool) -> Option<ClientStream> {
+    let shaken = TlsAcceptor::from(Arc::clone(&tls.config)).accept(socket).await;
+    let stream = shaken
+        .inspect_err(|error| tracing::debug!(%error, "a TLS handshake with a client failed"))
+        .ok()?;
     let (_, connection) = stream.get_ref();
     if needs_alpn && connection.alpn_protocol() != Some(ALPN) {
         return None;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::closing::Farewell;
 use crate::config::ClientTls;
-use crate::rules::{DatabaseUser, Limits, Role, RuleSet, User};
+use crate::rules::{DatabaseUser, Role, RuleSet, User};
 
 /// How long a unit of the extended protocol that is under way may take to its Sync: what has been bound in it is still
 /// executed. Who sends it at once does not notice; who keeps a unit open does not keep the rules.
@@ -115,10 +115,10 @@ impl Standing {
     }
 }
 
-/// True when a role's bytes pass as they are. Limits and purposes are kept by what a masked session does; a role that
+/// True when a role's bytes pass as they are. Limits (of connections aside) and purposes are kept by what a masked session does; a role that
 /// has them is not passed through.
 pub fn passes_through(role: &Role) -> bool {
-    role.is_untouched() && role.limits == Limits::default() && role.purposes.is_empty()
+    role.is_untouched() && !role.limits.look_at_sessions() && role.purposes.is_empty()
 }
 
 /// May a session that began under the old rules go on under the new ones?
@@ -135,6 +135,9 @@ pub fn judge(
     };
     if before.is_none_or(|before| verifier(before) != verifier(after)) {
         return Err(ended(format!("the password of user `{user}` has changed")));
+    }
+    if before.is_some_and(|before| before.certificate != after.certificate) {
+        return Err(ended(format!("the certificate of user `{user}` has changed")));
     }
     if before.is_some_and(|before| before.acts_for_others && !after.acts_for_others) {
         return Err(ended(format!("user `{user}` may not act for others any more")));
@@ -160,6 +163,8 @@ fn only_for_new_sessions(old: &Role, new: &Role) -> Option<&'static str> {
         Some("the login at the database")
     } else if old.limits.statement_seconds != new.limits.statement_seconds {
         Some("the statement time limit")
+    } else if old.limits.idle_transaction_seconds != new.limits.idle_transaction_seconds {
+        Some("the time limit of idle transactions")
     } else if keyed(new) && !keyed(old) {
         Some("the use of keyed masks")
     } else if !stated_is_kept || (old.purposes.is_empty() && !new.purposes.is_empty()) {
@@ -228,10 +233,22 @@ mod tests {
             (&with_other.replace("redact", "null"), users("desk", "a"), None),
             (&with_other, lee, Some("user `kim` is not in")),
             (&with_other, users("desk", "b"), Some("the password of user `kim`")),
+            (
+                &with_other,
+                users("desk", "a").replace('}', ", certificate: kim}"),
+                Some("the certif"),
+            ),
             (&with_other, users("other", "a"), Some("role `desk` is not one of")),
             (&other.replacen("  other", "roles:\n  other", 1), users("other", "a"), Some("role")),
             (&changed("    limits: {statement_seconds: 3}\n"), users("desk", "a"), Some("time")),
-            (&changed("    limits: {rows: 3}\n"), users("desk", "a"), None),
+            (
+                &changed("    limits: {idle_transaction_seconds: 3}\n"),
+                users("desk", "a"),
+                Some("time"),
+            ),
+            (&changed("    limits: {rows: 3, bytes: 3}\n"), users("desk", "a"), None),
+            (&changed("    limits: {connections: 1}\n"), users("desk", "a"), None),
+            (&changed("    limits: {statements_per_second: 1}\n"), users("desk", "a"), None),
             (&changed("    purposes: [help]\n"), users("desk", "a"), Some("the purposes")),
             (&changed("    database_user: {user: own}\n"), users("desk", "a"), Some("login")),
         ] {

@@ -27,6 +27,7 @@ mod authenticating;
 mod budgets;
 mod catalogs;
 mod closing;
+mod crowd;
 mod doorkeeper;
 mod entrance;
 mod footprint;
@@ -34,30 +35,34 @@ mod greeting;
 mod in_force;
 mod journal;
 mod link;
+mod listening;
 mod parameters;
+mod peer;
 mod pipeline;
 mod planning;
 mod plans;
+mod proxied;
 mod registry;
 mod serving;
 mod settings;
 mod showing;
+mod slowing;
 mod statements;
 mod stream;
 mod untouched;
 mod welcoming;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::audit::{Audit, Record, SessionFacts};
-use crate::config::{ClientTls, PseudonymKey};
+use crate::config::{ClientTls, ConnectionLimits, PseudonymKey, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet, User};
@@ -70,6 +75,7 @@ use budgets::Budgets;
 use catalogs::Catalogs;
 pub use catalogs::{Lease, Seen};
 use closing::Farewell;
+use crowd::Crowd;
 use doorkeeper::Doorkeeper;
 use entrance::Greetings;
 use footprint::Footprint;
@@ -77,10 +83,15 @@ use greeting::{Greeted, Greeting, greet};
 use in_force::{InForce, Standing};
 use journal::Journal;
 use link::Link;
+pub use listening::Listener;
+use listening::Listeners;
+use peer::Peer;
 use pipeline::Out;
 use plans::Plans;
 use registry::Registry;
 use serving::Serving;
+use slowing::{Slowing, TooLong};
+use stream::ClientStream;
 use untouched::Untouched;
 use welcoming::Kind;
 
@@ -90,6 +101,11 @@ const LOGIN_DEADLINE: Duration = Duration::from_secs(15);
 const END: Duration = Duration::from_secs(4);
 /// Pause after an accept that failed for want of something (file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// SQLSTATE of a login that failed, whatever was wrong with it.
+const WRONG_PASSWORD: &str = "28P01";
+/// What budgets are for.
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a proxy is made of.
 pub struct ProxyOptions {
@@ -97,6 +113,10 @@ pub struct ProxyOptions {
     pub endpoint: Endpoint,
     /// What clients see.
     pub tls: ClientTls,
+    /// Who says for whom it speaks.
+    pub proxies: TrustedProxies,
+    /// How many sessions there may be.
+    pub connection_limits: ConnectionLimits,
     /// The rules.
     pub rules: Arc<RuleSet>,
     /// The audit trail.
@@ -113,6 +133,7 @@ pub struct ProxyOptions {
 pub struct Proxy {
     endpoint: Arc<Endpoint>,
     in_force: watch::Sender<Arc<InForce>>,
+    proxies: TrustedProxies,
     audit: Audit,
     pseudonym_key: Option<PseudonymKey>,
     metrics: Arc<Metrics>,
@@ -124,17 +145,32 @@ pub struct Proxy {
     greetings: Greetings,
     lookups: Budgets,
     plans: Plans,
+    statements: Budgets,
+    slowing: Slowing,
+    crowd: Arc<Crowd>,
+    connection_limits: ConnectionLimits,
     sessions: AtomicU64,
 }
 
 impl Proxy {
     /// `None` when the system gives no random numbers.
     pub fn new(options: ProxyOptions) -> Option<Arc<Proxy>> {
-        let ProxyOptions { endpoint, tls, rules, audit, pseudonym_key, metrics, pool } = options;
+        let ProxyOptions {
+            endpoint,
+            tls,
+            proxies,
+            connection_limits,
+            rules,
+            audit,
+            pseudonym_key,
+            metrics,
+            pool,
+        } = options;
         let in_force = Arc::new(InForce { rules, tls, number: 0 });
         Some(Arc::new(Proxy {
             endpoint: Arc::new(endpoint),
             in_force: watch::Sender::new(in_force),
+            proxies,
             catalogs: Catalogs::new(Arc::clone(&metrics)),
             audit,
             pseudonym_key,
@@ -144,8 +180,12 @@ impl Proxy {
             doorkeeper: Arc::default(),
             pools: Pools::new(pool),
             greetings: Greetings::default(),
-            lookups: Budgets::default(),
             plans: Plans::default(),
+            lookups: Budgets::for_each(MINUTE),
+            statements: Budgets::for_each(SECOND),
+            slowing: Slowing::default(),
+            crowd: Arc::default(),
+            connection_limits,
             sessions: AtomicU64::new(0),
         }))
     }
@@ -201,7 +241,8 @@ impl Proxy {
 /// Serves clients as long as the stage is [`Stage::Open`]. While it is [`Stage::Draining`], new clients are told to go
 /// elsewhere, idle sessions are ended, and the others when they have become idle. Returns when all have, or soon after
 /// [`Stage::Ending`].
-pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::Receiver<Stage>) {
+pub async fn serve(proxy: Arc<Proxy>, listeners: Vec<Listener>, mut stage: watch::Receiver<Stage>) {
+    let mut listeners = Listeners::new(listeners);
     let (mut sessions, mut turned_away) = (JoinSet::new(), JoinSet::new());
     let mut chores = JoinSet::new();
     chores.spawn({
@@ -220,7 +261,7 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::R
         }
         tokio::select! {
             changed = stage.changed() => if changed.is_err() { break },
-            accepted = listener.accept() => match accepted {
+            accepted = listeners.accept() => match accepted {
                 Ok((socket, peer)) => {
                     let clients = if now == Stage::Open { &mut sessions } else { &mut turned_away };
                     clients.spawn(attend(Arc::clone(&proxy), socket, peer, for_each.clone()));
@@ -234,7 +275,7 @@ pub async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut stage: watch::R
             Some(ended) = turned_away.join_next() => note_panic(ended),
         }
     }
-    drop(listener);
+    drop(listeners);
     let ending = async {
         while let Some(ended) = sessions.join_next().await {
             note_panic(ended);
@@ -256,41 +297,72 @@ fn note_panic(ended: Result<(), tokio::task::JoinError>) {
 /// A client from its first byte to its last.
 async fn attend(
     proxy: Arc<Proxy>,
-    socket: TcpStream,
-    peer: SocketAddr,
+    mut stream: ClientStream,
+    mut peer: Peer,
     mut stage: watch::Receiver<Stage>,
 ) {
-    if let Err(error) = socket.set_nodelay(true) {
+    if let ClientStream::Tcp(socket) = &stream
+        && let Err(error) = socket.set_nodelay(true)
+    {
         tracing::debug!(%error, "a socket was gone before it began");
         return;
     }
     let session = proxy.sessions.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-    let ticket = proxy.doorkeeper.enter(peer.ip());
+    let deadline = Instant::now() + LOGIN_DEADLINE;
+    if peer.ip().is_some_and(|address| proxy.proxies.has(address)) {
+        let reading = async {
+            match proxied::read_header(&mut stream).await {
+                Ok(None) => Some(peer),
+                Ok(Some(client)) => Some(peer.stands_for(client)),
+                Err(error) => {
+                    tracing::warn!(session, proxy = %peer, %error, "closed");
+                    None
+                }
+            }
+        };
+        match at_the_door(&proxy, peer, deadline, &mut stage, reading).await {
+            Some(found) => peer = found,
+            None => return,
+        }
+    }
     let rules = Arc::clone(&proxy.in_force.borrow());
-    let arriving = arrive(&proxy, &rules, socket, session, peer, stage.clone());
-    let arrived = tokio::select! {
-        arrived = tokio::time::timeout(LOGIN_DEADLINE, arriving) => arrived.ok().flatten(),
-        () = ticket.lost() => None,
-        _ = stage.wait_for(|stage| *stage == Stage::Ending) => None,
-    };
-    drop(ticket);
+    let arriving = arrive(&proxy, &rules, stream, session, peer, stage.clone());
+    let arrived = at_the_door(&proxy, peer, deadline, &mut stage, arriving).await;
     let Some((greeted, user)) = arrived else { return };
     begin(proxy, rules, greeted, user, session, peer, stage).await;
+}
+
+/// What a client does before it is logged in, as long as there is time, it has its place, and Scrim is not ending.
+async fn at_the_door<T>(
+    proxy: &Proxy,
+    peer: Peer,
+    deadline: Instant,
+    stage: &mut watch::Receiver<Stage>,
+    doing: impl Future<Output = Option<T>>,
+) -> Option<T> {
+    let ticket = proxy.doorkeeper.enter(peer.ip());
+    tokio::select! {
+        done = timeout_at(deadline, doing) => done.ok().flatten(),
+        () = ticket.lost() => None,
+        _ = stage.wait_for(|stage| *stage == Stage::Ending) => None,
+    }
 }
 
 /// Up to the end of authentication. `None`: there is nobody to be served.
 async fn arrive(
     proxy: &Arc<Proxy>,
     rules: &InForce,
-    socket: TcpStream,
+    stream: ClientStream,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
     stage: watch::Receiver<Stage>,
 ) -> Option<(Greeted, User)> {
-    let mut greeted = match greet(socket, &rules.tls).await {
+    let mut greeted = match greet(stream, &rules.tls).await {
         Greeting::Session(greeted) => *greeted,
-        Greeting::Cancel { process_id, key } => {
+        Greeting::Cancel { mut stream, process_id, key } => {
             proxy.registry.cancel(process_id, &key).await;
+            // Over TLS a client takes an end that is not said for an error. Whoever has gone needs none.
+            let _ = stream.shutdown().await;
             return None;
         }
         Greeting::Away(stream, farewell) => {
@@ -303,13 +375,29 @@ async fn arrive(
         send_away(proxy, rules, greeted, Farewell::elsewhere(), session, peer).await;
         return None;
     }
+    let kind =
+        slowing::kind(peer.ip(), &parameters::cut(greeted.startup.user().unwrap_or_default()));
+    match proxy.slowing.enter(&kind, std::time::Instant::now()) {
+        Ok(wait) => tokio::time::sleep(wait).await,
+        Err(TooLong(wait)) => {
+            let message = "scrim: too many failed logins of this user from this address";
+            let hint = format!("try again in {} seconds", wait.as_secs().saturating_add(1));
+            let farewell = Farewell::new("53300", message).hint(hint);
+            send_away(proxy, rules, greeted, farewell, session, peer).await;
+            return None;
+        }
+    }
     match authenticate(&mut greeted, &rules.rules, &proxy.secret).await {
         Ok(user) => {
+            proxy.slowing.succeeded(&kind);
             let user = user.clone();
             Some((greeted, user))
         }
         Err(NotIn::Gone) => None,
         Err(NotIn::Away(farewell)) => {
+            if farewell.code == WRONG_PASSWORD {
+                proxy.slowing.failed(kind, std::time::Instant::now());
+            }
             send_away(proxy, rules, greeted, farewell, session, peer).await;
             None
         }
@@ -323,7 +411,7 @@ async fn begin(
     greeted: Greeted,
     user: User,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
     stage: watch::Receiver<Stage>,
 ) {
     let welcomed = welcoming::welcome(&proxy, &rules, &greeted.startup, &user, session, peer).await;
@@ -331,6 +419,8 @@ async fn begin(
         Ok(welcomed) => welcomed,
         Err(farewell) => return send_away(&proxy, &rules, greeted, farewell, session, peer).await,
     };
+    // Counted to the end.
+    let _place = welcomed.place;
     let is_untouched = matches!(welcomed.kind, Kind::Untouched(_));
     let facts = Arc::clone(&welcomed.facts);
     let incoming = proxy.in_force.subscribe();
@@ -370,7 +460,7 @@ async fn send_away(
     greeted: Greeted,
     farewell: Farewell,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
 ) {
     proxy.metrics.login_refused(&farewell.code);
     let facts: SessionFacts = welcoming::claimed_facts(rules, &greeted.startup, session, peer);

@@ -10,6 +10,7 @@ use super::closing::Farewell;
 use super::entrance::Start;
 use super::settings::set_text;
 use crate::catalog::SearchPath;
+use crate::rules::Limits;
 use crate::sql::{SettingVerdict, is_sound_search_path, judge_setting, may_be};
 use crate::wire::startup::Startup;
 
@@ -44,8 +45,7 @@ pub fn wishes(startup: &Startup) -> Result<Wishes, Farewell> {
             "scrim.purpose" => wishes.purpose = Some(value),
             "scrim.end_user" => wishes.end_user = Some(value),
             name if name.starts_with("scrim.") => {
-                let message = format!("unrecognized configuration parameter \"{name}\"");
-                return Err(Farewell::new("42704", message));
+                return Err(unknown_setting(name));
             }
             _ => {
                 if name == "application_name" {
@@ -83,11 +83,28 @@ pub struct MaskedParameters {
     pub pinned: Vec<(String, String)>,
 }
 
+/// A setting that a masked session may not start with.
+#[derive(Debug)]
+pub struct Unfit {
+    /// What the client is told, where there is such a setting.
+    pub farewell: Farewell,
+    /// Its name, if it is none of those that are known here: PostgreSQL may not know it either.
+    pub refused: Option<String>,
+}
+
+impl From<Farewell> for Unfit {
+    fn from(farewell: Farewell) -> Unfit {
+        Unfit { farewell, refused: None }
+    }
+}
+
+/// What PostgreSQL says of a setting that it does not know.
+pub fn unknown_setting(name: &str) -> Farewell {
+    Farewell::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+}
+
 /// The settings with which a masked role's server connection starts, or which one is refused.
-pub fn masked_parameters(
-    wishes: &Wishes,
-    statement_seconds: Option<u64>,
-) -> Result<MaskedParameters, Farewell> {
+pub fn masked_parameters(wishes: &Wishes, limits: Limits) -> Result<MaskedParameters, Unfit> {
     let mut parameters = Vec::new();
     for (name, value) in &wishes.parameters {
         match judge_setting(name) {
@@ -96,12 +113,15 @@ pub fn masked_parameters(
             SettingVerdict::Only(only) => {
                 let message = format!("scrim: setting `{name}` is pinned to `{only}`");
                 let code = if name == "client_encoding" { "22023" } else { "42501" };
-                return Err(Farewell::new(code, message));
+                return Err(Farewell::new(code, message).into());
             }
             SettingVerdict::Allowed | SettingVerdict::Refused => {
                 let message = format!("scrim: setting `{name}` may not be changed by this role");
-                return Err(Farewell::new("42501", message)
-                    .hint("leave it out of the connection's options"));
+                let hint = "leave it out of the connection's options";
+                return Err(Unfit {
+                    farewell: Farewell::new("42501", message).hint(hint),
+                    refused: Some(name.clone()),
+                });
             }
         }
         if name == "search_path" {
@@ -110,9 +130,11 @@ pub fn masked_parameters(
         parameters.push((name.clone(), value.clone()));
     }
     let mut pinned: Vec<(String, String)> = Vec::new();
-    if let Some(seconds) = statement_seconds {
-        parameters.retain(|(name, _)| name != "statement_timeout");
-        pinned.push(("statement_timeout".into(), format!("{seconds}s")));
+    for (name, seconds) in time_limits(limits) {
+        if let Some(seconds) = seconds {
+            parameters.retain(|(wished, _)| wished != name);
+            pinned.push((name.into(), format!("{seconds}s")));
+        }
     }
     for (name, value) in [
         ("client_encoding", "UTF8"),
@@ -122,6 +144,14 @@ pub fn masked_parameters(
         pinned.push((name.into(), value.into()));
     }
     Ok(MaskedParameters { wished: parameters, pinned })
+}
+
+/// Settings by which PostgreSQL keeps a role's limits of time, and what they are, if they are limited.
+pub fn time_limits(limits: Limits) -> [(&'static str, Option<u64>); 2] {
+    [
+        ("statement_timeout", limits.statement_seconds),
+        ("idle_in_transaction_session_timeout", limits.idle_transaction_seconds),
+    ]
 }
 
 impl MaskedParameters {
@@ -191,6 +221,7 @@ fn is_same(pinned: &str, given: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Wishes, judge_search_path, masked_parameters, wishes};
+    use crate::rules::Limits;
     use crate::wire::startup::Startup;
 
     fn startup(parameters: &[(&str, &str)], options: &[(&str, &str)]) -> Startup {
@@ -208,7 +239,8 @@ mod tests {
 
     fn masked(name: &str, value: &str) -> Result<Vec<(String, String)>, String> {
         let wishes = wishes(&startup(&[("user", "alice"), (name, value)], &[])).unwrap();
-        let parameters = masked_parameters(&wishes, None).map_err(|farewell| farewell.code)?;
+        let parameters =
+            masked_parameters(&wishes, Limits::default()).map_err(|unfit| unfit.farewell.code)?;
         Ok(parameters.all(&wishes))
     }
 
@@ -266,13 +298,23 @@ mod tests {
     #[test]
     fn a_role_with_a_time_limit_keeps_it() {
         let wishes = Wishes {
-            parameters: vec![("statement_timeout".into(), "0".into())],
+            parameters: vec![
+                ("statement_timeout".into(), "0".into()),
+                ("idle_in_transaction_session_timeout".into(), "0".into()),
+            ],
             ..Wishes::default()
         };
-        let parameters = masked_parameters(&wishes, Some(30)).unwrap().all(&wishes);
+        let limits = Limits {
+            statement_seconds: Some(30),
+            idle_transaction_seconds: Some(60),
+            ..Limits::default()
+        };
+        let parameters = masked_parameters(&wishes, limits).unwrap().all(&wishes);
         let timeouts: Vec<_> =
-            parameters.iter().filter(|(name, _)| name == "statement_timeout").collect();
-        assert_eq!(timeouts, [&("statement_timeout".to_owned(), "30s".to_owned())]);
+            parameters.iter().filter(|(name, _)| name.contains("timeout")).collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let idle = pair("idle_in_transaction_session_timeout", "60s");
+        assert_eq!(timeouts, [&pair("statement_timeout", "30s"), &idle]);
     }
 
     #[test]

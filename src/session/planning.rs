@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::budgets::Exhausted;
+use super::parameters::time_limits;
 use super::plans::{Asked, Plans};
 use super::settings::Settings;
 use super::statements::{Prepared, StatementFacts};
@@ -147,20 +148,23 @@ fn judge(statement: &PlannedPart, view: &RoleView, settings: &Settings) -> Resul
     if statement.kind.reads() {
         judge_purpose(view, settings)?;
     }
-    if role.limits.rows.is_some() && statement.kind == (StatementKind::Write { returning: true }) {
+    if (role.limits.rows.is_some() || role.limits.bytes.is_some())
+        && statement.kind == (StatementKind::Write { returning: true })
+    {
         // The limit would stop the rows when everything is written.
-        let message = "scrim: a role with a limit of rows may not use RETURNING";
+        let message = "scrim: a role with a limit of rows or bytes may not use RETURNING";
         return Err(Refusal {
             hint: Some(format!("role `{}` has a limit; write first, then SELECT", role.name)),
             ..refusal("42501", Reason::StatementKind, message)
         });
     }
-    if role.limits.statement_seconds.is_some() {
-        if statement.sets.as_ref().is_some_and(|text| text.contains("statement_timeout")) {
-            let message = "scrim: setting `statement_timeout` may not be changed by this role";
+    for (setting, limit) in time_limits(role.limits) {
+        let sets = statement.sets.as_ref().is_some_and(|text| text.contains(setting));
+        if limit.is_some() && sets {
+            let message = format!("scrim: setting `{setting}` may not be changed by this role");
             return Err(Refusal {
                 hint: Some(format!("role `{}` has a limit of its own", role.name)),
-                ..refusal("42501", Reason::Setting, message)
+                ..refusal("42501", Reason::Setting, &message)
             });
         }
     }
@@ -315,6 +319,36 @@ pub fn too_many_lookups(role: &str, limit: u64, exhausted: Exhausted) -> Refusal
         None => "the statement alone looks up more than that".to_owned(),
     };
     Refusal { hint: Some(hint), ..refusal("42501", Reason::Lookups, &message) }
+}
+
+/// A statement beyond what a user may run within a second.
+pub fn too_many_statements(role: &str, limit: u64) -> Refusal {
+    let message = format!("scrim: role `{role}` may run {limit} statements a second");
+    Refusal {
+        hint: Some("wait a second; all sessions of the user count together".into()),
+        ..refusal("53400", Reason::TooOften, &message)
+    }
+}
+
+/// A message of a client that is longer than the role's may be.
+pub fn too_large_message(role: &str, bytes: u64, bytes_max: u64) -> Refusal {
+    let message = format!(
+        "scrim: a message of {bytes} bytes is over the limit of role `{role}`, which is {bytes_max}"
+    );
+    Refusal {
+        hint: Some("send large values in parts, or ask for a higher `message_bytes`".into()),
+        ..refusal("54000", Reason::TooLarge, &message)
+    }
+}
+
+/// The error that stands for the bytes beyond a role's limit.
+pub fn too_many_bytes(role: &str, bytes_max: u64) -> Refusal {
+    let message =
+        format!("scrim: the result has more than {bytes_max} bytes, the limit of role `{role}`");
+    Refusal {
+        hint: Some("ask for fewer rows or columns".into()),
+        ..refusal("54000", Reason::TooLarge, &message)
+    }
 }
 
 /// The error that stands for the rows beyond a role's limit.

@@ -7,7 +7,6 @@ mod older;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Proxy;
@@ -17,7 +16,7 @@ use super::closing::{Farewell, error_frame};
 use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{
-    Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn, Use,
+    Ask, Ceiling, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn, Use,
 };
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
@@ -28,6 +27,7 @@ use crate::metrics::State;
 use crate::policy::RoleView;
 use crate::rules::Role;
 use crate::sql::{Effect, Reason, Refusal, StatementKind};
+use crate::wire::frame::announced_bytes;
 use crate::wire::{Limits, Piece, Pieces};
 use older::{Renewed, Renewing};
 
@@ -61,9 +61,9 @@ impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
         let role = masked.view.role();
-        let rows_max = rows_max(role);
+        let ceiling = ceiling(role);
         let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
-        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, rows_max);
+        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
         if masked.entrance.is_shared() {
             pipeline.share(masked.told, !role.functions.is_empty());
         }
@@ -182,7 +182,10 @@ impl Serving {
                 None => {
                     let next = self.from_client.next(self.attached.link.client_inbox());
                     match next.map_err(|fault| Ending::Away(Farewell::from(fault)))? {
-                        Some(piece) => piece,
+                        Some(piece) => {
+                            self.judge_length(&piece).await?;
+                            piece
+                        }
                         None => break,
                     }
                 }
@@ -222,6 +225,25 @@ impl Serving {
         }
         self.attached.tell().await;
         Ok(())
+    }
+
+    /// Ends the session at a message that is too long for the role, before anything is made of it: most of it has not
+    /// come yet, and never will.
+    async fn judge_length(&mut self, piece: &Piece) -> Result<(), Ending> {
+        let bytes = match piece {
+            Piece::Whole(frame) => u64::try_from(frame.len()).unwrap_or(u64::MAX),
+            Piece::Start { bytes, .. } => announced_bytes(bytes),
+            Piece::More { .. } => return Ok(()),
+        };
+        match self.view.role().limits.message_bytes {
+            Some(most) if bytes > most => {
+                let refusal = planning::too_large_message(&self.role, bytes, most);
+                self.refuse("<message>".to_owned(), &refusal).await;
+                let farewell = Farewell::new(refusal.code, refusal.message);
+                Err(Ending::Away(farewell.hint(refusal.hint.unwrap_or_default())))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn hear_server(&mut self) -> Result<(), Ending> {
@@ -537,9 +559,15 @@ impl Serving {
         accepted.map_err(|error| super::journal::not_accepted(&error))
     }
 
-    /// Takes what a statement looks up from the user's budget.
+    /// Takes a statement, and what it looks up, from the user's budgets.
     fn spend(&self, facts: &StatementFacts) -> Result<(), Refusal> {
-        let Some(limit) = self.view.role().limits.lookups_per_minute else { return Ok(()) };
+        let limits = self.view.role().limits;
+        if let Some(limit) = limits.statements_per_second {
+            let spent =
+                self.proxy.statements.spend(&self.who.user, 1, limit, std::time::Instant::now());
+            spent.map_err(|_| planning::too_many_statements(&self.role, limit))?;
+        }
+        let Some(limit) = limits.lookups_per_minute else { return Ok(()) };
         let values = facts.lookups.iter().fold(0_u64, |sum, one| sum.saturating_add(one.values));
         let now = std::time::Instant::now();
         let spent = self.proxy.lookups.spend(&self.who.user, values, limit, now);
@@ -552,9 +580,12 @@ impl Serving {
     }
 }
 
-/// The role's limit, and what is said in place of further rows.
-fn rows_max(role: &Role) -> Option<(u64, Bytes)> {
-    role.limits.rows.map(|rows| (rows, error_frame(&planning::too_many_rows(&role.name, rows))))
+/// The role's limits, and what is said in place of further rows.
+fn ceiling(role: &Role) -> Ceiling {
+    let (name, limits) = (&role.name, role.limits);
+    let rows = |rows| (rows, error_frame(&planning::too_many_rows(name, rows)));
+    let bytes = |bytes| (bytes, error_frame(&planning::too_many_bytes(name, bytes)));
+    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes) }
 }
 
 /// Statements of a text whose records were taken before one was not: none of them is sent.

@@ -253,6 +253,8 @@ pub struct Portal {
     pub prepared: Option<Arc<Prepared>>,
     /// Rows given to the client so far.
     pub rows: u64,
+    /// Bytes of them.
+    pub bytes: u64,
     /// Opened under older rules.
     pub is_older: bool,
 }
@@ -332,7 +334,8 @@ impl Statements {
     /// BindComplete.
     pub fn bound(&mut self, portal: &str, statement: &str) {
         let prepared = self.prepared.get(statement).cloned();
-        self.portals.insert(portal.to_owned(), Portal { prepared, rows: 0, is_older: false });
+        self.portals
+            .insert(portal.to_owned(), Portal { prepared, rows: 0, bytes: 0, is_older: false });
     }
 
     /// A statement is gone.

@@ -3,7 +3,6 @@
 //! INVARIANT: a masked session starts with its texts read the one way that planning assumes (encoding, string
 //! syntax), with a search_path that is known, and with what its role may see; else it does not start.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -11,11 +10,13 @@ use bytes::BytesMut;
 use super::Proxy;
 use super::catalogs::{CatalogFault, Lease};
 use super::closing::Farewell;
+use super::crowd::Place;
 use super::entrance::{Entrance, Start};
 use super::footprint::Reported;
 use super::in_force::{InForce, passes_through};
 use super::link::Server;
-use super::parameters::{self, Wishes};
+use super::parameters::{self, Unfit, Wishes};
+use super::peer::Peer;
 use super::planning::Who;
 use super::registry::Presence;
 use super::settings::Values;
@@ -33,6 +34,8 @@ pub struct Welcomed {
     pub facts: Arc<SessionFacts>,
     /// The session's entry in the registry.
     pub presence: Presence,
+    /// What it counts as.
+    pub place: Place,
     /// What the client is told.
     pub welcome: BytesMut,
     /// What it is made of.
@@ -68,18 +71,14 @@ pub struct Masked {
 }
 
 /// What is known of a client when it is sent away.
-pub fn claimed_facts(
-    rules: &InForce,
-    startup: &Startup,
-    session: u64,
-    peer: SocketAddr,
-) -> SessionFacts {
+pub fn claimed_facts(rules: &InForce, startup: &Startup, session: u64, peer: Peer) -> SessionFacts {
     let application = startup.parameter("application_name").unwrap_or_default();
     SessionFacts {
         session,
         user: parameters::cut(startup.user().unwrap_or_default()),
         role: String::new(),
         client: peer.to_string(),
+        via: peer.via().map(|proxy| proxy.to_string()),
         application: parameters::cut(application),
         database: parameters::cut(startup.database().unwrap_or_default()),
         rules: rules.rules.version.clone(),
@@ -93,20 +92,21 @@ pub async fn welcome(
     startup: &Startup,
     user: &User,
     session: u64,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> Result<Welcomed, Farewell> {
     let wishes = parameters::wishes(startup)?;
     let role = role(rules, user, &wishes)?;
     judge_own_settings(role, user, &wishes)?;
+    let place = proxy.crowd.enter(&proxy.connection_limits, peer.ip(), user, role)?;
     let is_untouched = passes_through(role);
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();
-    let place = proxy.pools.place(&endpoint, database, is_untouched);
+    let servers = proxy.pools.place(&endpoint, database, is_untouched);
     let (kind, told) = match is_untouched {
         true => {
             let parameters = Arc::new(parameters::untouched_parameters(&wishes));
             let lineage = Lineage { is_untouched, parameters };
-            let taken = place.take(&lineage, session).await;
+            let taken = servers.take(&lineage, session).await;
             let mut server = taken.map_err(|error| {
                 tracing::warn!(session, %error, "no server connection");
                 Farewell::from(&error)
@@ -115,8 +115,21 @@ pub async fn welcome(
             (Kind::Untouched(Box::new(server)), Arc::new(told.unwrap_or_default()))
         }
         false => {
-            let seconds = role.limits.statement_seconds;
-            let parameters = parameters::masked_parameters(&wishes, seconds)?;
+            let limits = role.limits;
+            let parameters = match parameters::masked_parameters(&wishes, limits) {
+                Ok(parameters) => parameters,
+                Err(Unfit { farewell, refused }) => {
+                    let Some(name) = refused else { return Err(farewell) };
+                    let own = parameters::masked_parameters(&Wishes::default(), limits);
+                    let parameters = Arc::new(own.map(|own| own.pinned).unwrap_or_default());
+                    let mut entrance =
+                        Entrance::new(servers, Lineage { is_untouched, parameters }, true);
+                    return Err(match entrance.has_setting(session, &name).await? {
+                        true => farewell,
+                        false => parameters::unknown_setting(&name),
+                    });
+                }
+            };
             let is_shared = proxy.pools.options().mode == PoolMode::Transaction;
             let (mut opened_with, start) = match is_shared {
                 true => (parameters.pinned.clone(), parameters.start()?),
@@ -127,7 +140,7 @@ pub async fn welcome(
                 opened_with.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
             }
             let lineage = Lineage { is_untouched, parameters: Arc::new(opened_with) };
-            let mut entrance = Entrance::new(place, lineage, is_shared);
+            let mut entrance = Entrance::new(servers, lineage, is_shared);
             let greeting = entrance.greeting(&proxy.greetings, session, &start).await?;
             let lease = proxy.catalogs.enter(database, &endpoint);
             let view = view(rules, &lease, role).await?;
@@ -163,7 +176,7 @@ pub async fn welcome(
         ..claimed_facts(rules, startup, session, peer)
     };
     let (purpose, end_user) = (wishes.purpose, wishes.end_user);
-    Ok(Welcomed { facts: Arc::new(facts), presence, welcome, kind, purpose, end_user })
+    Ok(Welcomed { facts: Arc::new(facts), presence, place, welcome, kind, purpose, end_user })
 }
 
 fn role<'a>(rules: &'a InForce, user: &User, wishes: &Wishes) -> Result<&'a Role, Farewell> {

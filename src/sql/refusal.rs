@@ -317,6 +317,8 @@ pub enum Reason {
     Purpose,
     /// The role's budget of lookups is used up.
     Lookups,
+    /// More statements within a second than the role may run.
+    TooOften,
     /// What was prepared or opened under older rules.
     Rules,
     /// A protocol feature the role may not use.
@@ -342,6 +344,7 @@ impl Reason {
             Reason::NotProven => "not_proven",
             Reason::Purpose => "purpose",
             Reason::Lookups => "lookups",
+            Reason::TooOften => "too_often",
             Reason::Rules => "rules",
             Reason::Protocol => "protocol",
         }

@@ -276,6 +276,12 @@ impl Pieces {
     }
 }
 
+/// Bytes of the whole message, of which these are the first, header included; 0 for less than a header.
+pub fn announced_bytes(bytes: &[u8]) -> u64 {
+    let total = Header::read(bytes).and_then(|header| header.total());
+    total.and_then(|total| u64::try_from(total).ok()).unwrap_or_default()
+}
+
 /// A header as it came.
 struct Header {
     tag: u8,

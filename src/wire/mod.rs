@@ -9,6 +9,7 @@
 pub mod certificates;
 pub mod channel_binding;
 pub mod frame;
+pub mod identity;
 pub mod reader;
 pub mod sasl;
 pub mod startup;

@@ -1,8 +1,9 @@
 //! TLS by rustls, towards clients and towards the database.
 //!
 //! The cryptography provider is named each time (ring), never taken from the process, so that no other crate can
-//! change it. Versions are 1.2 and 1.3. Towards the database there are two configurations: one that checks the
-//! certificate and the host's name, and one that checks nothing and is called dangerous.
+//! change it. Versions are 1.2 and 1.3. Towards clients no session is ever resumed, as with PostgreSQL: who shows a
+//! certificate shows it, and has it checked, each time. Towards the database there are two configurations: one that
+//! checks the certificate and the host's name, and one that checks nothing and is called dangerous.
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+
+use super::sasl::EndPoint;
 
 /// The protocol's registered name; libpq 17 and later send it.
 const ALPN: &[u8] = b"postgresql";
@@ -33,26 +37,55 @@ pub enum TlsError {
     /// Certificate and key do not fit, or are of a kind that rustls does not know.
     #[error("certificate and key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// Nobody's certificates can be checked by these authorities.
+    #[error("the authorities of clients cannot be used: {0}")]
+    Authorities(#[from] VerifierBuilderError),
 }
 
-/// The configuration towards clients: a certificate chain (the server's own first) and its key, both PEM.
-/// Reads the files at once.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+/// What is needed towards clients.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// For rustls.
+    pub config: Arc<ServerConfig>,
+    /// What a login over it can be bound to; `None` where the certificate's signature defines nothing for it.
+    pub end_point: Option<EndPoint>,
+}
+
+/// The configuration towards clients: a certificate chain (the server's own first) and its key, both PEM, and whose
+/// certificates clients may show. Who shows none is let in too, to log in otherwise; one that none of `client_ca` has
+/// signed ends the handshake. Reads the files at once.
+pub fn server_config(
+    certificate: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<Arc<ServerTls>, TlsError> {
     let chain = certificates(certificate)?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|fault| TlsError::File {
         what: "a private key",
         path: key.to_owned(),
         reason: fault.to_string(),
     })?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)?;
+    let end_point = chain.first().and_then(|own| EndPoint::of(own));
+    let builder =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let roots = root_certificates(file)?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
+                .allow_unauthenticated()
+                .build()?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, private)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(ServerTls { config: Arc::new(config), end_point }))
 }
 
-/// The certificates that `verify-full` trusts.
+/// The authorities of a PEM file.
 pub fn root_certificates(file: &Path) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
@@ -179,7 +212,8 @@ mod tests {
         make_certificates(ours.path()).unwrap();
         make_certificates(other.path()).unwrap();
         let file = |name| ours.path().join(name);
-        let server = server_config(&file("server.crt"), &file("server.key")).unwrap();
+        let server = server_config(&file("server.crt"), &file("server.key"), None).unwrap();
+        let server = Arc::clone(&server.config);
         let checked = |folder: &tempfile::TempDir| {
             let roots = root_certificates(&folder.path().join("ca.crt")).unwrap();
             client_config_verify_full(roots).unwrap()
@@ -201,6 +235,6 @@ mod tests {
         let message = root_certificates(&empty).unwrap_err().to_string();
         assert!(message.contains("cannot read a certificate from `"), "{message}");
         assert!(message.contains("empty.crt"), "{message}");
-        assert!(server_config(&empty, &empty).is_err());
+        assert!(server_config(&empty, &empty, None).is_err());
     }
 }

@@ -12,3 +12,5 @@ mod psycopg;
 mod python;
 mod sqlalchemy;
 mod tokio_postgres;
+
+pub(crate) use python::python;

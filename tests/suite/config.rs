@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use scrim::audit::Durability;
-use scrim::config::{ClientTls, Config, LogFormat, LogLevel, load_rules};
+use scrim::config::{
+    ClientTls, Config, ConnectionLimits, ListenAddress, LogFormat, LogLevel, load_rules,
+};
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
 use scrim::pool::{PoolMode, PoolOptions};
 use scrim::rules::Environment;
@@ -56,12 +58,18 @@ fn wrong(text: &str) -> String {
     said
 }
 
+fn told_addresses(config: &Config) -> String {
+    let told: Vec<String> = config.listen.iter().map(ListenAddress::to_string).collect();
+    told.join(" ")
+}
+
 #[test]
 fn defaults() {
     let folder = folder(&[("scrim.yaml", "# nothing\n")]);
     let path = folder.path().join("scrim.yaml");
     let config = Config::load(&path, &Variables).expect("usable");
-    assert_eq!(config.listen.to_string(), "127.0.0.1:6432");
+    assert_eq!(told_addresses(&config), "127.0.0.1:6432");
+    assert!(!config.proxies.has([127, 0, 0, 1].into()));
     assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("127.0.0.1", 5432));
     assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("scrim", "scrim"));
     assert_eq!(config.endpoint.tls, TlsMode::Prefer);
@@ -78,7 +86,9 @@ fn every_key() {
     let folder = folder(&[
         (
             "scrim.yaml",
-            "listen: 0.0.0.0:7000\n\
+            "listen: [0.0.0.0:7000, \"[::1]:7000\", run/.s.PGSQL.7000]\n\
+             proxy_protocol: {from: [10.0.0.5, 10.1.0.0/16]}\n\
+             limits: {connections: 9, connections_per_address: 3}\n\
              database:\n  host: ${HOST}\n  port: ${PORT}\n  user: svc\n  name: shop\n  \
              password_file: secret/password\n  tls: verify-full\n  ca: certs/ca.crt\n\
              rules: team/rules\n\
@@ -98,7 +108,12 @@ fn every_key() {
     make_certificates(&folder.path().join("certs")).expect("certificates");
     let config = Config::load(&folder.path().join("scrim.yaml"), &Variables)
         .unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(config.listen.to_string(), "0.0.0.0:7000");
+    let socket = folder.path().join("run/.s.PGSQL.7000");
+    let expected = format!("0.0.0.0:7000 [::1]:7000 {}", socket.display());
+    assert_eq!(told_addresses(&config), expected);
+    let limits = ConnectionLimits { all: Some(9), of_address: Some(3) };
+    assert_eq!(config.connection_limits, limits);
+    assert!(config.proxies.has([10, 1, 2, 3].into()) && !config.proxies.has([10, 0, 0, 6].into()));
     assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("db.example.com", 5433));
     assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("svc", "shop"));
     let password = config.endpoint.password.as_ref().expect("a password");
@@ -155,7 +170,6 @@ fn all_mistakes_are_told_with_their_places() {
         ("6:3", "did you mean `password`?"),
         ("7:8", "`on` is none of: disable, prefer, require, verify-full"),
         ("8:13", "`allways` is none of: disable, allow, require"),
-        ("8:22", "client certificates are not available in this version"),
         ("9:14", "`statement` is none of: transaction, session"),
         ("9:31", "this is no whole number from 1"),
         ("10:21", "`maybe` is none of: queued, synced"),
@@ -177,6 +191,8 @@ fn what_weakens_is_never_silent() {
     for (text, expected) in [
         ("tls: {certificate: a.crt, key: a.key}", "`tls` needs a `mode`"),
         ("tls: {mode: require}", "TLS needs `certificate` and `key`"),
+        ("tls: {mode: disable, client_ca: ca.pem}", "`client_ca` counts with TLS only"),
+        ("tls: {client_ca: ca.pem}", "`client_ca` counts with TLS only"),
         ("tls: {mode: allow, certificate: no.crt, key: no.key}", "no.crt"),
         ("database: {tls: verify-full}", "`verify-full` needs a `ca`"),
         ("database: {tls: verify-full, ca: no.pem}", "no.pem"),
@@ -193,6 +209,22 @@ fn what_weakens_is_never_silent() {
         ("database:\n  password: hunter2\n  host: [x\n", "this is no YAML"),
         ("database: {host: x, host: y}", "`host` stands here twice"),
         ("listen: 127.0.0.1:7\nadmin: 127.0.0.1:7", "are the same address"),
+        ("listen: [127.0.0.1:8, 127.0.0.1:7]\nadmin: 127.0.0.1:7", "are the same address"),
+        ("listen: []", "`listen` names no address"),
+        ("listen: [127.0.0.1:7, 127.0.0.1:7]", "stands here twice"),
+        ("listen: /run/scrim.sock", "is called `.s.PGSQL.` and a port"),
+        ("listen: /run/.s.PGSQL.", "is called `.s.PGSQL.` and a port"),
+        ("listen: /run/scrim/../.s.PGSQL.6432x", "is called `.s.PGSQL.` and a port"),
+        ("listen: {tcp: 127.0.0.1:7}", "a text belongs here"),
+        ("limits: {connections: 0}", "no whole number from 1"),
+        ("limits: {connection: 1}", "did you mean `connections`?"),
+        ("proxy_protocol: {}", "needs the addresses of the proxies"),
+        ("proxy_protocol: {from: []}", "needs the addresses of the proxies"),
+        ("proxy_protocol: {from: [0.0.0.0/0]}", "this trusts everybody"),
+        ("proxy_protocol: {from: [\"::/0\"]}", "this trusts everybody"),
+        ("proxy_protocol: {from: [10.1.2.3/8]}", "this network begins at 10.0.0.0/8"),
+        ("proxy_protocol: {from: [balancer]}", "no address and no network"),
+        ("proxy_protocol: {trust: [10.0.0.1]}", "known keys: from"),
         ("pool: {size: 2, min_size: 3}", "`min_size` is more than `size`, which is 2"),
         ("pool: {wait_seconds: 0}", "no whole number from 1 to"),
         ("[1]", "a mapping"),
@@ -200,6 +232,8 @@ fn what_weakens_is_never_silent() {
         let said = wrong(text);
         assert!(said.contains(expected), "{text}:\n{said}");
     }
+    let long = format!("listen: /run/{}/.s.PGSQL.6432", "x".repeat(90));
+    assert!(wrong(&long).contains("107 bytes at most"), "{}", wrong(&long));
     let config = config("listen: 0.0.0.0:6432");
     assert_eq!(config.warnings_count, 1);
     assert!(config.warnings.contains("only without TLS"), "{}", config.warnings);
@@ -417,6 +451,27 @@ fn masks_that_need_a_key_need_one() {
     // Rules alone, without a configuration, may be right.
     let rules = folder.path().join("rules").display().to_string();
     assert!(check(&["--offline", "--rules", &rules]).status.success());
+}
+
+#[test]
+fn certificates_of_users_need_an_authority() {
+    let rules = "users:\n  kim: {role: support, certificate: kim.example.com}\n  \
+                 lee: {role: support, certificate: '*.example.com'}\n";
+    let said = |rules: &str| {
+        let folder = desk_folder(&[("rules/60.yaml", rules)]);
+        let output = check_desk(&folder, &["--offline"]);
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let wildcard = said(rules);
+    assert!(
+        wildcard.contains("60.yaml:3:37") && wildcard.contains("a `*` stands for itself"),
+        "{wildcard}"
+    );
+    let (kim, _) = rules.split_once("  lee").expect("two users");
+    let missing = said(kim);
+    assert!(missing.contains("user `kim` logs in by a certificate"), "{missing}");
+    assert!(missing.contains("60.yaml:2:37") && missing.contains("`client_ca: FILE`"), "{missing}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scrim::rules::{Environment, MaskSpec, RelationPattern, RuleSet, Tag, load};
+use scrim::rules::{Environment, Limits, MaskSpec, RelationPattern, RuleSet, Tag, load};
 use scrim::text::{Diagnostic, Severity, Sources, render};
 
 /// What the environment holds in these tests.
@@ -169,7 +169,8 @@ roles:
       public.customers: not expired
     lookup: [contact.email, contact.phone]
     functions: [public.distance_km, public."Far"]
-    limits: {rows: 10000, statement_seconds: 30, lookups_per_minute: 20}
+    limits: {rows: 10000, statement_seconds: 30, lookups_per_minute: 20, bytes: 5000000,
+      idle_transaction_seconds: 60, statements_per_second: 50, message_bytes: 100000, connections: 40}
     purposes: [support, refund]
     database_user: {user: svc_support, password: "${SECRET}"}
 users:
@@ -177,6 +178,8 @@ users:
   metabase:
     roles: [support]
     acts_for_others: true
+    certificate: metabase.example.com
+    connections: 10
     password: "SCRAM-SHA-256$4096:hCW6dMCZbmWQ6lxkzPRWDQ==$kVw1LbQ/8Zo1ZJIH6gUYS+B3Qxy21A+1GvCpfdRBF0U=:zkbbJuXvDVmEwF7mlMFVZx2g+1VhuqtD0KUHnmDTbgk="
 "#;
 
@@ -186,7 +189,19 @@ fn everything_that_may_be_said() {
     assert_eq!(warnings, Vec::<String>::new());
     let lookup = &rules.roles["support"].lookup;
     assert_eq!(lookup[1].0, scrim::rules::TagPattern::Prefix("contact.phone".into()));
-    assert_eq!(rules.roles["support"].limits.lookups_per_minute, Some(20));
+    let limits = Limits {
+        rows: Some(10_000),
+        bytes: Some(5_000_000),
+        statement_seconds: Some(30),
+        idle_transaction_seconds: Some(60),
+        statements_per_second: Some(50),
+        lookups_per_minute: Some(20),
+        message_bytes: Some(100_000),
+        connections: Some(40),
+    };
+    assert_eq!(rules.roles["support"].limits, limits);
+    assert_eq!(rules.users["metabase"].connections, Some(10));
+    assert_eq!(rules.users["metabase"].certificate.as_deref(), Some("metabase.example.com"));
     assert_eq!(rules.open[1].pattern, RelationPattern::Schema("catalog".into()));
     assert_eq!(rules.tables[0].columns["E-Mail"].tag, Tag::Named("contact.email".into()));
     assert_eq!(rules.tables[0].columns["1"].tag, Tag::Named("person.name".into()));

@@ -51,10 +51,11 @@ pub fn clients() -> Outcome {
 /// What the tests' Python can import: drivers, and DuckDB with its extension for PostgreSQL.
 const PYTHON_IMPORTS: &str = "import psycopg, sqlalchemy.dialects.postgresql.psycopg, pyodbc, duckdb, \
                               duckdb_extension_postgres_scanner, pytz, asyncpg, \
-                              django, psycopg2, pg8000";
-/// The same as pip calls them. An extension is of one version of DuckDB.
+                              django, psycopg2, pg8000; \
+                              assert psycopg.pq.version() >= 180000";
+/// The same as pip calls them; psycopg with a libpq that knows protocol 3.2. An extension is of one version of DuckDB.
 const PYTHON_PACKAGES: [&str; 11] = [
-    "psycopg[binary]>=3",
+    "psycopg[binary]>=3.3",
     "sqlalchemy>=2",
     "pyodbc>=5",
     "duckdb==1.5.5",

@@ -23,6 +23,7 @@ fn statement(sql: &str) -> Record {
         user: "alice".into(),
         role: "support".into(),
         client: "127.0.0.1".into(),
+        via: None,
         application: "psql".into(),
         database: "desk".into(),
         rules: "1".into(),

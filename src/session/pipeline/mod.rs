@@ -203,6 +203,15 @@ impl std::fmt::Debug for Execute {
     }
 }
 
+/// How much of one statement's result the client gets at most, each with the error that stands for the rest.
+#[derive(Debug, Clone, Default)]
+pub struct Ceiling {
+    /// Rows.
+    pub rows: Option<(u64, Bytes)>,
+    /// Bytes of rows, headers included.
+    pub bytes: Option<(u64, Bytes)>,
+}
+
 /// Why a session cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -293,13 +302,12 @@ pub struct Pipeline {
     /// Settings.
     pub settings: Settings,
     judge: Arc<dyn Judge>,
-    /// Rows of one statement at most, with the text of the refusal beyond.
-    rows_max: Option<(u64, Bytes)>,
+    ceiling: Ceiling,
 }
 
 impl Pipeline {
-    /// At the start of a session, without a server connection. `rows_max` comes with the error that stands for further rows.
-    pub fn new(settings: Settings, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) -> Self {
+    /// At the start of a session, without a server connection.
+    pub fn new(settings: Settings, judge: Arc<dyn Judge>, ceiling: Ceiling) -> Self {
         Pipeline {
             queue: VecDeque::new(),
             txn: Txn::Idle,
@@ -317,7 +325,7 @@ impl Pipeline {
             statements: Statements::default(),
             settings,
             judge,
-            rows_max,
+            ceiling,
         }
     }
 
@@ -326,11 +334,11 @@ impl Pipeline {
         self.judge = judge;
     }
 
-    /// The rules have changed, and nothing is outstanding: from now on this judge and this limit, and what is held is
+    /// The rules have changed, and nothing is outstanding: from now on this judge and these limits, and what is held is
     /// older.
-    pub fn set_rules(&mut self, judge: Arc<dyn Judge>, rows_max: Option<(u64, Bytes)>) {
+    pub fn set_rules(&mut self, judge: Arc<dyn Judge>, ceiling: Ceiling) {
         self.judge = judge;
-        self.rows_max = rows_max;
+        self.ceiling = ceiling;
         self.statements.age();
     }
 

@@ -12,6 +12,7 @@ use super::{Course, Event, Fault, Out, Pipeline};
 use crate::guard::{Breach, Unreadable};
 use crate::sql::StatementKind;
 use crate::wire::Frame;
+use crate::wire::frame::announced_bytes;
 use crate::wire::writer::{self, ErrorMessage};
 
 /// Type byte and length.
@@ -28,12 +29,13 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<Course, Fault> {
         let misfit = self.misfit(if is_copy { b'd' } else { b'D' });
-        let rows_max = self.rows_max.clone();
+        let ceiling = self.ceiling.clone();
+        let length = announced_bytes(&bytes);
         let Some(front) = self.queue.front_mut() else { return Err(misfit) };
         if front.fate != Fate::Forward {
             return Err(misfit);
         }
-        let (progress, before, extra, discretion) = match &mut front.reply {
+        let (progress, before, bytes_before, extra, discretion) = match &mut front.reply {
             Reply::Execute(run) => {
                 let Some(portal) = self.statements.portal_mut(&run.portal) else {
                     return Err(misfit);
@@ -42,12 +44,13 @@ impl Pipeline {
                     return Err(misfit);
                 }
                 judge_execution(run, portal.prepared.as_deref(), out);
-                let before = portal.rows;
+                let (before, bytes_before) = (portal.rows, portal.bytes);
                 portal.rows = portal.rows.saturating_add(1);
+                portal.bytes = portal.bytes.saturating_add(length);
                 let extra = portal.prepared.as_ref().map_or(0, |known| known.extra_messages());
                 let discretion =
                     portal.prepared.as_ref().and_then(|known| known.discretion.clone());
-                (&mut run.progress, before, extra, discretion)
+                (&mut run.progress, before, bytes_before, extra, discretion)
             }
             Reply::Query(run) => {
                 let is_described = run.progress.is_judged || run.progress.stopped.is_some();
@@ -59,16 +62,23 @@ impl Pipeline {
                     StatementKind::Copy { extra_messages } => extra_messages,
                     _ => 0,
                 };
-                let before = run.progress.rows;
-                (&mut run.progress, before, extra, statement.discretion.clone())
+                let (before, bytes_before) = (run.progress.rows, run.progress.bytes);
+                (&mut run.progress, before, bytes_before, extra, statement.discretion.clone())
             }
             _ => return Err(misfit),
         };
         if progress.is_copying != is_copy {
             return Err(misfit);
         }
-        if let Some((most, error)) = rows_max
+        if let Some((most, error)) = ceiling.rows
             && before >= most.saturating_add(u64::from(extra))
+            && progress.stopped.is_none()
+        {
+            progress.stopped = Some(error);
+        }
+        // Before any byte of the row goes out, by the length that it announces.
+        if let Some((most, error)) = ceiling.bytes
+            && bytes_before.saturating_add(length) > most
             && progress.stopped.is_none()
         {
             progress.stopped = Some(error);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{GuardJudge, Serving, rows_max};
+use super::{GuardJudge, Serving, ceiling};
 use crate::session::closing::error_frame;
 use crate::session::pipeline::Renew;
 use crate::session::planning;
@@ -61,7 +61,7 @@ impl Serving {
             self.who.acts_for_others = user.acts_for_others;
         }
         let judge = Arc::new(GuardJudge(Arc::clone(&view)));
-        self.pipeline.set_rules(judge, rows_max(view.role()));
+        self.pipeline.set_rules(judge, ceiling(view.role()));
         self.pipeline.set_runs_user_code(!view.role().functions.is_empty());
         self.attached.journal.follow(&newer.rules.version);
         self.view = view;

@@ -110,7 +110,8 @@ async fn first_over_tls(mechanisms: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     make_certificates(folder.path()).unwrap();
     let file = |name| folder.path().join(name);
-    let config = tls::server_config(&file("server.crt"), &file("server.key")).unwrap();
+    let config = tls::server_config(&file("server.crt"), &file("server.key"), None).unwrap();
+    let config = std::sync::Arc::clone(&config.config);
     let (mut endpoint, _) = server(Vec::new()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     endpoint.port = listener.local_addr().unwrap().port();

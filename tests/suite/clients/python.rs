@@ -8,10 +8,11 @@ use crate::harness;
 /// What it must be able to import; `cargo xtask test` asks the same.
 const IMPORTS: &str = "import psycopg, sqlalchemy.dialects.postgresql.psycopg, pyodbc, duckdb, \
                        duckdb_extension_postgres_scanner, pytz, asyncpg, \
-                       django, psycopg2, pg8000";
+                       django, psycopg2, pg8000; \
+                       assert psycopg.pq.version() >= 180000";
 
 /// The Python that `cargo xtask test` found or made.
-pub(super) fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     [target.join("python/bin/python"), "python3".into(), "/usr/bin/python3".into()]

@@ -14,6 +14,9 @@ use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 /// An answer that takes longer is a hang, and a test must not hang.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The version that every client has spoken for twenty years.
+pub const PROTOCOL_3_0: i32 = 196_608;
+
 /// The form in which a statement is sent, and results are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -84,6 +87,8 @@ pub struct Client {
     pub transaction: u8,
     pub parameters: BTreeMap<String, String>,
     pub backend_key: Vec<u8>,
+    /// What NegotiateProtocolVersion said.
+    pub negotiated: Option<Vec<u8>>,
     /// What is sent where the server asks for the data of a COPY; without any, the client gives up.
     pub data: Option<Vec<u8>>,
     /// The unit under way is of the extended protocol: its Sync was ignored where a COPY asked for data.
@@ -102,7 +107,35 @@ impl Client {
         let stream = TcpStream::connect(address).expect("TCP connection");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
-        Client::log_in(Stream::Tcp(stream), user, password, database, options)
+        Client::log_in(Stream::Tcp(stream), PROTOCOL_3_0, user, password, database, options)
+    }
+
+    /// The same with another version of the protocol.
+    pub fn connect_with_version(
+        address: SocketAddr,
+        version: i32,
+        user: &str,
+        password: &str,
+        database: &str,
+        options: &[(&str, &str)],
+    ) -> Result<Client, Box<ServerError>> {
+        let stream = TcpStream::connect(address).expect("TCP connection");
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
+        Client::log_in(Stream::Tcp(stream), version, user, password, database, options)
+    }
+
+    /// Sends these bytes first, as a proxy does.
+    pub fn connect_after(
+        address: SocketAddr,
+        first: &[u8],
+        user: &str,
+        password: &str,
+        database: &str,
+    ) -> Result<Client, Box<ServerError>> {
+        let mut stream = TcpStream::connect(address).expect("TCP connection");
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
+        stream.write_all(first).expect("bytes");
+        Client::log_in(Stream::Tcp(stream), PROTOCOL_3_0, user, password, database, &[])
     }
 
     /// Logs in over the Unix socket of a private PostgreSQL, which trusts everybody.
@@ -121,11 +154,13 @@ impl Client {
         let stream =
             UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).expect("Unix socket");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
-        Client::log_in(Stream::Unix(stream), user, "", database, options).expect("login")
+        Client::log_in(Stream::Unix(stream), PROTOCOL_3_0, user, "", database, options)
+            .expect("login")
     }
 
     fn log_in(
         stream: Stream,
+        version: i32,
         user: &str,
         password: &str,
         database: &str,
@@ -138,10 +173,11 @@ impl Client {
             transaction: b'I',
             parameters: BTreeMap::new(),
             backend_key: Vec::new(),
+            negotiated: None,
             data: None,
             is_extended: false,
         };
-        let mut body = 196_608_i32.to_be_bytes().to_vec();
+        let mut body = version.to_be_bytes().to_vec();
         for (name, value) in
             [("user", user), ("database", database)].into_iter().chain(options.iter().copied())
         {
@@ -164,7 +200,8 @@ impl Client {
                 }
                 b'K' => client.backend_key = frame.body,
                 b'E' => return Err(Box::new(error_fields(&frame.body))),
-                b'N' | b'v' => {}
+                b'v' => client.negotiated = Some(frame.body),
+                b'N' => {}
                 b'Z' => {
                     client.transaction = frame.body[0];
                     client.forget_random_bytes();
@@ -226,6 +263,15 @@ impl Client {
             Stream::Unix(stream) => stream.write_all(bytes),
         };
         sent.expect("the other side takes bytes");
+    }
+
+    /// Panics if anything comes within this time.
+    pub fn expect_silence(&mut self, time: Duration) {
+        let Stream::Tcp(stream) = &self.stream else { panic!("over TCP only") };
+        stream.set_read_timeout(Some(time)).expect("time-out");
+        let read = stream.peek(&mut [0; 1]);
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
+        assert!(read.is_err(), "something has come");
     }
 
     /// The next message; panics if the connection ends.

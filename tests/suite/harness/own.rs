@@ -22,11 +22,17 @@ pub struct Own {
 impl Own {
     /// With these lines more in scrim.yaml.
     pub fn open(more: &str) -> Own {
+        Own::open_changed(|_, text| text + more)
+    }
+
+    /// With another scrim.yaml, and whatever else is changed on the desk before the start.
+    pub fn open_changed(change: impl FnOnce(&Desk, String) -> String) -> Own {
         let desk = Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
         let file = desk.configuration();
         let text = std::fs::read_to_string(&file).expect("configuration");
         let text = text.replacen("  tls: disable", "  name: desk\n  tls: disable", 1);
-        std::fs::write(&file, format!("{text}admin: 127.0.0.1:0\n{more}")).expect("configuration");
+        let text = change(&desk, format!("{text}admin: 127.0.0.1:0\n"));
+        std::fs::write(&file, text).expect("configuration");
         let mut own = Own { scrim: None, desk };
         own.start();
         own

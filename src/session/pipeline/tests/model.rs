@@ -13,7 +13,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::super::super::footprint::Footprint;
 use super::super::super::settings::{Settings, Values};
 use super::super::super::statements::{Prepared, Source, StatementFacts};
-use super::super::{Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step};
+use super::super::{
+    Ceiling, Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step,
+};
 use crate::catalog::SearchPath;
 use crate::guard::Breach;
 use crate::sql::{Effect, StatementKind};
@@ -392,10 +394,11 @@ impl Bench {
     pub fn new(rows_max: Option<u64>) -> Bench {
         let path = SearchPath(vec!["start".into()]);
         let start = Values { search_path: path, ..Values::default() };
-        let rows_max = rows_max.map(|rows| (rows, error("54000", "scrim: too many rows")));
+        let rows = rows_max.map(|rows| (rows, error("54000", "scrim: too many rows")));
+        let ceiling = Ceiling { rows, bytes: None };
         let judge = Arc::new(NoRaw(AtomicU64::new(1)));
         let settings = Settings::new(start.clone());
-        let mut pipeline = Pipeline::new(settings, Arc::clone(&judge) as _, rows_max);
+        let mut pipeline = Pipeline::new(settings, Arc::clone(&judge) as _, ceiling);
         pipeline.attach(Footprint::new(start, Arc::default()), true, &mut Out::default());
         Bench {
             pipeline,
