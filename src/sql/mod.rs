@@ -19,6 +19,7 @@ mod reads;
 mod refusal;
 mod resolve;
 mod rewrite;
+mod sequence_data;
 mod set_config;
 mod settings;
 mod system;
@@ -36,7 +37,8 @@ pub use lookups::LookedUp;
 pub use reading::{Reader, Reading};
 pub use refusal::{Reason, Refusal};
 pub use settings::{SettingVerdict, judge_setting, may_be};
-pub use system::{readable_catalogs, telling_columns};
+pub use system::{readable_catalogs, readable_relations, telling_columns};
+pub use types::builtin_types;
 pub use view::closed_views;
 pub use write::Written;
 
@@ -173,7 +175,15 @@ fn plan_statement(
     speaker: Speaker<'_>,
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
-        Gated::Query => plan_query(text, statement, speaker).map(|(planned, _)| planned),
+        Gated::Query => match sequence_data::in_place_of(statement, speaker) {
+            Some(made) => {
+                let planned = plan_query(&made, &verify::one(&made)?, speaker);
+                planned
+                    .map(|(planned, _)| planned)
+                    .map_err(|refusal| Refusal { position: None, ..refusal })
+            }
+            None => plan_query(text, statement, speaker).map(|(planned, _)| planned),
+        },
         Gated::Write => write::plan(text, statement, speaker)
             .map_err(|refusal| refusal.by(Reader::Write, statement)),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {

@@ -55,6 +55,15 @@ pub fn postgres() -> &'static PrivatePostgres {
     desk().server()
 }
 
+/// Its major version.
+pub fn server_version() -> u32 {
+    static VERSION: OnceLock<u32> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let number = postgres().run("postgres", "SHOW server_version_num").expect("an answer");
+        number.trim().parse::<u32>().expect("a number") / 10_000
+    })
+}
+
 /// A server of one's own with the sample database, for what changes it.
 pub fn start_desk() -> PrivatePostgres {
     let server = PrivatePostgres::start(&PostgresOptions::default())

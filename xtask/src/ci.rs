@@ -6,6 +6,7 @@ use crate::Outcome;
 use crate::needs;
 use crate::readme;
 use crate::run;
+use crate::servers::{NEWEST, OLDEST, Server};
 use crate::tests;
 
 /// A step's name and what it does.
@@ -14,14 +15,19 @@ type Step = (&'static str, fn() -> Outcome);
 const STEPS: &[Step] = &[
     ("format", format),
     ("lints", lints),
-    ("tests", all_tests),
+    ("tests", || tests::on(Server::Installed, &[])),
+    ("tests, oldest", || tests::on(Server::Version(OLDEST), &[])),
+    ("tests, newest", || tests::on(Server::Version(NEWEST), &[])),
     ("documentation", documentation),
     ("readme", readme::check),
     ("licences", licences),
 ];
 
 /// Runs every step, also after one has failed, and says at the end which failed and how long each took.
-pub fn run() -> Outcome {
+pub fn run(arguments: &[String]) -> Outcome {
+    if let Some(argument) = arguments.first() {
+        return Err(format!("`ci` takes no arguments, found `{argument}`"));
+    }
     let mut times: Vec<(&str, Duration, Outcome)> = Vec::new();
     // Nothing builds without these, so nothing goes on without them.
     let began = Instant::now();
@@ -77,10 +83,6 @@ fn lints() -> Outcome {
     let arguments =
         ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     run::succeed(&mut run::cargo(&arguments))
-}
-
-fn all_tests() -> Outcome {
-    tests::run_all(&[])
 }
 
 fn documentation() -> Outcome {
