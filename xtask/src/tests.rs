@@ -32,7 +32,7 @@ pub fn run(arguments: &[String]) -> Outcome {
         };
         chosen = Some(text.to_owned());
     }
-    let Some(chosen) = chosen else { return on(Server::Installed, &rest) };
+    let Some(chosen) = chosen else { return on(Server::Installed, &rest, None) };
     needs::postgres()?;
     let chosen = servers::chosen(&chosen, servers::installed_version())?;
     on_each(&chosen, &rest)
@@ -43,7 +43,7 @@ fn on_each(chosen: &[Server], arguments: &[String]) -> Outcome {
     let mut outcomes = Vec::new();
     for server in chosen {
         run::print(&format!("\n== {}", server.name()));
-        let outcome = on(*server, arguments);
+        let outcome = on(*server, arguments, None);
         if let Err(error) = &outcome {
             run::say(&format!("error: {error}"));
         }
@@ -61,9 +61,48 @@ fn on_each(chosen: &[Server], arguments: &[String]) -> Outcome {
     }
 }
 
+/// Parts of the suite that `ci` leaves out on servers beside the installed one: they ask no server, or ask it nothing that
+/// differs by its version (sockets, processes, files, the pool), or take minutes and are a second look at what stays in.
+/// `cargo xtask test --servers all` leaves out nothing.
+const INDEPENDENT: &[&str] = &[
+    "cases::real::",
+    "cases::the_core_alone_follows_the_law",
+    "cases::told_apart::",
+    "cli::",
+    "config::",
+    "faults::",
+    "health::",
+    "house::",
+    "key::",
+    "lifecycle::",
+    "limits::",
+    "parse_rate::",
+    "pooling::",
+    "random::random_statements_follow_the_law",
+    "reload::",
+    "rules::",
+    "sessions_under_stress::",
+    "tpch::",
+];
+
+/// Of those, what is asked about the pages that are about versions.
+const OF_VERSIONS: &[&str] = &["cases::real::", "cases::told_apart::"];
+const PAGES_OF_VERSIONS: &str = "newer-servers.md";
+
+/// What of the suite depends on the version of the server, in a few minutes: every page of cases and attacks, the
+/// catalogs, the clients. On the pages that are about versions, everything.
+pub fn on_another(server: Server) -> Outcome {
+    let skip = INDEPENDENT.iter().flat_map(|name| ["--skip", name]);
+    let arguments: Vec<String> = ["--"].into_iter().chain(skip).map(str::to_owned).collect();
+    let most = on(server, &arguments, None);
+    let arguments: Vec<String> =
+        ["--"].iter().chain(OF_VERSIONS).map(|it| (*it).to_owned()).collect();
+    most.and(on(server, &arguments, Some(PAGES_OF_VERSIONS)))
+}
+
 /// Installs what the tests need and runs them: all of them on the installed server, the suite on another, since the rest
-/// asks no server or is about the programs that are installed.
-pub fn on(server: Server, arguments: &[String]) -> Outcome {
+/// asks no server or is about the programs that are installed. `pages` chooses among the pages of statements.
+pub fn on(server: Server, arguments: &[String], pages: Option<&str>) -> Outcome {
     needs::compiler()?;
     needs::postgres()?;
     needs::clients()?;
@@ -77,6 +116,9 @@ pub fn on(server: Server, arguments: &[String]) -> Outcome {
             cargo
         }
     };
+    if let Some(pages) = pages {
+        cargo.env("SCRIM_CASES", pages);
+    }
     watch(cargo.args(arguments))
 }
 
@@ -106,5 +148,27 @@ fn watch(cargo: &mut Command) -> Outcome {
     match status.success() {
         true => Ok(()),
         false => Err(format!("cargo test ended with {status}")),
+    }
+}
+
+/// A name that nothing has would leave out nothing, and nobody would notice.
+#[test]
+fn what_is_left_out_is_there() {
+    let suite = run::root().join("tests/suite");
+    let text = |name: &str| std::fs::read_to_string(suite.join(name)).unwrap_or_default();
+    let main = text("main.rs");
+    for name in INDEPENDENT {
+        let (module, rest) = name.split_once("::").expect("a module");
+        assert!(main.contains(&format!("mod {module};")), "{name}");
+        let inside = match rest.strip_suffix("::") {
+            Some(inner) => format!("mod {inner};"),
+            None if rest.is_empty() => continue,
+            None => format!("fn {rest}("),
+        };
+        assert!(text(&format!("{module}.rs")).contains(&inside), "{name}");
+    }
+    assert!(OF_VERSIONS.iter().all(|name| INDEPENDENT.contains(name)));
+    for folder in ["cases", "attacks"] {
+        assert!(run::root().join("tests").join(folder).join(PAGES_OF_VERSIONS).is_file());
     }
 }

@@ -172,8 +172,13 @@ pub fn parse(name: &str, text: &str, server: u32) -> Result<Page, String> {
                 section.covers = names.split(';').map(|name| name.trim().to_owned()).collect();
             }
         }
-        marks.control = line.strip_prefix("control: ").map(str::to_owned).or(marks.control.take());
-        marks.differs = line.strip_prefix("differs: ").map(str::to_owned).or(marks.differs.take());
+        for (word, mark) in [("control", &mut marks.control), ("differs", &mut marks.differs)] {
+            match mark_of(line, word, server) {
+                Ok(Some(why)) => *mark = Some(why),
+                Ok(None) => {}
+                Err(what) => return fail(&what),
+            }
+        }
         if level > 0 && (marks.control.is_some() || marks.differs.is_some()) {
             return fail("a mark before this heading has no `sql` block to be about");
         }
@@ -258,6 +263,19 @@ fn add_block(
         None => return Err(format!("`{kind}` without an `sql` block before it")),
     }
     Ok(())
+}
+
+/// The reason behind `control: ` or `control until 17: `, where the line is that and counts on this server.
+fn mark_of(line: &str, word: &str, server: u32) -> Result<Option<String>, String> {
+    let Some((head, why)) = line.split_once(": ") else { return Ok(None) };
+    if head != word
+        && !head.starts_with(&format!("{word} since "))
+        && !head.starts_with(&format!("{word} until "))
+    {
+        return Ok(None);
+    }
+    let (_, versions) = versions(head)?;
+    Ok(versions.has(server).then(|| why.to_owned()))
 }
 
 /// What stands behind a block's fence, without `since 15` and `until 17` at its end.
@@ -365,6 +383,7 @@ SELECT now()
             ("# A\n```table\n```\n", "a.md:2: `table` without an `sql` block"),
             ("# A\n```sql\n```\n```error x\n```\n", "a.md:4: `error` wants an SQLSTATE"),
             ("# A\ncontrol: x\n# B\n", "a.md:3: a mark before this heading"),
+            ("# A\ncontrol until x: y\n", "a.md:2: `until` wants a version"),
             ("role `a`\n", "a.md:1: a page starts with a heading"),
             ("# A\nsince `old`\n", "a.md:2: `since` wants a version"),
             ("# A\n```sql\n```\n```table until x\n```\n", "a.md:4: `until` wants a version"),
@@ -394,5 +413,13 @@ SELECT now()
         assert_eq!(expected(13), [vec!["table", "error"], vec!["fails"]]);
         assert_eq!(expected(14), [vec!["table", "refused"], vec!["fails"]]);
         assert_eq!(expected(15), [vec!["table"], vec!["table"]]);
+    }
+
+    #[test]
+    fn what_is_no_attack_yet_may_be_one_later() {
+        let text = "# A\ncontrol until 17: there is no such thing\n```sql\n1\n```\n";
+        let control = |server| parse("a.md", text, server).expect("page").cases[0].control.clone();
+        assert_eq!(control(17).as_deref(), Some("there is no such thing"));
+        assert_eq!(control(18), None);
     }
 }
