@@ -23,6 +23,7 @@ use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::Target;
 use crate::catalog::{Column, Relation, RelationKind};
+use crate::policy::RoleView;
 
 /// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: statements as they were sent,
 /// Scrim's own address, and options that may hold passwords.
@@ -159,7 +160,12 @@ pub fn telling_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// True when something is absent for the role, or looks otherwise than it is.
 pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
-    !Absent::of(speaker.view).is_empty()
+    hides(speaker.view)
+}
+
+/// The same of a role.
+pub(super) fn hides(view: &RoleView) -> bool {
+    !Absent::of(view).is_empty()
 }
 
 /// True when a function that tells this tells something that it must not.

@@ -27,7 +27,10 @@ pub const CHORES: &[(&str, &str)] = &[
     ("fuzz-sql", "random statements against the masked copy; --seconds N, --seed S"),
     ("fuzz", "libFuzzer: TARGET [--seconds N]; without a TARGET it says which there are"),
     ("parse-rate", "the share of the queries in a folder of *.sql that is refused for parsing"),
-    ("ci", "all that must hold: format, lints, tests on three servers, documentation, licences"),
+    (
+        "ci",
+        "all that must hold: format, lints, tests on three servers (--servers), documentation, licences",
+    ),
     ("bench-load", "pgbench direct and through Scrim, in one run, with the ratios"),
     ("certs", "certificates for the demo and the tests, into certs/"),
     ("help", "this list"),
@@ -68,10 +71,17 @@ fn help() {
         run::print(&format!("  {name:<11} {what}"));
     }
     run::print(&format!("\n--servers: {}.", servers::CHOICES));
-    run::print("Other servers than the installed one come from npm, into target/servers.");
+    run::print(
+        "Other servers than the installed one come from npm, into target/servers. `test` runs the installed",
+    );
+    run::print(
+        "one where nothing is said; `ci` the installed, the oldest and the newest, those two without what",
+    );
+    run::print("does not depend on the server's version.");
     run::print("\nExamples: cargo xtask demo");
     run::print("          cargo xtask test cases::");
     run::print("          cargo xtask test --servers oldest,newest");
+    run::print("          cargo xtask ci --servers installed");
 }
 
 fn demo(arguments: &[String]) -> Outcome {

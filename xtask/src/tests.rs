@@ -77,7 +77,6 @@ const INDEPENDENT: &[&str] = &[
     "lifecycle::",
     "limits::",
     "parse_rate::",
-    "pooling::",
     "random::random_statements_follow_the_law",
     "reload::",
     "rules::",

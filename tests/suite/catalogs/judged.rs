@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 
 use scrim::catalog::KNOWN_VERSIONS;
-use scrim::grammar::functions;
-use scrim::sql::{SettingVerdict, builtin_types, judge_setting, readable_relations};
+use scrim::grammar::{KEEPING_FUNCTIONS, NAMING_FUNCTIONS, UNITING_FUNCTIONS, functions};
+use scrim::sql::{
+    SettingVerdict, builtin_types, judge_setting, looks_up_names, readable_relations,
+};
 
 use super::lists::{self, Entry, differences, doubles};
 use crate::harness::{postgres, server_version};
@@ -169,6 +171,59 @@ fn nothing_closed_is_behind_an_operator_a_cast_an_aggregate_or_a_type() {
         .collect();
     assert!(there.len() > 1000, "{} functions", there.len());
     assert_none(&reached);
+}
+
+/// Types spread over arguments and results: the walker has lists of the functions by which they do.
+#[test]
+fn functions_that_spread_types_are_known() {
+    let are_known = |sql: &str, lists: &[&[&str]]| {
+        let there = lines(sql);
+        let there = set(&there).into_iter().filter(|name| functions::is_allowed(name));
+        let unknown = there.filter(|name| !lists.iter().any(|list| list.contains(name)));
+        assert_none(
+            &unknown.map(|name| format!("{name} is on no list of naming.rs")).collect::<Vec<_>>(),
+        );
+    };
+    const ANY: &str = "('anyelement', 'anyarray', 'anynonarray', 'anycompatible', 'anycompatiblearray', 'anycompatiblenonarray')";
+    let arguments = format!(
+        "SELECT count(*) FROM unnest(p.proargtypes) AS u(t) JOIN pg_type y ON y.oid = u.t WHERE y.typname IN {ANY}"
+    );
+    let several = format!(
+        "SELECT DISTINCT proname FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace AND ({arguments}) > 1"
+    );
+    are_known(&several, &[&UNITING_FUNCTIONS]);
+    // Arrays of names cannot be had but by those.
+    let kept = format!(
+        "SELECT DISTINCT proname FROM pg_proc p JOIN pg_type r ON r.oid = p.prorettype \
+         WHERE pronamespace = 'pg_catalog'::regnamespace AND r.typname IN {ANY} AND proname NOT IN ('max', 'min')"
+    );
+    are_known(&kept, &[&UNITING_FUNCTIONS, &KEEPING_FUNCTIONS]);
+    let named = "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND \
+                 (ARRAY['regclass'::regtype, 'regtype', 'regclass[]', 'regtype[]']::oid[] && (coalesce(proallargtypes, '{}') || prorettype)) \
+                 AND proname NOT IN ('regclass', 'regtype')";
+    are_known(named, &[&NAMING_FUNCTIONS]);
+    // An argument of such a type is made of any number and any text.
+    let taken = lines(
+        "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace \
+         AND proargtypes::oid[] && ARRAY['regclass'::regtype, 'regtype', 'regclass[]', 'regtype[]']::oid[]",
+    );
+    // They are refused where they could tell of something hidden.
+    let refused = ["pg_partition_ancestors", "pg_partition_tree"];
+    let unknown = set(&taken).into_iter().filter(|name| functions::is_allowed(name));
+    let unknown = unknown.filter(|name| !looks_up_names(name) && !refused.contains(name));
+    assert_none(
+        &unknown.map(|name| format!("{name} takes names and looks none up")).collect::<Vec<_>>(),
+    );
+    // No relation that may be read has such a column.
+    let columns = lines(
+        "SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.atttypid IN ('regclass'::regtype, 'regtype', 'regclass[]', 'regtype[]') \
+         AND c.relkind IN ('r', 'v') AND n.nspname IN ('pg_catalog', 'information_schema')",
+    );
+    let readable: Vec<String> =
+        readable_relations().map(|(schema, name)| format!("{schema}.{name}")).collect();
+    let open: Vec<String> = columns.into_iter().filter(|name| readable.contains(name)).collect();
+    assert_none(&open);
 }
 
 fn closed_types() -> String {
