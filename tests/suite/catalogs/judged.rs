@@ -199,13 +199,13 @@ fn functions_that_spread_types_are_known() {
     );
     are_known(&kept, &[&UNITING_FUNCTIONS, &KEEPING_FUNCTIONS]);
     let named = "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND \
-                 (ARRAY['regclass'::regtype, 'regtype', 'regclass[]', 'regtype[]']::oid[] && (coalesce(proallargtypes, '{}') || prorettype)) \
+                 ('{regclass,regtype,regclass[],regtype[]}'::regtype[]::oid[] && (coalesce(proallargtypes, '{}') || prorettype)) \
                  AND proname NOT IN ('regclass', 'regtype')";
     are_known(named, &[&NAMING_FUNCTIONS]);
     // An argument of such a type is made of any number and any text.
     let taken = lines(
         "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace \
-         AND proargtypes::oid[] && ARRAY['regclass'::regtype, 'regtype', 'regclass[]', 'regtype[]']::oid[]",
+         AND proargtypes::oid[] && '{regclass,regtype,regclass[],regtype[]}'::regtype[]::oid[]",
     );
     // They are refused where they could tell of something hidden.
     let refused = ["pg_partition_ancestors", "pg_partition_tree"];
@@ -217,7 +217,7 @@ fn functions_that_spread_types_are_known() {
     // No relation that may be read has such a column.
     let columns = lines(
         "SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.atttypid IN ('regclass'::regtype, 'regtype', 'regclass[]', 'regtype[]') \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.atttypid = ANY ('{regclass,regtype,regclass[],regtype[]}'::regtype[]::oid[]) \
          AND c.relkind IN ('r', 'v') AND n.nspname IN ('pg_catalog', 'information_schema')",
     );
     let readable: Vec<String> =
