@@ -339,7 +339,7 @@ fn values_that_name_something_are_followed() {
         "SELECT regclass(1)",
         "SELECT a FROM json_to_record('{}') AS x(a regclass)",
         "SELECT a FROM json_to_record('{}') AS x(a pg_catalog.regtype)",
-        "SELECT a FROM XMLTABLE('/r' PASSING '<r/>'::xml COLUMNS a regclass PATH '.') AS x",
+        "SELECT a FROM XMLTABLE('/r' PASSING ('<r/>'::xml) COLUMNS a regclass PATH '.') AS x",
         "SELECT a FROM JSON_TABLE('[]', '$' COLUMNS (a regclass PATH '$')) AS x",
         "SELECT JSON_VALUE('1', '$' RETURNING regclass)",
     ] {
