@@ -12,7 +12,7 @@ mod type_family;
 pub use read::{CatalogError, QUERIES, read_snapshot};
 pub use resolve::{SearchPath, TempTables};
 pub use snapshot::{
-    Column, FunctionName, Relation, RelationKind, RelationOid, Snapshot, UserType, UserTypeKind,
-    ViewDefinition,
+    Column, FunctionName, KNOWN_VERSIONS, Relation, RelationKind, RelationOid, Snapshot, UserType,
+    UserTypeKind, ViewDefinition,
 };
 pub use type_family::TypeFamily;

@@ -152,7 +152,15 @@ pub struct Snapshot {
     pub user_casts: bool,
 }
 
+/// Major versions of PostgreSQL of which everything in the system catalogs has been judged.
+pub const KNOWN_VERSIONS: std::ops::RangeInclusive<u32> = 13..=18;
+
 impl Snapshot {
+    /// The server's major version.
+    pub fn major_version(&self) -> u32 {
+        self.server_version / 10_000
+    }
+
     /// The relation of that exact name.
     pub fn relation_named(&self, schema: &str, name: &str) -> Option<&Relation> {
         let oid = self.by_name.get(&(schema.to_owned(), name.to_owned()))?;

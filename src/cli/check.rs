@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::catalog::SearchPath;
+use crate::catalog::{KNOWN_VERSIONS, SearchPath};
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::policy::RoleView;
 use crate::rules::RuleSet;
@@ -120,6 +120,7 @@ async fn live(
     found: &mut Vec<Diagnostic>,
 ) -> Result<Columns, String> {
     let snapshot = Arc::new(super::live::snapshot(config, database).await?);
+    found.extend(unknown_version(snapshot.major_version()));
     let mut columns = Columns { classified: 0, unclassified: 0 };
     let mut closed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     let search_path = SearchPath::default();
@@ -139,6 +140,20 @@ async fn live(
     }
     found.extend(closed.into_iter().map(|((view, why), roles)| closed_view(&view, &why, &roles)));
     Ok(columns)
+}
+
+/// Columns that a newer PostgreSQL gives its catalogs have been judged by nobody.
+fn unknown_version(major: u32) -> Option<Diagnostic> {
+    let (oldest, newest) = (KNOWN_VERSIONS.start(), KNOWN_VERSIONS.end());
+    (!KNOWN_VERSIONS.contains(&major)).then(|| Diagnostic {
+        severity: Severity::Warning,
+        message: format!(
+            "the server is PostgreSQL {major}, of which this version of Scrim knows nothing"
+        ),
+        primary: None,
+        secondary: Vec::new(),
+        help: Some(format!("it is tested with PostgreSQL {oldest} to {newest}")),
+    })
 }
 
 fn closed_view(view: &str, why: &str, roles: &[&str]) -> Diagnostic {
@@ -186,5 +201,19 @@ fn counted(count: usize, one: &str) -> String {
     match count {
         1 => format!("1 {one}"),
         _ => format!("{count} {one}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown_version;
+
+    #[test]
+    fn a_server_that_nobody_has_judged_is_told() {
+        assert!([13, 15, 18].into_iter().all(|known| unknown_version(known).is_none()));
+        for unknown in [12, 19] {
+            let told = unknown_version(unknown).map(|found| found.message).unwrap_or_default();
+            assert!(told.contains(&format!("PostgreSQL {unknown}")), "{told}");
+        }
     }
 }

@@ -144,6 +144,6 @@ fn environment(desk: &Desk, address: SocketAddr) -> Vec<(&'static str, String)> 
         ("SCRIM_DEMO_DATABASE_PORT", server.port().to_string()),
         ("SCRIM_DEMO_DATABASE_USER", SERVICE_LOGIN.into()),
         ("SCRIM_DEMO_DATABASE_PASSWORD", sample_password(SERVICE_LOGIN)),
-        ("SCRIM_DEMO_POSTGRES_BIN", server.binaries().display().to_string()),
+        ("SCRIM_DEMO_POSTGRES_BIN", server.clients().display().to_string()),
     ]
 }

@@ -4,6 +4,7 @@
 
 mod desk;
 mod postgres;
+mod programs;
 mod running;
 
 pub use desk::{

@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::programs::Programs;
+
 /// The superuser; reachable over the Unix socket only, for it has no password.
 pub const SUPERUSER: &str = "postgres";
 
@@ -99,6 +101,16 @@ pub enum PostgresError {
         /// Where we looked.
         looked: String,
     },
+    /// No client binaries.
+    #[error(
+        "no psql found (looked in {looked}): install PostgreSQL's client programs (Debian, Ubuntu: \
+         `apt-get install postgresql-client`; Fedora: `dnf install postgresql`) or set \
+         SCRIM_POSTGRES_CLIENT_BIN to the folder that holds them"
+    )]
+    NoClients {
+        /// Where we looked.
+        looked: String,
+    },
     /// PostgreSQL refuses to run as root, and there is nobody else.
     #[error(
         "PostgreSQL does not run as root and {missing}: run this as another user, \
@@ -142,7 +154,7 @@ impl PostgresError {
 /// A running server. Dropping it stops the server and deletes its folder.
 #[derive(Debug)]
 pub struct PrivatePostgres {
-    binaries: PathBuf,
+    programs: Programs,
     owner: Owner,
     folder: PathBuf,
     port: u16,
@@ -154,19 +166,19 @@ pub struct PrivatePostgres {
 impl PrivatePostgres {
     /// Makes a cluster and starts it; takes a second or two.
     pub fn start(options: &PostgresOptions) -> Result<PrivatePostgres, PostgresError> {
-        let binaries = find_binaries()?;
+        let programs = Programs::find()?;
         let owner = Owner::of_servers()?;
         let folder = Folder::create(&owner)?;
-        initialise(&binaries, &owner, &folder.path)?;
+        initialise(&programs.server, &owner, &folder.path)?;
         write_settings(&owner, &folder.path, options)?;
         let mut log = String::new();
         for _ in 0..START_ATTEMPTS_MAX {
             let port = free_port()?;
-            match start_keeper(&binaries, &owner, &folder.path, port)? {
+            match start_keeper(&programs.server, &owner, &folder.path, port)? {
                 Ok((keeper, lifeline)) => {
                     let folder = folder.keep();
                     return Ok(PrivatePostgres {
-                        binaries,
+                        programs,
                         owner,
                         folder,
                         port,
@@ -203,9 +215,9 @@ impl PrivatePostgres {
         Ok(path)
     }
 
-    /// The folder with `psql`, `pgbench` and the like of the same version.
-    pub fn binaries(&self) -> &Path {
-        &self.binaries
+    /// The folder with `psql`, `pgbench` and the like; they may be of another version than the server.
+    pub fn clients(&self) -> &Path {
+        &self.programs.clients
     }
 
     /// The server's log so far.
@@ -253,7 +265,7 @@ impl PrivatePostgres {
     /// Runs SQL as the superuser through psql and gives its output, unaligned, without headings. Stops at the
     /// first error. psql's own commands work too.
     pub fn run(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
-        let mut psql = Command::new(self.binaries.join("psql"))
+        let mut psql = Command::new(self.programs.clients.join("psql"))
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER])
             .args(["-p", &self.port.to_string(), "-d", database, "-f", "-", "-h"])
             .arg(&self.folder)
@@ -296,44 +308,6 @@ impl Drop for PrivatePostgres {
         drop(self.line().take());
         let _ = self.keeper.wait();
     }
-}
-
-/// The folder that holds `initdb` and `postgres`.
-fn find_binaries() -> Result<PathBuf, PostgresError> {
-    let complete = |folder: &PathBuf| {
-        ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file())
-    };
-    if let Some(folder) = std::env::var_os("SCRIM_POSTGRES_BIN").map(PathBuf::from) {
-        return match complete(&folder) {
-            true => Ok(folder),
-            false => Err(PostgresError::NotInstalled { looked: folder.display().to_string() }),
-        };
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if let Some(folder) = std::env::split_paths(&path).find(complete) {
-        return Ok(folder);
-    }
-    // Debian and Fedora keep the server programs of each version in a folder of their own, away from PATH.
-    let mut versions = Vec::new();
-    for (parent, prefix) in [
-        ("/usr/lib/postgresql", ""),
-        ("/usr", "pgsql-"),
-        ("/opt/homebrew/opt", "postgresql@"),
-        ("/usr/local/opt", "postgresql@"),
-    ] {
-        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let version = name.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
-            if let Some(version) = version {
-                versions.push((version, entry.path().join("bin")));
-            }
-        }
-    }
-    versions.retain(|(_, folder)| complete(folder));
-    versions.sort();
-    versions.pop().map(|(_, folder)| folder).ok_or_else(|| PostgresError::NotInstalled {
-        looked: "PATH, /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin".into(),
-    })
 }
 
 /// Who runs the server: we ourselves, or the user `postgres` when we are root.
@@ -464,7 +438,7 @@ fn initialise(binaries: &Path, owner: &Owner, folder: &Path) -> Result<(), Postg
     for locale in ["C.UTF-8", "C"] {
         let output = owner
             .command(&binaries.join("initdb"))
-            .args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--auth=trust"])
+            .args(["--no-sync", "--encoding=UTF8", "--auth=trust"])
             .args(["--username", SUPERUSER, "--locale", locale, "-D"])
             .arg(folder.join("data"))
             .current_dir(folder)

@@ -568,7 +568,11 @@ FROM public.payments GROUP BY 1;
 -- Statistics of several columns, which hold combinations of their values.
 CREATE STATISTICS public.tier_and_region (ndistinct, dependencies, mcv) ON tier, region FROM public.customers;
 CREATE STATISTICS public.number_and_region (ndistinct, mcv) ON rrn, region FROM public.customers;
-CREATE STATISTICS public.lower_email ON lower(email), region FROM public.customers;
+-- PostgreSQL 13 has none of expressions.
+DO $$ BEGIN
+    EXECUTE 'CREATE STATISTICS public.lower_email ON lower(email), region FROM public.customers';
+EXCEPTION WHEN syntax_error OR feature_not_supported THEN NULL;
+END $$;
 
 CREATE VIEW public.asking AS
 SELECT current_user AS who, session_user AS again;

@@ -20,8 +20,9 @@ pub use constant::constant_text;
 pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
 pub use prove::{
-    Assignment, ColumnUse, Proof, Reference, RelationUse, Row, Scope, ScopeItem, Source, Standing,
-    Terms, Violation, Wrap, Write, WriteKind, prove, prove_expression, prove_statement,
+    Assignment, ColumnUse, KEEPING_FUNCTIONS, NAMING_FUNCTIONS, NAMING_TYPES, Naming, Proof,
+    Reference, RelationUse, Row, Scope, ScopeItem, Source, Standing, Terms, UNITING_FUNCTIONS,
+    Violation, Wrap, Write, WriteKind, names_objects, prove, prove_expression, prove_statement,
 };
 
 /// The schema in which names stand for what is put into a statement later. No catalog has it.

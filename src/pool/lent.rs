@@ -22,6 +22,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that is nobody's.
 pub(super) struct AtRest<T> {
     connection: ServerConnection,
+    /// What the server reported when it was opened.
+    reported: Vec<(String, String)>,
     pub(super) lineage: Lineage,
     /// What its last session has left on it.
     left: Option<T>,
@@ -34,7 +36,8 @@ pub(super) struct AtRest<T> {
 impl<T> AtRest<T> {
     pub(super) fn new(connection: ServerConnection, lineage: Lineage) -> AtRest<T> {
         let now = Instant::now();
-        AtRest { connection, lineage, left: None, session: 0, opened: now, since: now }
+        let reported = connection.parameters.clone();
+        AtRest { connection, reported, lineage, left: None, session: 0, opened: now, since: now }
     }
 
     pub(super) fn age(&self) -> Duration {
@@ -151,6 +154,8 @@ impl<T> Lent<T> {
     pub async fn clean_and_give_back(mut self) {
         let Some(at_rest) = &mut self.at_rest else { return };
         let cleaning = async {
+            // What sessions were told meanwhile is no more; what DISCARD changes is reported anew.
+            at_rest.connection.parameters.clone_from(&at_rest.reported);
             at_rest.connection.query("ROLLBACK").await?;
             at_rest.connection.query("DISCARD ALL").await
         };

@@ -164,15 +164,9 @@ async fn look(connection: &mut ServerConnection) -> Result<Footprint, Farewell> 
             return Err(Farewell::new("08006", message));
         }
     }
-    // Reported by PostgreSQL 18 and later, asked for otherwise.
-    let reported = connection.parameters.iter().find(|(name, _)| name == "search_path");
-    let value = match reported {
-        Some((_, value)) => value.clone(),
-        None => {
-            let rows = ask(connection, "SHOW search_path").await?;
-            rows.into_iter().flatten().next().flatten().ok_or_else(lost)?
-        }
-    };
+    // PostgreSQL 18 and later report it, but not again what they think is known.
+    let rows = ask(connection, "SHOW search_path").await?;
+    let value = rows.into_iter().flatten().next().flatten().ok_or_else(lost)?;
     let search_path = parameters::judge_search_path(&value).map_err(|farewell| {
         farewell.hint("it is the default of the database or of its login; start with another")
     })?;

@@ -26,7 +26,7 @@ use crate::grammar::shape;
 use crate::metrics::State;
 use crate::policy::RoleView;
 use crate::rules::Role;
-use crate::sql::{Effect, Reason, Refusal, StatementKind};
+use crate::sql::{Effect, Reason, Refusal, StatementKind, judge_parameters};
 use crate::wire::frame::announced_bytes;
 use crate::wire::{Limits, Piece, Pieces};
 use older::{Renewed, Renewing};
@@ -481,6 +481,7 @@ impl Serving {
 
     /// What a Parse sends for a planned text, and what is remembered of it.
     fn prepared(&self, planned: Planned, types: &[u32]) -> Result<(String, Prepared), Refusal> {
+        judge_parameters(types, &self.view)?;
         let mut parts = planned.statements.into_iter();
         let version = self.view.snapshot().version;
         match (parts.next(), parts.next()) {

@@ -12,6 +12,7 @@ mod gate;
 mod hole;
 mod kind_name;
 mod lookups;
+mod naming;
 mod own;
 mod place;
 mod reading;
@@ -19,6 +20,7 @@ mod reads;
 mod refusal;
 mod resolve;
 mod rewrite;
+mod sequence_data;
 mod set_config;
 mod settings;
 mod system;
@@ -33,10 +35,13 @@ mod write;
 pub use fill::VerifiedSql;
 pub use gate::{Effect, StatementKind, is_sound_search_path};
 pub use lookups::LookedUp;
+pub use naming::judge_parameters;
 pub use reading::{Reader, Reading};
 pub use refusal::{Reason, Refusal};
+pub use rewrite::is_judged as looks_up_names;
 pub use settings::{SettingVerdict, judge_setting, may_be};
-pub use system::{readable_catalogs, telling_columns};
+pub use system::{readable_catalogs, readable_relations, telling_columns};
+pub use types::builtin_types;
 pub use view::closed_views;
 pub use write::Written;
 
@@ -46,7 +51,7 @@ use pg_query::protobuf::RawStmt;
 use pg_query::protobuf::node::Node;
 
 use crate::catalog::{SearchPath, TempTables};
-use crate::grammar;
+use crate::grammar::{self, Naming};
 pub use crate::policy::Read;
 use crate::policy::RoleView;
 use gate::{Gated, Wrapped};
@@ -173,7 +178,15 @@ fn plan_statement(
     speaker: Speaker<'_>,
 ) -> Result<PlannedStatement, Refusal> {
     match gate::judge(statement, speaker)? {
-        Gated::Query => plan_query(text, statement, speaker).map(|(planned, _)| planned),
+        Gated::Query => match sequence_data::in_place_of(statement, speaker) {
+            Some(made) => {
+                let planned = plan_query(&made, &verify::one(&made)?, speaker);
+                planned
+                    .map(|(planned, _)| planned)
+                    .map_err(|refusal| Refusal { position: None, ..refusal })
+            }
+            None => plan_query(text, statement, speaker).map(|(planned, _)| planned),
+        },
         Gated::Write => write::plan(text, statement, speaker)
             .map_err(|refusal| refusal.by(Reader::Write, statement)),
         Gated::Pass { text, kind, effect } => Ok(PlannedStatement {
@@ -205,7 +218,7 @@ fn plan_query(
     statement: &RawStmt,
     speaker: Speaker<'_>,
 ) -> Result<(PlannedStatement, Vec<Hole>), Refusal> {
-    let Query { canonical, rewritten, reads, parameters, reading } =
+    let Query { canonical, rewritten, reads, parameters, reading, naming: _ } =
         query(text, statement, speaker)?;
     let reader = reading.map_or(Reader::Tree, |reading| reading.reader);
     let places = verify::verify(speaker, &rewritten, &parameters)
@@ -235,6 +248,7 @@ fn plan_wrapped(
     let role = &speaker.view.role().name;
     let lost = || Refusal::not_understood("a statement around what is no query");
     if let Some(types) = wrapped::types_of(node) {
+        naming::judge_types(wrapped::type_names(node), speaker)?;
         grammar::prove(&types, &AsWritten(speaker))
             .map_err(|found| Refusal::violation(&found, role))?;
     }
@@ -242,7 +256,11 @@ fn plan_wrapped(
     let canonical =
         grammar::deparse(&wrapped::raw(written)).map_err(|error| Refusal::syntax(&error))?;
     let inner = wrapped::raw(Node::SelectStmt(Box::new(inner)));
-    let Query { mut rewritten, reads, parameters, reading, .. } = query(text, &inner, speaker)?;
+    let Query { mut rewritten, reads, parameters, reading, naming, .. } =
+        query(text, &inner, speaker)?;
+    if matches!(node, Node::CreateTableAsStmt(_)) {
+        naming::judge_kept(naming, speaker)?;
+    }
     let probe = match node {
         Node::CopyStmt(_) | Node::CreateTableAsStmt(_) | Node::InsertStmt(_) => {
             Some(probe(&rewritten, &parameters, speaker)?)
@@ -277,6 +295,7 @@ struct Query {
     reads: Vec<Read>,
     parameters: BTreeSet<i32>,
     reading: Option<Reading>,
+    naming: Naming,
 }
 
 fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query, Refusal> {
@@ -289,11 +308,12 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
             .map_err(|refusal| refusal.at(text, relation.location))?;
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
+    let naming = naming::judge(&written, speaker)?;
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
     let (rewritten, reader) = rewritten(&canonical, speaker)
         .map_err(|(refusal, reader)| refusal.by(reader, statement))?;
     let reading = reader.map(|reader| Reading { reader, construct: reading::construct(statement) });
-    Ok(Query { canonical, rewritten, reads, parameters: written.parameters, reading })
+    Ok(Query { canonical, rewritten, reads, parameters: written.parameters, reading, naming })
 }
 
 /// Reads and rewrites a text and judges nothing in a query: for measuring how much can be read. A refusal is for reading

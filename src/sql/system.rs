@@ -7,12 +7,14 @@
 //! <https://www.postgresql.org/docs/current/catalogs.html>
 
 mod absent;
+mod readable;
 mod roles;
 mod shown;
 mod telling;
 
 use absent::Absent;
 pub(super) use absent::Beside;
+use readable::{INFORMATION_SCHEMA, PG_CATALOG};
 use roles::Names;
 use telling::TELLING;
 
@@ -21,97 +23,7 @@ use super::hole::Content;
 use super::refusal::Refusal;
 use super::resolve::Target;
 use crate::catalog::{Column, Relation, RelationKind};
-
-/// Relations of `pg_catalog` that hold definitions only.
-const PG_CATALOG: &[&str] = &[
-    "pg_aggregate",
-    "pg_am",
-    "pg_amop",
-    "pg_amproc",
-    "pg_attrdef",
-    "pg_attribute",
-    "pg_auth_members",
-    "pg_available_extension_versions",
-    "pg_available_extensions",
-    "pg_cast",
-    "pg_class",
-    "pg_collation",
-    "pg_constraint",
-    "pg_conversion",
-    "pg_database",
-    "pg_db_role_setting",
-    "pg_default_acl",
-    "pg_depend",
-    "pg_description",
-    "pg_enum",
-    "pg_event_trigger",
-    "pg_extension",
-    "pg_foreign_data_wrapper",
-    "pg_foreign_table",
-    "pg_group",
-    "pg_index",
-    "pg_indexes",
-    "pg_inherits",
-    "pg_init_privs",
-    "pg_language",
-    "pg_locks",
-    "pg_matviews",
-    "pg_namespace",
-    "pg_opclass",
-    "pg_operator",
-    "pg_opfamily",
-    "pg_partitioned_table",
-    "pg_policies",
-    "pg_policy",
-    "pg_proc",
-    "pg_publication",
-    "pg_publication_namespace",
-    "pg_publication_rel",
-    "pg_publication_tables",
-    "pg_range",
-    "pg_rewrite",
-    "pg_roles",
-    "pg_rules",
-    "pg_seclabel",
-    "pg_seclabels",
-    "pg_sequence",
-    "pg_settings",
-    "pg_shdepend",
-    "pg_shdescription",
-    "pg_shseclabel",
-    "pg_statistic_ext",
-    shown::COLUMNS,
-    shown::SEVERAL,
-    shown::EXPRESSIONS,
-    "pg_tables",
-    "pg_tablespace",
-    "pg_timezone_abbrevs",
-    "pg_timezone_names",
-    "pg_transform",
-    "pg_trigger",
-    "pg_ts_config",
-    "pg_ts_config_map",
-    "pg_ts_dict",
-    "pg_ts_parser",
-    "pg_ts_template",
-    "pg_type",
-    "pg_user",
-    "pg_views",
-];
-
-/// `information_schema` holds definitions only, but for options that may hold passwords.
-const INFORMATION_SCHEMA_CLOSED: &[&str] = &[
-    "_pg_foreign_servers",
-    "_pg_foreign_table_columns",
-    "_pg_foreign_tables",
-    "_pg_user_mappings",
-    "foreign_data_wrapper_options",
-    "foreign_server_options",
-    "foreign_table_options",
-    "column_options",
-    "user_mapping_options",
-    "user_mappings",
-];
+use crate::policy::RoleView;
 
 /// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: statements as they were sent,
 /// Scrim's own address, and options that may hold passwords.
@@ -125,6 +37,10 @@ const PARTLY: &[(&str, &[&str])] = &[
 /// Of sessions the own one is there.
 const OWN_SESSION: &str = "pg_stat_activity";
 
+/// Tables by name, which BI tools ask for. The counters beside them are NULL: by them a role could count true rows, one
+/// statement after the other.
+const TABLE_COUNTERS: [&str; 2] = ["pg_stat_all_tables", "pg_stat_user_tables"];
+
 /// Large objects cannot be read, so there are none.
 const LARGE_OBJECTS: &str = "pg_largeobject_metadata";
 
@@ -134,14 +50,22 @@ pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target,
     let full = format!("{}.{}", relation.schema, relation.name);
     let part = PARTLY.iter().find(|(known, _)| *known == name);
     if let (Some((name, closed)), "pg_catalog") = (part, relation.schema.as_str()) {
-        return Ok(Target::Hole(partly(speaker, relation, name, closed)));
+        // Until PostgreSQL 13 nobody but a superuser may read two more.
+        let old = *name == "pg_subscription" && speaker.view.snapshot().major_version() < 14;
+        let denied: &[&str] = if old { &["oid", "subsynccommit"] } else { &[] };
+        let closed = [closed, denied].concat();
+        return Ok(Target::Hole(partly(speaker, relation, name, &closed)));
     }
     if relation.schema == "pg_catalog" && name == LARGE_OBJECTS {
         return Ok(Target::Hole(none_of(relation, LARGE_OBJECTS)));
     }
+    let counters = TABLE_COUNTERS.iter().find(|known| **known == name);
+    if let (Some(name), "pg_catalog") = (counters, relation.schema.as_str()) {
+        return Ok(Target::Hole(table_counters(speaker, relation, name)));
+    }
     let is_listed = match relation.schema.as_str() {
         "pg_catalog" => PG_CATALOG.contains(&name),
-        "information_schema" => !INFORMATION_SCHEMA_CLOSED.contains(&name),
+        "information_schema" => INFORMATION_SCHEMA.contains(&name),
         _ => false,
     };
     if !is_listed {
@@ -193,9 +117,38 @@ fn partly(
     }
 }
 
+/// Tables by name, and nothing that is counted of them.
+fn table_counters(speaker: Speaker<'_>, relation: &Relation, name: &'static str) -> Content {
+    let columns: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|column| match column.name.as_str() {
+            "relid" | "schemaname" | "relname" => format!("l.{}", column.name),
+            other => format!("CAST(NULL AS {}) AS {}", column.type_sql, identifier(other)),
+        })
+        .collect();
+    let absent = Absent::of(speaker.view);
+    let mut conditions = absent.conditions(relation);
+    conditions.push("true".to_owned());
+    let sql = format!(
+        "SELECT {} FROM pg_catalog.{name} AS l WHERE {} OFFSET 0",
+        columns.join(", "),
+        conditions.join(" AND ")
+    );
+    let sql = format!("({}{sql})", absent.with(&sql));
+    Content::System { schema: "pg_catalog", name, sql, by_user: false }
+}
+
 /// Catalogs that masked roles may read, by name.
 pub fn readable_catalogs() -> impl Iterator<Item = &'static str> {
     PG_CATALOG.iter().copied().chain(PARTLY.iter().map(|(name, _)| *name))
+}
+
+/// Every system relation that masked roles may read, in whole or in part: schema and name.
+pub fn readable_relations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let standard = INFORMATION_SCHEMA.iter().map(|name| ("information_schema", *name));
+    let catalogs = readable_catalogs().chain(TABLE_COUNTERS).chain([LARGE_OBJECTS]);
+    catalogs.map(|name| ("pg_catalog", name)).chain(standard)
 }
 
 /// Columns of catalogs by which what is absent is taken out: catalog and column.
@@ -207,7 +160,12 @@ pub fn telling_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// True when something is absent for the role, or looks otherwise than it is.
 pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
-    !Absent::of(speaker.view).is_empty()
+    hides(speaker.view)
+}
+
+/// The same of a role.
+pub(super) fn hides(view: &RoleView) -> bool {
+    !Absent::of(view).is_empty()
 }
 
 /// True when a function that tells this tells something that it must not.

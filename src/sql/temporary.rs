@@ -125,6 +125,7 @@ fn judge_column(column: &ColumnDef, speaker: Speaker<'_>) -> Result<(), Refusal>
     let Some(type_name) = column.type_name.as_ref().filter(|_| is_plain) else {
         return Err(Refusal::temporary("takes columns of a type, without storage options"));
     };
+    super::naming::judge_types([type_name], speaker)?;
     prove_expression(speaker, &types_query([type_name]))?;
     for constraint in &column.constraints {
         match &constraint.node {

@@ -119,6 +119,11 @@ const EXTENSIONS: &[&str] = &[
     "vector",
 ];
 
+/// PostgreSQL's own types that masked roles may name.
+pub fn builtin_types() -> impl Iterator<Item = &'static str> {
+    BUILTIN.iter().copied()
+}
+
 /// Judges a type name as PostgreSQL's grammar gives it.
 pub(super) fn judge(
     speaker: Speaker<'_>,

@@ -16,7 +16,7 @@ use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
 use super::write::Target;
-use super::{Refusal, Speaker};
+use super::{Refusal, Speaker, system};
 use crate::grammar::{Proof, Terms, Violation, constant_text, functions, parse, prove};
 use crate::policy::Access;
 
@@ -267,6 +267,7 @@ fn judge_call(
             match name {
                 "set_config" => judge_set_config(call),
                 "current_setting" | "pg_settings_get_flags" => judge_current_setting(name, call),
+                "pg_describe_object" => judge_description(speaker),
                 "pg_partition_ancestors" | "pg_partition_tree" => judge_partitions(speaker, name),
                 _ => Ok(()),
             }
@@ -275,6 +276,14 @@ fn judge_call(
         Some("information_schema") if name == "_pg_expandarray" => Ok(()),
         Some(schema) if speaker.view.may_call(schema, name) => Ok(()),
         Some(schema) => Err(Violation::Function(format!("{schema}.{name}"))),
+    }
+}
+
+/// Until PostgreSQL 13 it fails for what does not exist, and gives nothing for what is hidden: the two must look alike.
+fn judge_description(speaker: Speaker<'_>) -> Result<(), Violation> {
+    match speaker.view.snapshot().major_version() < 14 && system::has_absent(speaker) {
+        true => Err(Violation::Function("pg_describe_object".into())),
+        false => Ok(()),
     }
 }
 

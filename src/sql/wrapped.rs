@@ -55,6 +55,18 @@ pub(super) fn types_of(node: &Node) -> Option<RawStmt> {
     Some(casts(names))
 }
 
+/// The types that PREPARE names.
+pub(super) fn type_names(node: &Node) -> impl Iterator<Item = &protobuf::TypeName> {
+    let types: &[protobuf::Node] = match node {
+        Node::PrepareStmt(prepare) => &prepare.argtypes,
+        _ => &[],
+    };
+    types.iter().filter_map(|name| match &name.node {
+        Some(Node::TypeName(name)) => Some(name),
+        _ => None,
+    })
+}
+
 /// Types, as casts in a select list, to be judged as such.
 pub(super) fn types_query<'t>(types: impl IntoIterator<Item = &'t protobuf::TypeName>) -> RawStmt {
     casts(types.into_iter().map(|name| Some(name.clone())))

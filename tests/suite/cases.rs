@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use page::{Case, Page};
 
+use crate::harness::server_version;
+
 /// Below these numbers the suite has been weakened.
 const CASES_MIN: usize = 900;
 /// Of attacks, those that are proven to be real.
@@ -123,7 +125,8 @@ fn pages(folder: &str) -> Vec<(PathBuf, Page)> {
     let mut pages = Vec::new();
     for file in files {
         let name = file.strip_prefix(&tests).expect("below tests").display().to_string();
-        match page::parse(&name, &std::fs::read_to_string(&file).expect("a page")) {
+        let text = std::fs::read_to_string(&file).expect("a page");
+        match page::parse(&name, &text, server_version()) {
             Ok(page) => pages.push((file, page)),
             Err(error) => errors.push(error),
         }

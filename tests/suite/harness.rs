@@ -5,6 +5,7 @@ pub mod client;
 pub mod core;
 pub mod own;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -53,6 +54,20 @@ impl Scrim {
 /// The server that all tests share, with the sample database `desk`; what changes it needs one of its own.
 pub fn postgres() -> &'static PrivatePostgres {
     desk().server()
+}
+
+/// Its major version.
+pub fn server_version() -> u32 {
+    static VERSION: OnceLock<u32> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let number = postgres().run("postgres", "SHOW server_version_num").expect("an answer");
+        number.trim().parse::<u32>().expect("a number") / 10_000
+    })
+}
+
+/// A line on standard error that libtest does not keep to itself: why something was not tested.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A server of one's own with the sample database, for what changes it.

@@ -13,7 +13,7 @@ use crate::harness::client::Client;
 use crate::harness::own::{Own, value};
 
 fn psql(own: &Own, words: &str, sql: &str) -> Output {
-    Command::new(own.desk.server().binaries().join("psql"))
+    Command::new(own.desk.server().clients().join("psql"))
         .args(["-X", "-w", "-A", "-t", "-c", sql, words])
         .env("PGPASSWORD", sample_password("alice"))
         .output()
@@ -78,7 +78,7 @@ fn unix_sockets_on_both_sides() {
     let masked = shown(&psql(&own, &words, "SELECT email FROM customers WHERE id = 1"));
     assert_eq!(masked, "m***@example.com");
     // A password is asked for as everywhere.
-    let wrong = Command::new(own.desk.server().binaries().join("psql"))
+    let wrong = Command::new(own.desk.server().clients().join("psql"))
         .args(["-X", "-w", "-c", "SELECT 1", &words])
         .env("PGPASSWORD", "wrong")
         .output()

@@ -10,6 +10,7 @@ mod config;
 mod dice;
 mod explained;
 mod faults;
+mod generated;
 mod grammar;
 mod harness;
 mod health;

@@ -300,11 +300,12 @@ impl Plan {
                     "CREATE TEMP TABLE scrim_views AS SELECT DISTINCT ev_class::regclass::text AS name,\n\
                      pg_get_viewdef(ev_class) AS text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid\n\
                      WHERE d.refobjid = '{sql}'::regclass AND d.classid = 'pg_rewrite'::regclass;\n\
-                     CREATE TABLE scrim_parent (LIKE {sql});\nDROP TABLE {sql} CASCADE;\n\
+                     CREATE TABLE scrim_parent (LIKE {sql});\nDROP TABLE {sql} CASCADE;\n{}\
                      ALTER TABLE scrim_parent RENAME TO {};\n\
                      DO $$ DECLARE view record; BEGIN FOR view IN SELECT * FROM scrim_views LOOP\n\
                      EXECUTE format('CREATE VIEW %s AS %s', view.name, view.text); END LOOP; END $$;\n\
                      DROP TABLE scrim_views;\n",
+                    self.nullable("scrim_parent", table),
                     sql.split_once('.').expect("schema").1
                 ));
                 for child in &children {
@@ -364,6 +365,16 @@ impl Plan {
                 columns.join(", ")
             ));
         }
+    }
+
+    /// SQL that lets what is no key be NULL, for `name`, which has the table's columns. From PostgreSQL 18 on what a
+    /// parent does not allow its children cannot either.
+    fn nullable(&self, name: &str, table: &Table) -> String {
+        let key = if self.key_is_clear(table) { table.primary_key.as_slice() } else { &[] };
+        let columns = table.columns.iter().filter(|column| !key.contains(&column.name));
+        columns
+            .map(|column| format!("ALTER TABLE {name} ALTER {} DROP NOT NULL;\n", column.sql))
+            .collect()
     }
 
     fn write(&self, table: &Table, script: &mut String) {

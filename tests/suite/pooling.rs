@@ -108,6 +108,37 @@ fn many_sessions_live_on_one_connection() {
     assert_eq!(pooled.figures(), ("0".into(), "1".into(), "0".into()));
 }
 
+/// PostgreSQL reports the path from 18 on; before, nobody hears of it.
+#[test]
+fn the_search_path_is_the_session_s_own() {
+    let pooled = Pooled::open("size: 1");
+    let own = || {
+        pooled
+            .try_connect("alice", &[("search_path", "catalog, public")])
+            .unwrap_or_else(|error| panic!("{error:?}"))
+    };
+    let mut first = own();
+    assert_eq!(value(&mut first, "SHOW search_path"), "catalog, public");
+    // Who has a temporary table keeps the connection, and what is done at the end is done with it.
+    let mut other = pooled.connect("ana");
+    other.simple("CREATE TEMP TABLE own (a int)");
+    assert_eq!(value(&mut other, "SHOW search_path"), "\"$user\", public");
+    drop(other);
+    for user in ["ana", "alice"] {
+        let mut next = pooled.connect(user);
+        assert_eq!(value(&mut next, "SHOW search_path"), "\"$user\", public");
+        assert_eq!(code(&next.simple("SELECT count(*) FROM regions")), "42P01");
+    }
+    // What it started with is what RESET and DISCARD bring back.
+    for reset in ["RESET search_path", "RESET ALL", "DISCARD ALL", "SET search_path TO DEFAULT"] {
+        first.simple("SET search_path TO pg_catalog");
+        assert_eq!(code(&first.simple(reset)), "none", "{reset}");
+        assert_eq!(value(&mut first, "SHOW search_path"), "catalog, public", "{reset}");
+        assert_eq!(value(&mut first, "SELECT count(*) FROM regions"), "4", "{reset}");
+    }
+    assert_eq!(value(&mut own(), "SHOW search_path"), "catalog, public");
+}
+
 #[test]
 fn what_a_session_has_set_is_its_own() {
     let pooled = Pooled::open("size: 1");

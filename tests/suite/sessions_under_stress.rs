@@ -434,7 +434,7 @@ fn tls_is_required_where_it_is() {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     assert_ne!(answer.first(), Some(&b'S'), "{answer:?}");
-    let done = std::process::Command::new(own.desk.server().binaries().join("psql"))
+    let done = std::process::Command::new(own.desk.server().clients().join("psql"))
         .args(["-X", "-A", "-t", "-c", "SHOW scrim.role"])
         .env("PGHOST", "localhost")
         .env("PGHOSTADDR", "127.0.0.1")

@@ -25,7 +25,7 @@ fn psql(own: &Own, user: &str, more: &str, password: &str) -> Output {
         "host=localhost hostaddr=127.0.0.1 port={} dbname=desk user={user} {more}",
         own.address().port()
     );
-    Command::new(own.desk.server().binaries().join("psql"))
+    Command::new(own.desk.server().clients().join("psql"))
         .args(["-X", "-w", "-A", "-t", "-c", "SHOW scrim.user", &connection])
         .env("PGPASSWORD", password)
         .output()

@@ -6,30 +6,64 @@ use crate::Outcome;
 use crate::needs;
 use crate::readme;
 use crate::run;
+use crate::servers::{self, Server};
 use crate::tests;
 
 /// A step's name and what it does.
-type Step = (&'static str, fn() -> Outcome);
+type Step = (String, Box<dyn Fn() -> Outcome>);
 
-const STEPS: &[Step] = &[
-    ("format", format),
-    ("lints", lints),
-    ("tests", all_tests),
-    ("documentation", documentation),
-    ("readme", readme::check),
-    ("licences", licences),
-];
+/// The server that is installed, the oldest and the newest.
+const SERVERS: &str = "installed,oldest,newest";
+
+fn steps(servers: &[Server]) -> Vec<Step> {
+    let step = |name: &str, does: fn() -> Outcome| -> Step { (name.into(), Box::new(does)) };
+    let mut steps = vec![step("format", format), step("lints", lints)];
+    for server in servers.iter().copied() {
+        let does: Box<dyn Fn() -> Outcome> = match server {
+            Server::Installed => Box::new(move || tests::on(server, &[], None)),
+            Server::Version(_) => Box::new(move || tests::on_another(server)),
+        };
+        steps.push((format!("tests, {}", server.name()), does));
+    }
+    steps.push(step("documentation", documentation));
+    steps.push(step("readme", readme::check));
+    steps.push(step("licences", licences));
+    steps
+}
+
+/// Which servers the tests run on.
+fn chosen(arguments: &[String]) -> Result<Vec<Server>, String> {
+    let text = match arguments {
+        [] => SERVERS,
+        [option, text] if option == "--servers" => text,
+        [option] => option.strip_prefix("--servers=").ok_or_else(|| unknown(option))?,
+        [other, ..] => return Err(unknown(other)),
+    };
+    let installed = servers::installed_version();
+    let mut servers = servers::chosen(text, installed)?;
+    if servers.contains(&Server::Installed) {
+        servers.retain(|server| installed.is_none_or(|it| *server != Server::Version(it)));
+    }
+    Ok(servers)
+}
+
+fn unknown(argument: &str) -> String {
+    format!("`ci` takes `--servers` and which ({}), found `{argument}`", servers::CHOICES)
+}
 
 /// Runs every step, also after one has failed, and says at the end which failed and how long each took.
-pub fn run() -> Outcome {
-    let mut times: Vec<(&str, Duration, Outcome)> = Vec::new();
+pub fn run(arguments: &[String]) -> Outcome {
+    // A wrong word is told before anything is installed, and what will be installed is not known yet.
+    chosen(arguments)?;
+    let mut times: Vec<(String, Duration, Outcome)> = Vec::new();
     // Nothing builds without these, so nothing goes on without them.
     let began = Instant::now();
     heading("needs");
     needs()?;
-    times.push(("needs", began.elapsed(), Ok(())));
-    for (name, step) in STEPS {
-        heading(name);
+    times.push(("needs".into(), began.elapsed(), Ok(())));
+    let servers = chosen(arguments)?;
+    for (name, step) in steps(&servers) {
+        heading(&name);
         let began = Instant::now();
         let outcome = step();
         if let Err(error) = &outcome {
@@ -37,13 +71,16 @@ pub fn run() -> Outcome {
         }
         times.push((name, began.elapsed(), outcome));
     }
-    run::print("\nstep             seconds");
+    run::print("\nstep                          seconds");
     for (name, time, outcome) in &times {
         let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
-        run::print(&format!("{name:<15} {:>8.1}  {verdict}", time.as_secs_f64()));
+        run::print(&format!("{name:<28} {:>8.1}  {verdict}", time.as_secs_f64()));
     }
-    let failed: Vec<&str> =
-        times.iter().filter(|(_, _, outcome)| outcome.is_err()).map(|(name, _, _)| *name).collect();
+    let failed: Vec<&str> = times
+        .iter()
+        .filter(|(_, _, outcome)| outcome.is_err())
+        .map(|(name, _, _)| name.as_str())
+        .collect();
     match failed.is_empty() {
         true => Ok(()),
         false => Err(format!("failed: {}", failed.join(", "))),
@@ -77,10 +114,6 @@ fn lints() -> Outcome {
     let arguments =
         ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     run::succeed(&mut run::cargo(&arguments))
-}
-
-fn all_tests() -> Outcome {
-    tests::run_all(&[])
 }
 
 fn documentation() -> Outcome {

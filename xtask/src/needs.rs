@@ -27,13 +27,16 @@ pub fn cxx() -> Outcome {
     })
 }
 
-/// A PostgreSQL server, psql and pgbench.
+/// A PostgreSQL server and psql, which may be of different versions.
 pub fn postgres() -> Outcome {
-    need("a PostgreSQL server", "a PostgreSQL server, 14 or newer", &["postgresql"], || {
+    need("a PostgreSQL server", "a PostgreSQL server, 13 or newer", &["postgresql"], || {
         postgres_folder().is_some()
     })?;
-    let root = run::output("id", &["-u"]).as_deref() == Some("0");
-    if root && !run::works("setpriv", &["--version"]) && !run::works("runuser", &["--version"]) {
+    need("psql", "PostgreSQL's client programs", &["postgresql-client"], || {
+        clients_folder().is_some()
+    })?;
+    if is_root() && !run::works("setpriv", &["--version"]) && !run::works("runuser", &["--version"])
+    {
         return install("setpriv", "util-linux", &["util-linux"]);
     }
     Ok(())
@@ -146,20 +149,55 @@ fn python_with_clients() -> Option<PathBuf> {
     places.into_iter().find(|python| run::works(python, &["-c", PYTHON_IMPORTS]))
 }
 
-/// The folder with `initdb`, as `scrim::demo` finds it.
+/// npm, which fetches servers of other versions.
+pub fn npm() -> Outcome {
+    need("npm", "npm, which comes with Node.js", &["npm"], || run::works("npm", &["--version"]))
+}
+
+/// tar and gzip, which unpack them.
+pub fn tar() -> Outcome {
+    need("tar", "tar and gzip", &["tar", "gzip"], || {
+        run::works("tar", &["--version"]) && run::works("gzip", &["--version"])
+    })
+}
+
+const SERVER: &[&str] = &["initdb", "postgres"];
+const CLIENTS: &[&str] = &["psql"];
+
+/// The folder with `initdb` and `postgres`, as `scrim::demo` finds it.
 pub fn postgres_folder() -> Option<PathBuf> {
-    let complete = |folder: &PathBuf| {
-        ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file())
-    };
-    if let Some(folder) = std::env::var_os("SCRIM_POSTGRES_BIN") {
-        return Some(PathBuf::from(folder)).filter(complete);
+    if let Some(folder) = named("SCRIM_POSTGRES_BIN") {
+        return Some(folder).filter(|folder| has(folder, SERVER));
     }
+    let installed = installed();
+    let whole = installed.iter().find(|folder| has(folder, SERVER) && has(folder, CLIENTS));
+    whole.or_else(|| installed.iter().find(|folder| has(folder, SERVER))).cloned()
+}
+
+/// The folder with `psql`, as `scrim::demo` finds it.
+fn clients_folder() -> Option<PathBuf> {
+    if let Some(folder) = named("SCRIM_POSTGRES_CLIENT_BIN") {
+        return Some(folder).filter(|folder| has(folder, CLIENTS));
+    }
+    postgres_folder().into_iter().chain(installed()).find(|folder| has(folder, CLIENTS))
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+fn has(folder: &Path, programs: &[&str]) -> bool {
+    programs.iter().all(|name| folder.join(name).is_file())
+}
+
+/// Folders in which programs of PostgreSQL are found: PATH, then those of each version.
+fn installed() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let fedora = children("/usr").into_iter().filter(|folder| {
         folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgsql-"))
     });
     let versions = children("/usr/lib/postgresql").into_iter().chain(fedora);
-    std::env::split_paths(&path).chain(versions.map(|folder| folder.join("bin"))).find(complete)
+    std::env::split_paths(&path).chain(versions.map(|folder| folder.join("bin"))).collect()
 }
 
 fn libclang() -> Option<PathBuf> {
@@ -239,7 +277,8 @@ fn may_install() -> bool {
     run::works("apt-get", &["--version"]) && (is_root() || run::works("sudo", &["-n", "true"]))
 }
 
-fn is_root() -> bool {
+/// True for root, as whom PostgreSQL does not run.
+pub fn is_root() -> bool {
     run::output("id", &["-u"]).as_deref() == Some("0")
 }
 

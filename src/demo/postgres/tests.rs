@@ -14,7 +14,7 @@ fn a_server_starts_answers_and_leaves_nothing_behind() {
 
     // Over TCP nobody gets in without a password.
     let folder = server.socket_folder().to_owned();
-    let output = Command::new(server.binaries().join("psql"))
+    let output = Command::new(server.clients().join("psql"))
         .args(["-X", "-w", "-h", "127.0.0.1", "-U", SUPERUSER, "-c", "SELECT 1", "postgres", "-p"])
         .arg(server.port().to_string())
         .env_remove("PGPASSWORD")

@@ -5,6 +5,7 @@ use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{AExprKind, SqlValueFunctionOp, SubLinkType, XmlExprOp};
 
 use super::ask::strings;
+use super::naming::{Use, are_naming_casts, names_objects};
 use super::node_name::node_name;
 use super::query::unexpected;
 use super::{Extent, Proven, Standing, Violation, Walker};
@@ -31,6 +32,7 @@ impl<'t> Walker<'t, '_> {
 
     /// The allow-list of expression nodes.
     pub(super) fn expression(&mut self, node: &'t protobuf::Node) -> Proven {
+        let used = std::mem::take(&mut self.used);
         let Some(node) = &node.node else {
             return Err(Violation::Node("Node"));
         };
@@ -44,11 +46,15 @@ impl<'t> Walker<'t, '_> {
                 self.raw(xpr, "BoolExpr")?;
                 self.all(args)
             }
-            Node::FuncCall(call) => self.call(call),
+            Node::FuncCall(call) => self.call(call, used),
             Node::TypeCast(cast) => {
                 let protobuf::TypeCast { arg, type_name, location: _ } = &**cast;
                 let Some(name) = type_name else { return Err(Violation::Node("TypeCast")) };
                 self.ask_type(name)?;
+                match names_objects(name) {
+                    true => self.note_name(used),
+                    false => self.used = Use::AtOnce,
+                }
                 self.needed(arg, "TypeCast")
             }
             Node::CollateClause(collation) => {
@@ -60,10 +66,18 @@ impl<'t> Walker<'t, '_> {
             Node::AArrayExpr(array) => {
                 let protobuf::AArrayExpr { elements, list_start: _, list_end: _, location: _ } =
                     array;
-                self.all(elements)
+                // As `oid = ANY (ARRAY['a'::regclass, 'b'::regclass])`.
+                let used = match are_naming_casts(elements) {
+                    true => used,
+                    false => Use::GoesOn,
+                };
+                if used != Use::AtOnce {
+                    self.unite(elements.iter());
+                }
+                elements.iter().try_for_each(|element| self.used(element, used))
             }
             Node::RowExpr(row) => self.row_of(row).and_then(|args| self.all(args)),
-            Node::SubLink(link) => self.sublink(link),
+            Node::SubLink(link) => self.sublink(link, used),
             Node::CaseExpr(case) => self.case(case),
             Node::CoalesceExpr(coalesce) => {
                 let protobuf::CoalesceExpr {
@@ -74,6 +88,7 @@ impl<'t> Walker<'t, '_> {
                     location: _,
                 } = &**coalesce;
                 self.raw(xpr, "CoalesceExpr")?;
+                self.unite(args.iter());
                 self.all(args)
             }
             Node::MinMaxExpr(minmax) => {
@@ -87,12 +102,14 @@ impl<'t> Walker<'t, '_> {
                     location: _,
                 } = &**minmax;
                 self.raw(xpr, "MinMaxExpr")?;
+                self.unite(args.iter());
                 self.all(args)
             }
             Node::NullTest(test) => {
                 let protobuf::NullTest { xpr, arg, nulltesttype: _, argisrow: _, location: _ } =
                     &**test;
                 self.raw(xpr, "NullTest")?;
+                self.used = Use::AtOnce;
                 self.needed(arg, "NullTest")
             }
             Node::BooleanTest(test) => {
@@ -213,12 +230,20 @@ impl<'t> Walker<'t, '_> {
             }
             Ok(AExprKind::Undefined) | Err(_) => return Err(Violation::Node("A_Expr")),
         };
+        let (left, right) = self.note_sides(expression);
         // `- x` has no left side.
-        self.optional(lexpr)?;
+        if let Some(lexpr) = lexpr.as_deref() {
+            self.used(lexpr, left)?;
+        }
         match rexpr.as_deref().and_then(|node| node.node.as_ref()) {
-            Some(Node::List(protobuf::List { items })) if is_list => self.all(items),
+            Some(Node::List(protobuf::List { items })) if is_list => {
+                items.iter().try_for_each(|item| self.used(item, right))
+            }
             // What is left of `x IN (…)` when the list is a sub-select is a SubLink, no A_Expr.
-            Some(_) if !is_list => self.needed(rexpr, "A_Expr"),
+            Some(_) if !is_list => {
+                self.used = right;
+                self.needed(rexpr, "A_Expr")
+            }
             _ => Err(Violation::Node("A_Expr")),
         }
     }
@@ -231,7 +256,7 @@ impl<'t> Walker<'t, '_> {
     }
 
     /// A call: of a function, an aggregate or a window function.
-    fn call(&mut self, call: &'t protobuf::FuncCall) -> Proven {
+    fn call(&mut self, call: &'t protobuf::FuncCall, used: Use) -> Proven {
         let protobuf::FuncCall {
             funcname: _, // below
             args,
@@ -256,7 +281,8 @@ impl<'t> Walker<'t, '_> {
             return Err(Violation::Node("Aggref"));
         }
         self.ask_call(call)?;
-        self.all(args)?;
+        let below = self.note_call(call, used);
+        args.iter().try_for_each(|argument| self.used(argument, below))?;
         self.sort(agg_order)?;
         self.optional(agg_filter)?;
         over.as_deref().map_or(Ok(()), |window| self.window(window))
@@ -309,7 +335,7 @@ impl<'t> Walker<'t, '_> {
         Ok(())
     }
 
-    fn sublink(&mut self, link: &'t protobuf::SubLink) -> Proven {
+    fn sublink(&mut self, link: &'t protobuf::SubLink, used: Use) -> Proven {
         let protobuf::SubLink {
             xpr,
             sub_link_type,
@@ -326,11 +352,19 @@ impl<'t> Walker<'t, '_> {
         match SubLinkType::try_from(*sub_link_type) {
             Ok(SubLinkType::AnySublink | SubLinkType::AllSublink) => {
                 self.ask_operator(oper_name)?;
+                self.used = Use::AtOnce;
                 self.needed(testexpr, "SubLink")?;
+                self.output = Use::AtOnce;
             }
-            Ok(
-                SubLinkType::ExistsSublink | SubLinkType::ExprSublink | SubLinkType::ArraySublink,
-            ) if testexpr.is_none() && oper_name.is_empty() => {}
+            Ok(SubLinkType::ArraySublink) if testexpr.is_none() && oper_name.is_empty() => {
+                self.unites();
+            }
+            Ok(SubLinkType::ExistsSublink) if testexpr.is_none() && oper_name.is_empty() => {
+                self.output = Use::AtOnce;
+            }
+            Ok(SubLinkType::ExprSublink) if testexpr.is_none() && oper_name.is_empty() => {
+                self.output = used;
+            }
             _ => return Err(Violation::Node("SubLink")),
         }
         self.subselect(subselect)
@@ -351,16 +385,22 @@ impl<'t> Walker<'t, '_> {
         if arg.is_some() {
             self.ask_operators(&["="])?;
         }
-        self.optional(arg)?;
+        if let Some(arg) = arg.as_deref() {
+            self.used(arg, Use::AtOnce)?;
+        }
+        let mut results = Vec::new();
         for when in args {
             let Some(Node::CaseWhen(when)) = &when.node else {
                 return Err(unexpected(&when.node, "CaseWhen"));
             };
             let protobuf::CaseWhen { xpr, expr, result, location: _ } = &**when;
             self.raw(xpr, "CaseWhen")?;
+            self.used = Use::AtOnce;
             self.needed(expr, "CaseWhen")?;
             self.needed(result, "CaseWhen")?;
+            results.extend(result.as_deref());
         }
+        self.unite(results.into_iter().chain(defresult.as_deref()));
         self.optional(defresult)
     }
 

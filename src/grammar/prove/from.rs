@@ -106,6 +106,7 @@ impl<'t> Walker<'t, '_> {
             self.note_column(None, "*");
         }
         if *is_natural || !using_clause.is_empty() {
+            self.unites();
             self.ask_operators(&["="])?;
         }
         self.note_names(using_clause, "JoinExpr")?;
@@ -207,7 +208,7 @@ impl<'t> Walker<'t, '_> {
             self.ask_collation(collname)?;
         }
         match type_name {
-            Some(name) => self.ask_type(name),
+            Some(name) => self.ask_made_type(name),
             None => Err(Violation::Node("ColumnDef")),
         }
     }
@@ -257,7 +258,7 @@ impl<'t> Walker<'t, '_> {
                 coldefexpr,
                 location: _,
             } = &**column;
-            self.ask_type_if_any(type_name.as_ref())?;
+            type_name.as_ref().map_or(Ok(()), |name| self.ask_made_type(name))?;
             self.optional(colexpr)?;
             self.optional(coldefexpr)?;
         }

@@ -188,7 +188,7 @@ impl<'t> Walker<'t, '_> {
                     return Err(Violation::Node("JsonTableColumn"));
                 }
             }
-            self.ask_type_if_any(type_name.as_ref())?;
+            type_name.as_ref().map_or(Ok(()), |name| self.ask_made_type(name))?;
             self.json_path(pathspec.as_deref())?;
             self.json_format(format.as_ref())?;
             self.json_columns(columns)?;
@@ -271,7 +271,7 @@ impl<'t> Walker<'t, '_> {
                 return Err(Violation::Node("JsonReturning"));
             }
         }
-        self.ask_type_if_any(type_name.as_ref())
+        type_name.as_ref().map_or(Ok(()), |name| self.ask_made_type(name))
     }
 
     fn json_format(&self, format: Option<&protobuf::JsonFormat>) -> Proven {

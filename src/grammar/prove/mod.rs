@@ -21,6 +21,7 @@ mod assign;
 mod expression;
 mod from;
 mod json;
+mod naming;
 mod node_name;
 mod query;
 mod scope;
@@ -31,6 +32,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
+use naming::Use;
+pub use naming::{
+    KEEPING_FUNCTIONS, NAMING_FUNCTIONS, NAMING_TYPES, Naming, UNITING_FUNCTIONS, names_objects,
+};
 pub use scope::{Scope, ScopeItem, Source};
 pub use write::{Assignment, Reference, Row, Standing, Wrap, Write, WriteKind};
 
@@ -138,6 +143,8 @@ pub struct Proof {
     pub wraps: Vec<Wrap>,
     /// Calls by a bare name: byte offset and name.
     pub calls: Vec<(usize, String)>,
+    /// What is done with values that name relations and types.
+    pub naming: Naming,
 }
 
 /// A relation in FROM.
@@ -165,6 +172,7 @@ pub struct ColumnUse {
 /// Proves one SELECT (or VALUES) statement.
 pub fn prove(statement: &protobuf::RawStmt, terms: &dyn Terms) -> Result<Proof, Violation> {
     let mut walker = Walker::new(terms, Extent::Query);
+    walker.output = Use::Shown;
     walker.select(select_of(statement)?)?;
     walker.proof.relations.sort_by_key(|relation| relation.location);
     Ok(walker.proof)
@@ -232,6 +240,10 @@ struct Walker<'t, 'a> {
     keys: BTreeSet<i32>,
     /// Places of references that stand where a star is more than one value, or something is taken of a row.
     standing: BTreeMap<i32, Standing>,
+    /// What becomes of the value of the next expression.
+    used: Use,
+    /// What becomes of the columns of the next query.
+    output: Use,
 }
 
 impl<'a> Walker<'_, 'a> {
@@ -246,6 +258,8 @@ impl<'a> Walker<'_, 'a> {
             cte_columns: scope::CteColumns::default(),
             keys: BTreeSet::new(),
             standing: BTreeMap::new(),
+            used: Use::default(),
+            output: Use::default(),
         }
     }
 }

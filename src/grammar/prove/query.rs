@@ -5,6 +5,7 @@ use pg_query::protobuf::SetOperation;
 use pg_query::protobuf::node::Node;
 
 use super::ask::strings;
+use super::naming::Use;
 use super::node_name::node_name;
 use super::scope::{Source, output};
 use super::{Proven, Standing, Violation, Walker};
@@ -40,6 +41,7 @@ impl<'t> Walker<'t, '_> {
         if into_clause.is_some() {
             return Err(Violation::Node("IntoClause"));
         }
+        let mut output = std::mem::take(&mut self.output);
         let outside = self.ctes.len();
         if let Some(with) = with_clause {
             self.with(with)?;
@@ -48,7 +50,10 @@ impl<'t> Walker<'t, '_> {
             Ok(SetOperation::SetopNone) if larg.is_none() && rarg.is_none() => {}
             Ok(
                 SetOperation::SetopUnion | SetOperation::SetopIntersect | SetOperation::SetopExcept,
-            ) => {}
+            ) => {
+                self.unites();
+                output = Use::GoesOn;
+            }
             Ok(SetOperation::SetopNone | SetOperation::Undefined) | Err(_) => {
                 return Err(Violation::Node("SelectStmt"));
             }
@@ -60,7 +65,13 @@ impl<'t> Walker<'t, '_> {
         self.note_keys(select);
         self.distinct(distinct_clause)?;
         from_clause.iter().try_for_each(|item| self.item(item))?;
-        target_list.iter().try_for_each(|target| self.target(target))?;
+        for target in target_list {
+            self.used = output;
+            self.target(target)?;
+        }
+        if values_lists.len() > 1 {
+            self.unites();
+        }
         self.optional(where_clause)?;
         group_clause.iter().try_for_each(|item| self.group_item(item))?;
         self.optional(having_clause)?;
@@ -182,7 +193,7 @@ impl<'t> Walker<'t, '_> {
     fn distinct(&mut self, distinct: &'t [protobuf::Node]) -> Proven {
         match distinct {
             [protobuf::Node { node: None }] => Ok(()),
-            expressions => self.all(expressions),
+            expressions => expressions.iter().try_for_each(|item| self.used(item, Use::AtOnce)),
         }
     }
 
@@ -209,7 +220,7 @@ impl<'t> Walker<'t, '_> {
                 let protobuf::GroupingSet { kind: _, content, location: _ } = set;
                 content.iter().try_for_each(|item| self.group_item(item))
             }
-            _ => self.expression(item),
+            _ => self.used(item, Use::AtOnce),
         }
     }
 
@@ -228,6 +239,7 @@ impl<'t> Walker<'t, '_> {
                     if !use_op.is_empty() {
                         self.ask_operator(use_op)?;
                     }
+                    self.used = Use::AtOnce;
                     self.needed(node, "SortBy")?;
                 }
                 other => return Err(unexpected(other, "SortBy")),

@@ -320,3 +320,50 @@ fn assert_no_relation(text: &str, name: &str) {
     assert!(is_cte || !tables.iter().any(|table| table == name), "{text}: {tables:?}");
     assert!(!tables.iter().any(|table| table == &format!("public.{name}")), "{text}: {tables:?}");
 }
+
+/// Where a number could become a name without a cast, and where it cannot.
+#[test]
+fn values_that_name_something_are_followed() {
+    let loose = |text: &str| proof(text).unwrap_or_else(|found| panic!("{text}: {found}")).naming;
+    for text in [
+        "SELECT coalesce(NULL::regclass, 1)",
+        "SELECT coalesce($1::regclass, $2)",
+        "SELECT CASE WHEN true THEN 1 ELSE 'a'::regclass END",
+        "SELECT greatest(to_regclass('a'), 1)",
+        "SELECT 'a'::regclass UNION SELECT 1",
+        "SELECT r FROM (VALUES ('a'::regclass), (1)) AS v(r)",
+        "SELECT coalesce(r, 1) FROM (SELECT 'a'::regclass AS r) AS x",
+        "WITH x AS (SELECT 'a'::regclass AS r) SELECT r || ARRAY[1] FROM x",
+        "SELECT r FROM (SELECT 'a'::regclass AS r) AS x JOIN (SELECT 1 AS r) AS y USING (r)",
+        "SELECT array_to_string(ARRAY['a'::regclass, 1], ',')",
+        "SELECT array_agg('a'::regclass) = '{b}'",
+        "SELECT ARRAY(SELECT 'a'::regclass) = '{b}'",
+        "SELECT lag(pg_typeof(1), 1, 2) OVER ()",
+        "SELECT 'a'::regclass IN ('b', 'c')",
+        "SELECT 'b' IN ('a'::regclass, 'c'::regclass)",
+        "SELECT regclass(1)",
+        "SELECT a FROM json_to_record('{}') AS x(a regclass)",
+        "SELECT a FROM json_to_record('{}') AS x(a pg_catalog.regtype)",
+        "SELECT a FROM XMLTABLE('/r' PASSING ('<r/>'::xml) COLUMNS a regclass PATH '.') AS x",
+        "SELECT a FROM JSON_TABLE('[]', '$' COLUMNS (a regclass PATH '$')) AS x",
+        "SELECT JSON_VALUE('1', '$' RETURNING regclass)",
+    ] {
+        assert!(loose(text).is_loose(), "{text}: {:?}", loose(text));
+    }
+    for text in [
+        "SELECT 'a'::regclass, coalesce(b, 1) FROM t",
+        "SELECT oid FROM t WHERE oid = 'a'::regclass OR coalesce(b, 1) = 1",
+        "SELECT oid FROM t WHERE oid IN ('a'::regclass, 'b'::regclass)",
+        "SELECT oid FROM t WHERE oid = ANY (ARRAY['a'::regclass, 'b'::regclass]) AND kind IN ('r', 'v')",
+        "SELECT oid FROM t WHERE oid IN (SELECT 'a'::regclass) AND kind IN ('r', 'v')",
+        "SELECT coalesce(oid::regclass::text, '') || oid::regclass::text FROM t",
+        "SELECT oid::regclass || '.x' FROM t",
+        "SELECT CASE WHEN oid = 'a'::regclass THEN 'a' ELSE 'b' END, pg_typeof(oid) FROM t",
+        "SELECT r::text FROM (SELECT oid::regclass AS r FROM t) AS x ORDER BY r",
+        "SELECT format('%s', oid::regclass), to_regclass('a') IS NULL, coalesce(a, b) FROM t GROUP BY oid::regclass",
+    ] {
+        assert!(!loose(text).is_loose(), "{text}: {:?}", loose(text));
+    }
+    assert!(loose("SELECT 'a'::regclass").is_shown);
+    assert!(!loose("SELECT 'a'::regclass::text").is_shown);
+}

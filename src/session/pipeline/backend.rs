@@ -363,10 +363,17 @@ impl Pipeline {
         if name == "search_path"
             && let Some(path) = SearchPath::parse(value)
         {
+            // What is followed is known already: a RESET may bring back another path there than here.
+            let is_known = self
+                .footprint
+                .as_ref()
+                .is_some_and(|footprint| footprint.settings.current().search_path == path);
             if let Some(footprint) = &mut self.footprint {
                 footprint.settings.report_search_path(path.clone());
             }
-            self.settings.report_search_path(path);
+            if !is_known {
+                self.settings.report_search_path(path);
+            }
         }
         if !NOT_THE_CLIENTS.contains(&name) {
             footprint::set(&mut self.told, name, value);

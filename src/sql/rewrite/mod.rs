@@ -23,7 +23,8 @@ use sqlparser::parser::{Parser, ParserOptions};
 use super::Speaker;
 use super::hole::Hole;
 use super::refusal::Refusal;
-pub(super) use object_names::{is_judged, may_mention};
+pub use object_names::is_judged;
+pub(super) use object_names::may_mention;
 use scope::{Item, Mention};
 pub(super) use tree::rewrite_tree;
 

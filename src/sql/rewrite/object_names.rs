@@ -49,6 +49,7 @@ const JUDGED: &[(&str, At, Meaning)] = &[
     ("has_table_privilege", At::End(1), Meaning::Relation),
     ("has_type_privilege", At::End(1), Meaning::Type),
     ("obj_description", At::Front(0), Meaning::Relation),
+    ("pg_basetype", At::Front(0), Meaning::Type),
     ("pg_column_is_updatable", At::Front(0), Meaning::Relation),
     ("pg_describe_object", At::Front(1), Meaning::Relation),
     ("pg_get_constraintdef", At::Front(0), Meaning::Relation),
@@ -77,13 +78,14 @@ const JUDGED: &[(&str, At, Meaning)] = &[
     ("row_security_active", At::Front(0), Meaning::Relation),
     ("to_regclass", At::Front(0), Meaning::Relation),
     ("to_regtype", At::Front(0), Meaning::Type),
+    ("to_regtypemod", At::Front(0), Meaning::Type),
 ];
 
 /// Functions whose argument is a text, not a number: of what is absent they are to give NULL.
 const BY_TEXT: [&str; 3] = ["to_regclass", "to_regtype", "pg_get_serial_sequence"];
 
 /// True for functions and types by which something absent could be found.
-pub(in crate::sql) fn is_judged(name: &str) -> bool {
+pub fn is_judged(name: &str) -> bool {
     JUDGED.iter().any(|(judged, ..)| *judged == name)
 }
 
@@ -133,7 +135,7 @@ impl Rewriter<'_> {
         let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) = argument else {
             return Err(Refusal::not_understood("arguments by name are not looked up here"));
         };
-        if name == "to_regclass" || name == "to_regtype" {
+        if matches!(name, "to_regclass" | "to_regtype" | "to_regtypemod") {
             // They give NULL where others fail.
             *argument = self.known_text(argument, meaning)?;
             return Ok(());

@@ -128,8 +128,17 @@ impl Absent {
             "atttypid" | "attcollation" => "CAST(0 AS pg_catalog.oid)",
             "atttypmod" => "-1",
             "attisdropped" => "true",
-            "atthasdef" | "atthasmissing" => "false",
-            "attidentity" | "attgenerated" | "attcompression" => "CAST('' AS pg_catalog.\"char\")",
+            "atthasdef" => {
+                return format!("(l.atthasdef AND NOT {hidden}{})", self.no_default(" AND NOT "));
+            }
+            "attgenerated" => {
+                return format!(
+                    "CASE WHEN {hidden}{} THEN CAST('' AS pg_catalog.\"char\") ELSE l.attgenerated END",
+                    self.no_default(" OR ")
+                );
+            }
+            "atthasmissing" => "false",
+            "attidentity" | "attcompression" => "CAST('' AS pg_catalog.\"char\")",
             "attacl" | "attoptions" | "attfdwoptions" | "attstattarget" => "NULL",
             "attnotnull" => {
                 let blurred = is_one_of(&self.blurred, "l.attrelid", "l.attnum");
@@ -138,6 +147,18 @@ impl Absent {
             _ => return format!("l.{name}"),
         };
         format!("CASE WHEN {hidden} THEN {dropped} ELSE l.{name} END")
+    }
+
+    /// True for a column of `l`, of pg_attribute, whose default or expression is made of what is absent: it looks like a
+    /// column without. With what stands before it; nothing where there can be none.
+    fn no_default(&self, before: &str) -> String {
+        let condition = |defaults: String| {
+            format!(
+                "{before}(l.atthasdef AND EXISTS (SELECT FROM pg_catalog.pg_attrdef AS f WHERE f.adrelid = l.attrelid \
+                 AND f.adnum = l.attnum AND f.oid = ANY ({defaults})))"
+            )
+        };
+        self.defaults().map(condition).unwrap_or_default()
     }
 
     fn condition(&self, mark: &Mark) -> String {
@@ -307,6 +328,12 @@ impl Absent {
                 self.is_blurred("k.confrelid", "k.confkey"),
                 self.is_broken()
             ),
+            // Until PostgreSQL 14 the generated column itself depends on what it is computed of, not its expression.
+            PG_ATTRDEF => format!(
+                "ARRAY({direct} UNION ALL SELECT f.oid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_attrdef AS f \
+                 ON f.adrelid = d.objid AND f.adnum = d.objsubid WHERE d.classid = {PG_CLASS} AND {})",
+                self.is_made_of_absent()
+            ),
             // Those by which PostgreSQL keeps a constraint.
             PG_TRIGGER => format!(
                 "ARRAY({direct} UNION ALL SELECT t.oid FROM pg_catalog.pg_trigger AS t WHERE t.tgconstraint <> 0 AND \
@@ -426,6 +453,12 @@ impl Absent {
             is_one_of(&self.blurred, "a.attrelid", "a.attnum")
         );
         (!self.blurred.is_empty()).then_some(condition)
+    }
+
+    /// Defaults and expressions that are made of what is absent, as an array; `None` where there can be none.
+    pub(super) fn defaults(&self) -> Option<String> {
+        let is_any = !(self.relations.is_empty() && self.columns.is_empty());
+        is_any.then(|| self.objects(PG_ATTRDEF))
     }
 
     /// True when a function that tells more than names tells something there that it must not.

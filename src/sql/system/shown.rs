@@ -114,9 +114,28 @@ pub(super) fn column(
         ("pg_catalog", "pg_class", "relpartbound") => absent
             .is_below_hidden_key("l.oid")
             .map(|is| format!("CASE WHEN NOT {is} THEN {own} END")),
+        ("information_schema", "columns", "column_default" | "generation_expression") => {
+            has_absent_default(absent).map(|has| format!("CASE WHEN NOT {has} THEN {own} END"))
+        }
+        ("information_schema", "columns", "is_generated") => {
+            has_absent_default(absent).map(|has| {
+                format!("CASE WHEN {has} THEN CAST('NEVER' AS {}) ELSE {own} END", column.type_sql)
+            })
+        }
         ("information_schema", "columns", "is_nullable") => absent.is_blurred_by_name().map(|is| {
             format!("CASE WHEN {is} THEN CAST('YES' AS {}) ELSE {own} END", column.type_sql)
         }),
         _ => None,
     }
+}
+
+/// True for a row of information_schema.columns about a column whose default or expression is made of what is absent.
+fn has_absent_default(absent: &Absent) -> Option<String> {
+    let defaults = absent.defaults()?;
+    Some(format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid \
+         AND f.adnum = a.attnum WHERE n.nspname = l.table_schema AND c.relname = l.table_name AND \
+         a.attname = l.column_name AND f.oid = ANY ({defaults}))"
+    ))
 }

@@ -84,6 +84,8 @@ pub(super) const TELLING: &[(&str, &str, &[Mark])] = &[
     ("pg_catalog", "pg_seclabels", &[Any("classoid", "objoid", "objsubid")]),
     ("pg_catalog", "pg_sequence", &[Class("seqrelid")]),
     ("pg_catalog", "pg_shdepend", &[AnyRow("classid", "objid")]),
+    ("pg_catalog", "pg_stat_all_tables", &[Class("relid")]),
+    ("pg_catalog", "pg_stat_user_tables", &[Class("relid")]),
     ("pg_catalog", "pg_statistic_ext", &[Class("stxrelid"), Object(PG_STATISTIC_EXT, "oid")]),
     ("pg_catalog", "pg_stats", &[NamedColumn("schemaname", "tablename", "attname")]),
     (

@@ -21,7 +21,6 @@ const NAMES: &[&str] = &[
     "default_transaction_isolation",
     "default_transaction_read_only",
     "extra_float_digits",
-    "in_hot_standby",
     "integer_datetimes",
     "intervalstyle",
     "lc_messages",

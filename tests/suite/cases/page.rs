@@ -5,6 +5,11 @@
 //!
 //! Of attacks: `covers: one thing; another` names categories of `tests/attacks/README.md` for the section and those below
 //! it; `control: why` and `differs: why` are about the `sql` block that follows.
+//!
+//! Servers differ. ``since `15` `` in prose: an older PostgreSQL does not have what the section is about, and each of its
+//! statements must fail there; ``until `17` `` is the same for newer ones. A single block holds from or up to a version
+//! with `since 15` or `until 14` behind its word. Nothing is left out by that: the statement is sent on every server, and
+//! the canaries and the session's survival are looked at.
 
 /// The phrase that takes a test out of the comparison with the masked copy; the prose around it says why.
 const NOT_COMPARED: &str = "not compared with the masked copy";
@@ -47,6 +52,11 @@ impl Case {
     pub fn is_undone(&self) -> bool {
         self.role == WRITER
     }
+
+    /// True when the server does not have what the case is about.
+    pub fn is_missing(&self) -> bool {
+        self.expected.contains(&Expectation::Fails)
+    }
 }
 
 /// What a test expects, beside the law.
@@ -63,6 +73,8 @@ pub enum Expectation {
     Sent(String),
     /// JSON that must be part of the audit record.
     Audit(serde_json::Value),
+    /// The server does not have what the section is about, so the statement fails, in whatever words.
+    Fails,
     /// What the true database holds when the statements have been run and nothing is undone yet: SQL of an
     /// administrator, and its answer as in a table.
     After { sql: String, lines: Vec<String> },
@@ -77,6 +89,7 @@ struct Section {
     search_path: Option<String>,
     not_compared: bool,
     covers: Vec<String>,
+    versions: Versions,
 }
 
 /// What a page says of the next block alone.
@@ -86,8 +99,23 @@ struct Marks {
     differs: Option<String>,
 }
 
-/// Reads a page. An error names the line.
-pub fn parse(name: &str, text: &str) -> Result<Page, String> {
+/// Major versions of PostgreSQL, both ends included.
+#[derive(Debug, Clone, Copy)]
+struct Versions {
+    since: u32,
+    until: u32,
+}
+
+const ALL_VERSIONS: Versions = Versions { since: 0, until: u32::MAX };
+
+impl Versions {
+    fn has(self, server: u32) -> bool {
+        (self.since..=self.until).contains(&server)
+    }
+}
+
+/// Reads a page as it is for a server of this major version. An error names the line.
+pub fn parse(name: &str, text: &str, server: u32) -> Result<Page, String> {
     let mut page = Page { name: name.into(), cases: Vec::new() };
     let mut sections: Vec<Section> = Vec::new();
     let mut marks = Marks::default();
@@ -103,9 +131,9 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
                     None => return fail("this block has no end"),
                 }
             }
-            if let Err(what) =
-                add_block(&mut page, (&sections, &mut marks), info.trim(), &block, index + 1)
-            {
+            let marks = (&sections[..], &mut marks);
+            let added = add_block(&mut page, marks, info.trim(), &block, index + 1, server);
+            if let Err(what) = added {
                 return fail(&what);
             }
             continue;
@@ -120,6 +148,7 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
                 search_path: None,
                 not_compared: false,
                 covers: Vec::new(),
+                versions: ALL_VERSIONS,
             });
         } else if sections.is_empty() && !line.trim().is_empty() {
             return fail("a page starts with a heading");
@@ -127,13 +156,29 @@ pub fn parse(name: &str, text: &str) -> Result<Page, String> {
         if let Some(section) = sections.last_mut() {
             section.role = code_after(line, "role ").or(section.role.take());
             section.search_path = code_after(line, "search_path ").or(section.search_path.take());
+            for (word, end) in
+                [("since ", &mut section.versions.since), ("until ", &mut section.versions.until)]
+            {
+                match code_after(&line.to_ascii_lowercase(), word).map(|it| it.parse()) {
+                    Some(Ok(version)) => *end = version,
+                    Some(Err(_)) => {
+                        return fail(&format!("`{}` wants a version, as in `15`", word.trim()));
+                    }
+                    None => {}
+                }
+            }
             section.not_compared |= line.to_ascii_lowercase().contains(NOT_COMPARED);
             if let Some(names) = line.strip_prefix("covers: ") {
                 section.covers = names.split(';').map(|name| name.trim().to_owned()).collect();
             }
         }
-        marks.control = line.strip_prefix("control: ").map(str::to_owned).or(marks.control.take());
-        marks.differs = line.strip_prefix("differs: ").map(str::to_owned).or(marks.differs.take());
+        for (word, mark) in [("control", &mut marks.control), ("differs", &mut marks.differs)] {
+            match mark_of(line, word, server) {
+                Ok(Some(why)) => *mark = Some(why),
+                Ok(None) => {}
+                Err(what) => return fail(&what),
+            }
+        }
         if level > 0 && (marks.control.is_some() || marks.differs.is_some()) {
             return fail("a mark before this heading has no `sql` block to be about");
         }
@@ -147,7 +192,10 @@ fn add_block(
     info: &str,
     block: &[&str],
     first: usize,
+    server: u32,
 ) -> Result<(), String> {
+    let (info, versions) = versions(info)?;
+    let is_there = sections.iter().all(|section| section.versions.has(server));
     let (kind, argument) = match info.split_once(' ') {
         Some((kind, argument)) => (kind, argument.trim()),
         None => (info, ""),
@@ -167,7 +215,7 @@ fn add_block(
             differs: marks.differs,
             sql: block.join("\n"),
             data: None,
-            expected: Vec::new(),
+            expected: if is_there { Vec::new() } else { vec![Expectation::Fails] },
         });
         return Ok(());
     }
@@ -210,10 +258,41 @@ fn add_block(
         }
     };
     match page.cases.last_mut() {
+        Some(_) if !is_there || !versions.has(server) => {}
         Some(case) => case.expected.push(expectation),
         None => return Err(format!("`{kind}` without an `sql` block before it")),
     }
     Ok(())
+}
+
+/// The reason behind `control: ` or `control until 17: `, where the line is that and counts on this server.
+fn mark_of(line: &str, word: &str, server: u32) -> Result<Option<String>, String> {
+    let Some((head, why)) = line.split_once(": ") else { return Ok(None) };
+    if head != word
+        && !head.starts_with(&format!("{word} since "))
+        && !head.starts_with(&format!("{word} until "))
+    {
+        return Ok(None);
+    }
+    let (_, versions) = versions(head)?;
+    Ok(versions.has(server).then(|| why.to_owned()))
+}
+
+/// What stands behind a block's fence, without `since 15` and `until 17` at its end.
+fn versions(info: &str) -> Result<(&str, Versions), String> {
+    let mut versions = ALL_VERSIONS;
+    let mut rest = info;
+    while let Some((before, number)) = rest.rsplit_once(' ') {
+        let (before, word) = before.rsplit_once(' ').unwrap_or(("", before));
+        let end = match word {
+            "since" => &mut versions.since,
+            "until" => &mut versions.until,
+            _ => break,
+        };
+        *end = number.parse().map_err(|_| format!("`{word}` wants a version, found `{number}`"))?;
+        rest = before;
+    }
+    Ok((rest, versions))
 }
 
 fn nearest<T>(sections: &[Section], of: impl Fn(&Section) -> Option<T>) -> Option<T> {
@@ -276,7 +355,7 @@ SELECT now()
 
     #[test]
     fn a_page_gives_its_tests() {
-        let page = parse("cases/a.md", PAGE).expect("page");
+        let page = parse("cases/a.md", PAGE, 15).expect("page");
         let roles: Vec<&str> = page.cases.iter().map(|case| case.role.as_str()).collect();
         assert_eq!(roles, ["analyst", "support", "analyst"]);
         let compared: Vec<bool> = page.cases.iter().map(|case| case.compared).collect();
@@ -304,10 +383,43 @@ SELECT now()
             ("# A\n```table\n```\n", "a.md:2: `table` without an `sql` block"),
             ("# A\n```sql\n```\n```error x\n```\n", "a.md:4: `error` wants an SQLSTATE"),
             ("# A\ncontrol: x\n# B\n", "a.md:3: a mark before this heading"),
+            ("# A\ncontrol until x: y\n", "a.md:2: `until` wants a version"),
             ("role `a`\n", "a.md:1: a page starts with a heading"),
+            ("# A\nsince `old`\n", "a.md:2: `since` wants a version"),
+            ("# A\n```sql\n```\n```table until x\n```\n", "a.md:4: `until` wants a version"),
         ] {
-            let error = parse("a.md", text).expect_err(text);
+            let error = parse("a.md", text, 15).expect_err(text);
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn what_a_server_does_not_have_must_fail_there() {
+        let text = "# A\n```sql\n1\n```\n```table\n1\n```\n```error 42601 until 13\n```\n\
+                    ```refused 42501 since 14 until 14\n```\n## B\nMERGE is there since `15`.\n\
+                    ```sql\n2\n```\n```table\n2\n```\n";
+        let expected = |server| {
+            let page = parse("a.md", text, server).expect("page");
+            let kind = |it: &Expectation| match it {
+                Expectation::Table { .. } => "table",
+                Expectation::Error { .. } => "error",
+                Expectation::Refused { .. } => "refused",
+                Expectation::Fails => "fails",
+                _ => "another",
+            };
+            let cases = page.cases.iter().map(|case| case.expected.iter().map(kind).collect());
+            cases.collect::<Vec<Vec<&str>>>()
+        };
+        assert_eq!(expected(13), [vec!["table", "error"], vec!["fails"]]);
+        assert_eq!(expected(14), [vec!["table", "refused"], vec!["fails"]]);
+        assert_eq!(expected(15), [vec!["table"], vec!["table"]]);
+    }
+
+    #[test]
+    fn what_is_no_attack_yet_may_be_one_later() {
+        let text = "# A\ncontrol until 17: there is no such thing\n```sql\n1\n```\n";
+        let control = |server| parse("a.md", text, server).expect("page").cases[0].control.clone();
+        assert_eq!(control(17).as_deref(), Some("there is no such thing"));
+        assert_eq!(control(18), None);
     }
 }

@@ -14,7 +14,7 @@ use super::masks::{self, Type};
 use super::twins::Row;
 use super::values::{self, Columns, MASKS, SCRUBBED};
 use crate::harness::client::{self, Answer, Client};
-use crate::harness::{core, start_desk};
+use crate::harness::{core, server_version, start_desk};
 
 /// Random texts beside the chosen ones.
 const RANDOM_TEXTS: usize = 250;
@@ -270,7 +270,8 @@ fn columns() -> Vec<Column> {
     for group in [
         values::INTEGERS,
         values::NUMERICS,
-        values::NUMERICS_15,
+        // Scales beyond the precision, and below zero.
+        if server_version() < 15 { &[] } else { values::NUMERICS_15 },
         values::FLOATS,
         values::MOMENTS,
         values::OTHERS,

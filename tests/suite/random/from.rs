@@ -3,6 +3,7 @@
 use super::schema::Sort;
 use super::tree::{Sql, fill, maybe, text};
 use super::writer::{Seen, Source, Writer};
+use crate::harness::server_version;
 
 /// Names of tables and words that an alias may shadow.
 const SHADOWS: &[&str] = &["orders", "customers", "products", "\"select\"", "persons", "\"A b\""];
@@ -54,7 +55,8 @@ impl Writer<'_> {
         });
         let sql = match shared {
             Some(name) if self.dice.one_in(4) => {
-                let alias = if self.dice.one_in(4) { " AS u" } else { "" };
+                let alias = self.dice.one_in(4) && server_version() >= 14;
+                let alias = if alias { " AS u" } else { "" };
                 fill(&format!(" {kind} {{}} USING ({name}){alias}"), vec![right])
             }
             _ => {

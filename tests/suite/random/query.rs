@@ -4,6 +4,7 @@ use super::productions::{AGGREGATES, Production, WINDOWS};
 use super::schema::Sort;
 use super::tree::{Sql, fill, list, maybe, text};
 use super::writer::{Cte, Seen, Writer, as_key};
+use crate::harness::server_version;
 
 const SORTS: &[Sort] = &[
     Sort::Text,
@@ -279,6 +280,7 @@ impl Writer<'_> {
                 " SEARCH DEPTH FIRST BY n SET path",
                 " CYCLE n SET looped USING seen",
             ]);
+            let tail = if server_version() < 14 { "" } else { tail };
             expressions.push(fill(
                 &format!(
                     "{name}(n, t) AS (SELECT 1, {{}} UNION ALL SELECT n + 1, left(t || n, 9) FROM {name} \

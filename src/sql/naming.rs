@@ -1,0 +1,67 @@
+//! Where a role does not see everything, no number and no text becomes the name of a relation or of a type but by a cast
+//! that is looked at ([`super::rewrite`] does so). What else could make one is refused: [`crate::grammar::Naming`] has it.
+
+use pg_query::protobuf::TypeName;
+
+use super::refusal::Refusal;
+use super::{Speaker, system};
+use crate::grammar::{NAMING_TYPES, Naming, Proof, names_objects};
+use crate::policy::RoleView;
+
+/// Judges a query as it was written.
+pub(super) fn judge(written: &Proof, speaker: Speaker<'_>) -> Result<Naming, Refusal> {
+    let mut naming = written.naming;
+    if !system::has_absent(speaker) {
+        return Ok(Naming::default());
+    }
+    // A table may have such columns of its own.
+    let snapshot = speaker.view.snapshot();
+    let names = |type_sql: &str| {
+        let name = type_sql.trim_end_matches("[]");
+        matches!(name.rsplit('.').next(), Some("regclass" | "regtype"))
+    };
+    naming.goes_on |= written.relations.iter().any(|mentioned| {
+        let found = snapshot.relations.values().filter(|known| known.name == mentioned.name);
+        found.flat_map(|known| &known.columns).any(|column| names(&column.type_sql))
+    });
+    match naming.is_loose() {
+        true => Err(Refusal::not_understood(
+            "a value that names a relation or a type (regclass, regtype) beside what makes one type of several, such as \
+             CASE, COALESCE, UNION or columns of a function: cast it to text or oid where it is made",
+        )),
+        false => Ok(naming),
+    }
+}
+
+/// Judges what a temporary table keeps: as a column it would have its type for later statements.
+pub(super) fn judge_kept(naming: Naming, speaker: Speaker<'_>) -> Result<(), Refusal> {
+    match system::has_absent(speaker) && (naming.goes_on || naming.is_shown) {
+        true => Err(kept()),
+        false => Ok(()),
+    }
+}
+
+/// Judges the types of parameters and of a temporary table's columns.
+pub(super) fn judge_types<'t>(
+    types: impl IntoIterator<Item = &'t TypeName>,
+    speaker: Speaker<'_>,
+) -> Result<(), Refusal> {
+    match types.into_iter().any(names_objects) && system::has_absent(speaker) {
+        true => Err(kept()),
+        false => Ok(()),
+    }
+}
+
+/// Judges the types of parameters by their numbers, as the protocol has them.
+pub fn judge_parameters(types: &[u32], view: &RoleView) -> Result<(), Refusal> {
+    match types.iter().any(|number| NAMING_TYPES.contains(number)) && system::hides(view) {
+        true => Err(kept()),
+        false => Ok(()),
+    }
+}
+
+fn kept() -> Refusal {
+    Refusal::not_understood(
+        "columns and parameters whose values name relations or types (regclass, regtype): take text or oid",
+    )
+}
