@@ -308,8 +308,8 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
             .map_err(|refusal| refusal.at(text, relation.location))?;
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
-    let naming = naming::judge(&written, speaker)?;
     let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
+    let naming = naming::judge(&written, &canonical, speaker)?;
     let (rewritten, reader) = rewritten(&canonical, speaker)
         .map_err(|(refusal, reader)| refusal.by(reader, statement))?;
     let reading = reader.map(|reader| Reading { reader, construct: reading::construct(statement) });

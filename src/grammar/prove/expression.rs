@@ -400,7 +400,11 @@ impl<'t> Walker<'t, '_> {
             self.needed(result, "CaseWhen")?;
             results.extend(result.as_deref());
         }
-        self.unite(results.into_iter().chain(defresult.as_deref()));
+        let results = results.into_iter().chain(defresult.as_deref());
+        // One alone has its own type.
+        if results.clone().nth(1).is_some() {
+            self.unite(results);
+        }
         self.optional(defresult)
     }
 

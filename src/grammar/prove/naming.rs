@@ -120,7 +120,7 @@ pub(super) fn are_naming_casts(nodes: &[protobuf::Node]) -> bool {
 }
 
 /// An operand whose type is another one's affair.
-fn is_untyped(node: &protobuf::Node) -> bool {
+pub(super) fn is_untyped(node: &protobuf::Node) -> bool {
     matches!(node.node, Some(Node::AConst(_) | Node::ParamRef(_)))
 }
 

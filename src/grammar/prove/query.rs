@@ -5,7 +5,7 @@ use pg_query::protobuf::SetOperation;
 use pg_query::protobuf::node::Node;
 
 use super::ask::strings;
-use super::naming::Use;
+use super::naming::{Use, is_untyped};
 use super::node_name::node_name;
 use super::scope::{Source, output};
 use super::{Proven, Standing, Violation, Walker};
@@ -51,14 +51,18 @@ impl<'t> Walker<'t, '_> {
             Ok(
                 SetOperation::SetopUnion | SetOperation::SetopIntersect | SetOperation::SetopExcept,
             ) => {
-                self.unites();
-                output = Use::GoesOn;
+                // What is compared only is shown to nobody, whatever type it has; a constant would be read as a name.
+                if output != Use::AtOnce || gives_constants(select) {
+                    self.unites();
+                    output = Use::GoesOn;
+                }
             }
             Ok(SetOperation::SetopNone | SetOperation::Undefined) | Err(_) => {
                 return Err(Violation::Node("SelectStmt"));
             }
         }
         for arm in [larg, rarg].into_iter().flatten() {
+            self.output = output;
             self.select(arm)?;
         }
         let scope = self.enter(from_clause);
@@ -69,7 +73,7 @@ impl<'t> Walker<'t, '_> {
             self.used = output;
             self.target(target)?;
         }
-        if values_lists.len() > 1 {
+        if values_lists.len() > 1 && (output != Use::AtOnce || gives_constants(select)) {
             self.unites();
         }
         self.optional(where_clause)?;
@@ -86,6 +90,9 @@ impl<'t> Walker<'t, '_> {
                 Some(Node::List(protobuf::List { items })) => {
                     items.iter().try_for_each(|item| {
                         self.stands(item, Standing::InRow);
+                        if output == Use::AtOnce {
+                            self.used = output;
+                        }
                         self.value_or_default(item)
                     })?;
                 }
@@ -320,4 +327,18 @@ pub(super) fn unexpected(found: &Option<Node>, expected: &'static str) -> Violat
 
 pub(super) fn unexpected_ref(found: Option<&Node>, expected: &'static str) -> Violation {
     Violation::Node(found.map_or(expected, node_name))
+}
+
+/// True where a constant or a parameter is a column of what a query gives, in any of its arms.
+fn gives_constants(select: &protobuf::SelectStmt) -> bool {
+    let targets = select.target_list.iter().map(|target| match &target.node {
+        Some(Node::ResTarget(target)) => target.val.as_deref().is_none_or(is_untyped),
+        _ => true,
+    });
+    let values = select.values_lists.iter().map(|row| match &row.node {
+        Some(Node::List(row)) => row.items.iter().any(is_untyped),
+        _ => true,
+    });
+    let arms = [&select.larg, &select.rarg].into_iter().flatten();
+    targets.chain(values).chain(arms.map(|arm| gives_constants(arm))).any(|is| is)
 }
