@@ -289,6 +289,10 @@ impl Model {
             Named::Portal => self.portals.get(describe.name).map(|(text, _)| text.clone()),
         };
         let text = text.ok_or_else(|| error("26000", "no such name"))?;
+        // PostgreSQL still describes what has no rows; a connection that has yet to prepare it cannot.
+        if self.txn == b'E' {
+            return Err(error("25P02", "aborted"));
+        }
         if describe.kind == Named::Statement {
             self.said.extend_from_slice(b"t\0\0\0\x06\0\0");
         }
