@@ -148,7 +148,9 @@ impl Connection {
             *rows = true;
             for at in 0..row.len() {
                 if bytes.len() < LOOKED_THROUGH_MAX {
-                    bytes.extend_from_slice(row.get(at).unwrap_or_default().as_bytes());
+                    // A binary cursor gives what is no text, and this client nothing else; its texts are texts.
+                    let value = row.try_get(at).ok().flatten().unwrap_or_default();
+                    bytes.extend_from_slice(value.as_bytes());
                     bytes.push(b'\n');
                 }
             }
