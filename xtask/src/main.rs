@@ -72,16 +72,15 @@ fn help() {
     }
     run::print(&format!("\n--servers: {}.", servers::CHOICES));
     run::print(
-        "Other servers than the installed one come from npm, into target/servers. `test` runs the installed",
+        "Other servers than the installed one come from npm, into target/servers. Where nothing is said, it is",
     );
     run::print(
-        "one where nothing is said; `ci` the installed, the oldest and the newest, those two without what",
+        "the installed one; `ci` runs others without what does not depend on the server's version.",
     );
-    run::print("does not depend on the server's version.");
     run::print("\nExamples: cargo xtask demo");
     run::print("          cargo xtask test cases::");
     run::print("          cargo xtask test --servers oldest,newest");
-    run::print("          cargo xtask ci --servers installed");
+    run::print("          cargo xtask ci --servers installed,oldest,newest");
 }
 
 fn demo(arguments: &[String]) -> Outcome {
