@@ -11,6 +11,7 @@ use super::Speaker;
 use super::copy::{self, CopyOut};
 use super::explain;
 use super::kind_name::kind_name;
+use super::known;
 use super::own;
 use super::refusal::Refusal;
 use super::resolve::resolve_named;
@@ -95,7 +96,10 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::SelectStmt(select) if select.into_clause.is_none() => {
             match set_config::search_path_of(select, speaker) {
                 Some((path, local)) => search_path(statement, StatementKind::Show, path, local),
-                None => Ok(known_text(statement, select).unwrap_or(Gated::Query)),
+                None => Ok(known::sent_for(statement, select).map_or(Gated::Query, |text| {
+                    let (kind, effect) = (StatementKind::Show, Effect::None);
+                    Gated::Pass { text: text.to_owned(), kind, effect }
+                })),
             }
         }
         Node::SelectStmt(select) => temporary::select_into(select, speaker),
@@ -173,32 +177,6 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
         Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
         other => refused(&kind_name(other)),
     }
-}
-
-/// pg_dump's way of restricting itself, and the ways to export a snapshot: texts that are known as a whole.
-fn known_text(statement: &protobuf::RawStmt, select: &protobuf::SelectStmt) -> Option<Gated> {
-    // Most statements are not printed for it.
-    let find = match (select.from_clause.as_slice(), select.target_list.len()) {
-        ([protobuf::Node { node: Some(Node::RangeVar(relation)) }], 1)
-            if relation.relname == "pg_settings" =>
-        {
-            set_config::restriction_of
-        }
-        ([], 1 | 3) if select.target_list.iter().any(calls_export) => set_config::export_of,
-        _ => return None,
-    };
-    let text = find(&deparse(statement).ok()?)?.to_owned();
-    Some(Gated::Pass { text, kind: StatementKind::Show, effect: Effect::None })
-}
-
-fn calls_export(target: &protobuf::Node) -> bool {
-    let Some(Node::ResTarget(target)) = &target.node else { return false };
-    let Some(Node::FuncCall(call)) = target.val.as_ref().and_then(|value| value.node.as_ref())
-    else {
-        return false;
-    };
-    let name = call.funcname.last().and_then(|name| name.node.as_ref());
-    matches!(name, Some(Node::String(name)) if name.sval == "pg_export_snapshot")
 }
 
 /// LOCK TABLE … IN ACCESS SHARE MODE, the lock that a SELECT takes: pg_dump asks for it.

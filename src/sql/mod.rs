@@ -11,6 +11,7 @@ mod fill;
 mod gate;
 mod hole;
 mod kind_name;
+mod known;
 mod lookups;
 mod naming;
 mod own;

@@ -4,26 +4,9 @@
 use pg_query::protobuf::TypeName;
 
 use super::refusal::Refusal;
-use super::{Speaker, system};
+use super::{Speaker, known, system};
 use crate::grammar::{NAMING_TYPES, Naming, Proof, names_objects};
 use crate::policy::RoleView;
-
-/// What pg_dump asks for the dependencies of objects, in canonical form. `classid` is a number in the catalogs, so it is
-/// one in all arms.
-const DEPENDENCIES: &str = "(SELECT classid, objid, refclassid, refobjid, deptype FROM pg_depend \
-     WHERE deptype <> 'p' AND deptype <> 'e' UNION ALL \
-     SELECT 'pg_opfamily'::regclass AS classid, amopfamily AS objid, refclassid, refobjid, deptype \
-     FROM pg_depend d, pg_amop o WHERE deptype NOT IN ('p', 'e', 'i') AND classid = 'pg_amop'::regclass \
-     AND objid = o.oid AND NOT (refclassid = 'pg_opfamily'::regclass AND amopfamily = refobjid)) UNION ALL \
-     SELECT 'pg_opfamily'::regclass AS classid, amprocfamily AS objid, refclassid, refobjid, deptype \
-     FROM pg_depend d, pg_amproc p WHERE deptype NOT IN ('p', 'e', 'i') AND classid = 'pg_amproc'::regclass \
-     AND objid = p.oid AND NOT (refclassid = 'pg_opfamily'::regclass AND amprocfamily = refobjid) ORDER BY 1, 2";
-
-/// True for that text, where its relations are the catalogs.
-fn is_known(canonical: &str, speaker: Speaker<'_>) -> bool {
-    let catalogs = ["pg_depend", "pg_amop", "pg_amproc"];
-    canonical == DEPENDENCIES && !catalogs.iter().any(|name| speaker.temp_tables.contains(name))
-}
 
 /// Judges a query as it was written.
 pub(super) fn judge(
@@ -32,7 +15,7 @@ pub(super) fn judge(
     speaker: Speaker<'_>,
 ) -> Result<Naming, Refusal> {
     let mut naming = written.naming;
-    if !system::has_absent(speaker) || is_known(canonical, speaker) {
+    if !system::has_absent(speaker) || known::names_nothing(canonical, speaker) {
         return Ok(Naming::default());
     }
     // A table may have such columns of its own.
@@ -85,26 +68,4 @@ fn kept() -> Refusal {
     Refusal::not_understood(
         "columns and parameters whose values name relations or types (regclass, regtype): take text or oid",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::DEPENDENCIES;
-    use crate::grammar::{deparse, parse};
-
-    #[test]
-    fn what_pg_dump_asks_is_known() {
-        let text = "SELECT classid, objid, refclassid, refobjid, deptype FROM pg_depend \
-                    WHERE deptype != 'p' AND deptype != 'e'\nUNION ALL\n\
-                    SELECT 'pg_opfamily'::regclass AS classid, amopfamily AS objid, refclassid, refobjid, deptype \
-                    FROM pg_depend d, pg_amop o WHERE deptype NOT IN ('p', 'e', 'i') AND \
-                    classid = 'pg_amop'::regclass AND objid = o.oid AND \
-                    NOT (refclassid = 'pg_opfamily'::regclass AND amopfamily = refobjid)\nUNION ALL\n\
-                    SELECT 'pg_opfamily'::regclass AS classid, amprocfamily AS objid, refclassid, refobjid, deptype \
-                    FROM pg_depend d, pg_amproc p WHERE deptype NOT IN ('p', 'e', 'i') AND \
-                    classid = 'pg_amproc'::regclass AND objid = p.oid AND \
-                    NOT (refclassid = 'pg_opfamily'::regclass AND amprocfamily = refobjid)\nORDER BY 1,2";
-        let statements = parse(text).expect("SQL");
-        assert_eq!(deparse(&statements[0]).expect("a text"), DEPENDENCIES);
-    }
 }

@@ -1,5 +1,4 @@
-//! `SELECT set_config('search_path', '…', false)`, which is SET search_path: pg_dump and its like say it so. And the
-//! one text by which pg_dump keeps itself from views that somebody could have put a trap into.
+//! `SELECT set_config('search_path', '…', false)`, which is SET search_path: pg_dump and its like say it so.
 
 use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{self, SelectStmt, SetOperation, a_const};
@@ -46,36 +45,6 @@ pub(super) fn search_path_of(
         return None;
     }
     Some((Some(SearchPath::parse(&value.sval)?), local.boolval))
-}
-
-/// What pg_dump sends, in canonical form. Where the server has no such setting, there is no row.
-const RESTRICTION: &str = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings \
-                           WHERE name = 'restrict_nonsystem_relation_kind'";
-
-/// The same with its names pinned, where a canonical text is that.
-pub(super) fn restriction_of(canonical: &str) -> Option<&'static str> {
-    (canonical == RESTRICTION).then_some(
-        "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) AS set_config \
-         FROM pg_catalog.pg_settings \
-         WHERE name OPERATOR(pg_catalog.=) 'restrict_nonsystem_relation_kind'",
-    )
-}
-
-/// How one connection gives its snapshot to others that shall read the same: pg_dump's jobs, and DuckDB's, which asks
-/// in one statement whether it talks to a standby. By text, for each call makes a file on the server.
-const EXPORTS: [(&str, &str); 3] = [
-    ("SELECT pg_export_snapshot()", "SELECT pg_catalog.pg_export_snapshot()"),
-    ("SELECT pg_catalog.pg_export_snapshot()", "SELECT pg_catalog.pg_export_snapshot()"),
-    (
-        "SELECT pg_is_in_recovery(), pg_export_snapshot(), (SELECT count(*) FROM pg_stat_wal_receiver)",
-        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_export_snapshot(), \
-         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_wal_receiver)",
-    ),
-];
-
-/// What is sent for a canonical text that exports a snapshot.
-pub(super) fn export_of(canonical: &str) -> Option<&'static str> {
-    EXPORTS.iter().find(|(text, _)| *text == canonical).map(|(_, sent)| *sent)
 }
 
 /// PostgreSQL's own: with its schema, or where nobody has another of that name.
