@@ -39,8 +39,8 @@
 //!
 //! ```text
 //! main → cli → demo, service → admin, session
-//! session → plan, guard, audit, pool, upstream, wire, metrics
-//! plan → sql → policy → mask, catalog, rules → text
+//! session → sql, guard, audit, pool, upstream, wire, metrics
+//! sql → policy → mask, catalog, rules → text
 //! pool → upstream → wire          guard → policy, wire          audit, metrics → nothing          admin → metrics
 //! ```
 //!

@@ -3,6 +3,7 @@
 //! One task owns both sockets. What the server has said is heard first, since it may release a message of the
 //! client that waits. Nothing is sent before the audit has taken its record.
 
+mod judging;
 mod older;
 
 use std::sync::Arc;
@@ -15,9 +16,7 @@ use super::catalogs::{GuardJudge, Lease};
 use super::closing::{Farewell, error_frame};
 use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
-use super::pipeline::{
-    Ask, Ceiling, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn, Use,
-};
+use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::statements::{Prepared, SHARED_NAME, Source, StatementFacts};
@@ -25,10 +24,9 @@ use super::welcoming::Masked;
 use crate::grammar::shape;
 use crate::metrics::State;
 use crate::policy::RoleView;
-use crate::rules::Role;
-use crate::sql::{Effect, Reason, Refusal, StatementKind, judge_parameters};
-use crate::wire::frame::announced_bytes;
+use crate::sql::{Effect, Refusal, StatementKind, judge_parameters};
 use crate::wire::{Limits, Piece, Pieces};
+use judging::ceiling;
 use older::{Renewed, Renewing};
 
 /// Texts planned in a row before other sessions get their turn.
@@ -227,25 +225,6 @@ impl Serving {
         Ok(())
     }
 
-    /// Ends the session at a message that is too long for the role, before anything is made of it: most of it has not
-    /// come yet, and never will.
-    async fn judge_length(&mut self, piece: &Piece) -> Result<(), Ending> {
-        let bytes = match piece {
-            Piece::Whole(frame) => u64::try_from(frame.len()).unwrap_or(u64::MAX),
-            Piece::Start { bytes, .. } => announced_bytes(bytes),
-            Piece::More { .. } => return Ok(()),
-        };
-        match self.view.role().limits.message_bytes {
-            Some(most) if bytes > most => {
-                let refusal = planning::too_large_message(&self.role, bytes, most);
-                self.refuse("<message>".to_owned(), &refusal).await;
-                let farewell = Farewell::new(refusal.code, refusal.message);
-                Err(Ending::Away(farewell.hint(refusal.hint.unwrap_or_default())))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
     async fn hear_server(&mut self) -> Result<(), Ending> {
         while self.attached.out.to_client.len() < WAITING_BYTES_MAX {
             let next = self.from_server.next(self.attached.link.server_inbox());
@@ -324,89 +303,6 @@ impl Serving {
             }
         }
         Ok(())
-    }
-
-    async fn planned(&mut self, text: &str) -> Result<Planned, Refusal> {
-        let began = std::time::Instant::now();
-        let planned = self.planned_by_newest(text).await;
-        self.proxy.metrics.planning.observe(began.elapsed());
-        planned
-    }
-
-    async fn planned_by_newest(&mut self, text: &str) -> Result<Planned, Refusal> {
-        let planned = self.planned_once(text).await;
-        match planned {
-            Err(refusal)
-                if matches!(refusal.reason, Reason::NoSuchRelation | Reason::NoSuchColumn) =>
-            {
-                // It may be newer than the snapshot.
-                if !self.lease.refresh(self.view.snapshot().version).await {
-                    return Err(refusal);
-                }
-                self.follow_catalog();
-                self.planned_once(text).await
-            }
-            planned => planned,
-        }
-    }
-
-    async fn planned_once(&self, text: &str) -> Result<Planned, Refusal> {
-        let (settings, proxy) = (&self.pipeline.settings, &self.proxy);
-        planning::plan(text, &self.view, settings, &self.who, &proxy.plans, &proxy.metrics).await
-    }
-
-    /// From now on by the newest snapshot.
-    fn follow_catalog(&mut self) {
-        let version = self.view.snapshot().version;
-        let rules = self.attached.standing.current();
-        if let Some(view) = self.lease.newer_view(&self.role, rules, version) {
-            self.pipeline.set_judge(Arc::new(GuardJudge(Arc::clone(&view))));
-            self.view = view;
-        }
-    }
-
-    /// Refuses a text for the names in it, before any of it is on record.
-    fn judge_names(&self, planned: &Planned) -> Result<(), Refusal> {
-        let mut made: Vec<&str> = Vec::new();
-        for part in &planned.statements {
-            match &part.effect {
-                Effect::Prepare(_) | Effect::Declare { .. }
-                    if self.pipeline.statements.is_full() =>
-                {
-                    return Err(planning::too_many_names());
-                }
-                Effect::Prepare(name) if self.pipeline.is_taken(name) => {
-                    return Err(planning::name_taken(name));
-                }
-                Effect::Prepare(name) => made.push(name),
-                Effect::Execute(name) if made.contains(&name.as_str()) => {}
-                effect => self.judge_use(effect)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn judge_use(&self, effect: &Effect) -> Result<(), Refusal> {
-        match (self.pipeline.may_use(effect), effect) {
-            (Use::Elsewhere, Effect::Execute(name)) => Err(planning::only_by_protocol(name)),
-            (Use::Refused | Use::Uncertain, Effect::Execute(name))
-                if self.pipeline.statements.is_older(name) =>
-            {
-                Err(planning::prepared_under_older_rules(name))
-            }
-            (Use::Refused | Use::Uncertain, Effect::Fetch(name))
-                if self.pipeline.statements.is_older_portal(name) =>
-            {
-                Err(planning::opened_under_older_rules(name))
-            }
-            (Use::Refused | Use::Uncertain, Effect::Execute(name)) => {
-                Err(planning::not_to_be_executed(name))
-            }
-            (Use::Refused | Use::Uncertain, Effect::Fetch(name)) => {
-                Err(planning::not_to_be_fetched(name))
-            }
-            _ => Ok(()),
-        }
     }
 
     async fn send_query(&mut self, planned: Planned) -> Result<(), Refusal> {
@@ -560,33 +456,10 @@ impl Serving {
         accepted.map_err(|error| super::journal::not_accepted(&error))
     }
 
-    /// Takes a statement, and what it looks up, from the user's budgets.
-    fn spend(&self, facts: &StatementFacts) -> Result<(), Refusal> {
-        let limits = self.view.role().limits;
-        if let Some(limit) = limits.statements_per_second {
-            let spent =
-                self.proxy.statements.spend(&self.who.user, 1, limit, std::time::Instant::now());
-            spent.map_err(|_| planning::too_many_statements(&self.role, limit))?;
-        }
-        let Some(limit) = limits.lookups_per_minute else { return Ok(()) };
-        let values = facts.lookups.iter().fold(0_u64, |sum, one| sum.saturating_add(one.values));
-        let now = std::time::Instant::now();
-        let spent = self.proxy.lookups.spend(&self.who.user, values, limit, now);
-        spent.map_err(|exhausted| planning::too_many_lookups(&self.role, limit, exhausted))
-    }
-
     async fn refuse(&mut self, shape: String, refusal: &Refusal) {
         let values: &Values = self.pipeline.settings.current();
         self.attached.journal.refuse(shape, values, refusal).await;
     }
-}
-
-/// The role's limits, and what is said in place of further rows.
-fn ceiling(role: &Role) -> Ceiling {
-    let (name, limits) = (&role.name, role.limits);
-    let rows = |rows| (rows, error_frame(&planning::too_many_rows(name, rows)));
-    let bytes = |bytes| (bytes, error_frame(&planning::too_many_bytes(name, bytes)));
-    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes) }
 }
 
 /// Statements of a text whose records were taken before one was not: none of them is sent.
