@@ -183,6 +183,8 @@ fn judge_reference(
             pieces.push(mask(reference, row, target, hole, holes)?);
             Ok(())
         }
+        // A conflict target sees the row alone, and no sub-select can stand in one.
+        [column] if row.arbiter && reference.scope == Some(row.scope) && is_clear(column) => Ok(()),
         [ROW, column] if is_clear(column) || SYSTEM_COLUMNS.contains(column) => Ok(()),
         [ROW, _] => Err(lost("a column of the row that is not clear")),
         ["excluded", column] if row.excluded && !is_clear(column) => {

@@ -448,7 +448,7 @@ fn other_forms() {
         (
             "agent",
             "insert into customers (id) values (1) on conflict (lower(tier)) where id > 1 do nothing",
-            "(lower(\"scrim$row\".\"tier\")) WHERE \"scrim$row\".\"id\" > 1 DO NOTHING",
+            "(lower(\"tier\")) WHERE \"id\" > 1 DO NOTHING",
         ),
         (
             "agent",
