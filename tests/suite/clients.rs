@@ -9,8 +9,8 @@ mod odbc;
 mod pg_dump;
 mod psql;
 mod psycopg;
-mod python;
+mod script;
 mod sqlalchemy;
 mod tokio_postgres;
 
-pub(crate) use python::python;
+pub(crate) use script::python;

@@ -121,7 +121,7 @@ fn what_is_computed_of_masked_columns_is_masked(sql: &str) {
         "*** | *** | SEOUL",
     );
     let refused = clerk.ask("UPDATE cards SET region = loud WHERE id = 1 RETURNING region");
-    assert!(refused == "***" || refused.starts_with("refused"), "{refused}");
+    assert_eq!(refused, "***");
     let refused = clerk.ask("UPDATE cards SET region = region WHERE id = 1 RETURNING old.loud");
     assert!(refused.starts_with("refused 42501"), "{refused}");
 }

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::python;
+use super::script::{in_python, through_scrim};
 use crate::canary;
 use crate::harness::{self, client::text};
 
 fn read(role: &str) -> Value {
     let user = harness::user_of(role);
     let folder = tempfile::tempdir().expect("a folder");
-    let text = python::output("duckdb_reading.py", user, &[&folder.path().display().to_string()]);
+    let text = through_scrim(
+        user,
+        in_python("duckdb_reading.py", &[&folder.path().display().to_string()]),
+    );
     let found: Value =
         serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"));
     let rows = sizes(role);

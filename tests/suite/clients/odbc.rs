@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::python;
+use super::script::{in_python, through_scrim};
 use crate::canary;
 
 fn session(user: &str, options: &str) -> Value {
-    let text = python::output("odbc_session.py", user, &[options]);
+    let text = through_scrim(user, in_python("odbc_session.py", &[options]));
     assert_eq!(canary::find(text.as_bytes()), Vec::<String>::new());
     serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

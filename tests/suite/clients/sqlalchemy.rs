@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::python;
+use super::script::{in_python, through_scrim};
 use crate::canary;
 
 fn reflected(user: &str) -> Value {
-    let text = python::output("sqlalchemy_reflection.py", user, &[]);
+    let text = through_scrim(user, in_python("sqlalchemy_reflection.py", &[]));
     serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

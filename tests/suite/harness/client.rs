@@ -104,10 +104,7 @@ impl Client {
         database: &str,
         options: &[(&str, &str)],
     ) -> Result<Client, Box<ServerError>> {
-        let stream = TcpStream::connect(address).expect("TCP connection");
-        stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
-        Client::log_in(Stream::Tcp(stream), PROTOCOL_3_0, user, password, database, options)
+        Client::connect_with_version(address, PROTOCOL_3_0, user, password, database, options)
     }
 
     /// The same with another version of the protocol.
@@ -119,9 +116,7 @@ impl Client {
         database: &str,
         options: &[(&str, &str)],
     ) -> Result<Client, Box<ServerError>> {
-        let stream = TcpStream::connect(address).expect("TCP connection");
-        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
-        Client::log_in(Stream::Tcp(stream), version, user, password, database, options)
+        Client::log_in(Stream::Tcp(tcp(address)), version, user, password, database, options)
     }
 
     /// Sends these bytes first, as a proxy does.
@@ -132,8 +127,7 @@ impl Client {
         password: &str,
         database: &str,
     ) -> Result<Client, Box<ServerError>> {
-        let mut stream = TcpStream::connect(address).expect("TCP connection");
-        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
+        let mut stream = tcp(address);
         stream.write_all(first).expect("bytes");
         Client::log_in(Stream::Tcp(stream), PROTOCOL_3_0, user, password, database, &[])
     }
@@ -276,7 +270,11 @@ impl Client {
 
     /// The next message; panics if the connection ends.
     pub fn frame(&mut self) -> Frame {
-        self.next_frame().expect("the connection has ended in the middle of an answer")
+        self.next_frame().unwrap_or_else(|| {
+            let last = self.received.len().saturating_sub(300);
+            let heard = String::from_utf8_lossy(&self.received[last..]);
+            panic!("the connection has ended in the middle of an answer; last heard: {heard:?}")
+        })
     }
 
     /// The next message; `None` when the connection has ended.
@@ -417,6 +415,13 @@ pub fn put_string(body: &mut Vec<u8>, string: &str) {
 /// Bytes as text, for messages and comparisons of text results.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn tcp(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("TCP connection");
+    stream.set_nodelay(true).expect("no delay");
+    stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
+    stream
 }
 
 fn error_fields(body: &[u8]) -> ServerError {
