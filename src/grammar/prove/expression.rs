@@ -119,6 +119,7 @@ impl<'t> Walker<'t, '_> {
             }
             Node::SqlvalueFunction(function) => self.value_function(function),
             Node::GroupingFunc(grouping) => self.grouping(grouping),
+            Node::MergeSupportFunc(action) => self.merge_action(action),
             Node::NamedArgExpr(named) => {
                 let protobuf::NamedArgExpr { xpr, arg, name: _, argnumber: _, location: _ } =
                     &**named;
@@ -435,6 +436,16 @@ impl<'t> Walker<'t, '_> {
             Ok(Op::SqlvalueFunctionOpUndefined) | Err(_) => {
                 Err(Violation::Node("SQLValueFunction"))
             }
+        }
+    }
+
+    /// `merge_action()`: the name of what MERGE has done. Where else it stands PostgreSQL refuses it.
+    fn merge_action(&mut self, action: &'t protobuf::MergeSupportFunc) -> Proven {
+        let protobuf::MergeSupportFunc { xpr, msftype: _, msfcollid, location: _ } = action;
+        self.raw(xpr, "MergeSupportFunc")?;
+        match (*msfcollid, self.row) {
+            (0, Some(row)) if row.returning => Ok(()),
+            _ => Err(Violation::Node("MergeSupportFunc")),
         }
     }
 

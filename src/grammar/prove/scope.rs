@@ -175,26 +175,32 @@ fn series(function: &protobuf::RangeFunction) -> Option<Source> {
 
 /// The columns that a query gives, or a write by RETURNING.
 pub(super) fn output(query: Option<&protobuf::Node>, ctes: &Ctes<'_, '_>) -> Source {
-    let (targets, from, target) = match query.and_then(|query| query.node.as_ref()) {
+    let (clause, source, target, from) = match query.and_then(|query| query.node.as_ref()) {
         Some(Node::SelectStmt(select)) => return output_of(select, ctes),
-        Some(Node::InsertStmt(insert)) => (&insert.returning_clause, None, &insert.relation),
+        Some(Node::InsertStmt(insert)) => {
+            (&insert.returning_clause, None, &insert.relation, &[][..])
+        }
         Some(Node::UpdateStmt(update)) => {
-            (&update.returning_clause, Some(&update.from_clause), &update.relation)
+            (&update.returning_clause, None, &update.relation, &update.from_clause[..])
         }
         Some(Node::DeleteStmt(delete)) => {
-            (&delete.returning_clause, Some(&delete.using_clause), &delete.relation)
+            (&delete.returning_clause, None, &delete.relation, &delete.using_clause[..])
+        }
+        // Its star is the source's columns, then the target's.
+        Some(Node::MergeStmt(merge)) => {
+            (&merge.returning_clause, merge.source_relation.as_deref(), &merge.relation, &[][..])
         }
         _ => return Source::Unknown,
     };
     let none = Ctes { own: Vec::new(), names: &[], ..*ctes };
     let mut scope = Scope { parent: None, items: Vec::new(), merges: false };
+    source.into_iter().for_each(|item| scope.add(item, ctes));
     if let Some(target) = target {
         // It is never a common table expression.
         scope.relation(target, &none);
     }
-    from.into_iter().flatten().for_each(|item| scope.add(item, ctes));
-    let targets = targets.as_ref().map(|clause| clause.exprs.as_slice()).unwrap_or_default();
-    columns_of(targets, &scope)
+    from.iter().for_each(|item| scope.add(item, ctes));
+    columns_of(clause.as_ref().map(|clause| clause.exprs.as_slice()).unwrap_or_default(), &scope)
 }
 
 fn output_of<'a>(select: &'a protobuf::SelectStmt, ctes: &Ctes<'a, '_>) -> Source {
@@ -285,6 +291,7 @@ fn name_of(value: &protobuf::Node) -> Option<String> {
         Some(Node::ColumnRef(column)) => last(&column.fields),
         Some(Node::FuncCall(call)) => last(&call.funcname),
         Some(Node::AConst(_)) => Some("?column?".to_owned()),
+        Some(Node::MergeSupportFunc(_)) => Some("merge_action".to_owned()),
         Some(Node::TypeCast(cast)) => match cast.arg.as_deref()?.node {
             Some(Node::ColumnRef(_) | Node::FuncCall(_)) => name_of(cast.arg.as_deref()?),
             Some(Node::AConst(_)) => last(&cast.type_name.as_ref()?.names),

@@ -11,7 +11,7 @@ use super::super::refusal::Refusal;
 use super::refer::columns;
 use super::target::{Seen, Target};
 use super::{Around, ROW};
-use crate::grammar::{Proof, RESERVED_SCHEMA};
+use crate::grammar::{Proof, RESERVED_SCHEMA, WriteKind};
 
 type Shaped = (RawStmt, Vec<Target>, Vec<Around>);
 type Done = Result<(), Refusal>;
@@ -167,10 +167,8 @@ impl Shaper<'_> {
                 false => self.assignments(write, &mut clause.target_list)?,
             }
         }
-        if merge.returning_clause.is_some() {
-            return Err(Refusal::not_understood("RETURNING of a MERGE is not supported yet"));
-        }
-        Ok(())
+        let source = merge.source_relation.as_deref().map(std::slice::from_ref).unwrap_or_default();
+        self.returning(write, merge.returning_clause.as_mut(), source)
     }
 
     /// The row filter stands around the condition, so that nothing of it runs over other rows. Comparisons of clear
@@ -246,6 +244,9 @@ impl Shaper<'_> {
     ) -> Done {
         let Some(clause) = clause else { return Ok(()) };
         let target = self.of(write)?;
+        // `RETURNING *` of a MERGE is its source, then its target.
+        let kind = self.written.writes.get(write).map(|write| write.kind);
+        let source_first = kind == Some(WriteKind::Merge);
         let mut written_out = Vec::with_capacity(clause.exprs.len());
         for item in std::mem::take(&mut clause.exprs) {
             let star = match &item.node {
@@ -253,12 +254,17 @@ impl Shaper<'_> {
                 _ => None,
             };
             let own = || target.visible().map(|name| reference(&[&target.called, name]));
+            let others = || -> Result<Vec<_>, Refusal> {
+                Ok(aliases(from)?.iter().map(|alias| star_reference(alias)).collect())
+            };
             match star.as_deref() {
+                Some([]) if source_first => {
+                    written_out.extend(others()?);
+                    written_out.extend(own());
+                }
                 Some([]) => {
                     written_out.extend(own());
-                    for alias in aliases(from)? {
-                        written_out.push(star_reference(&alias));
-                    }
+                    written_out.extend(others()?);
                 }
                 Some([name]) if *name == target.called => written_out.extend(own()),
                 Some([schema, name])
