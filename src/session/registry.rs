@@ -1,6 +1,7 @@
 //! Who is here: sessions by the cancel key that their client was told.
 //!
-//! The keys are Scrim's own; the server's never reach a client. A cancel is passed on only while the session that
+//! The keys are Scrim's own; the server's never reach a client. So are the process ids of masked sessions; an untouched
+//! one has its server connection's, which `pg_backend_pid()` and notifications tell it too. A cancel is passed on only while the session that
 //! was told the key is here, to the server connection that it has at that moment. INVARIANT: while a cancel is on its
 //! way, up to the moment at which PostgreSQL has closed the connection that brought it, that server connection stays
 //! with its session; and where that moment was never seen, nobody else gets it. Else it could end somebody else's
@@ -53,15 +54,20 @@ pub struct Presence {
 }
 
 impl Registry {
-    /// Enters a session under a new key; `None` when there is no randomness.
-    pub fn enter(self: &Arc<Self>, has_long_keys: bool) -> Option<Presence> {
+    /// Enters a session under a new key, and under the process id that is asked for unless somebody has it; `None` when
+    /// there is no randomness.
+    pub fn enter(
+        self: &Arc<Self>,
+        has_long_keys: bool,
+        mut wanted: Option<i32>,
+    ) -> Option<Presence> {
         let mut key = vec![0; if has_long_keys { LONG_KEY_BYTES } else { SHORT_KEY_BYTES }];
         loop {
             let mut id = [0; 4];
             let random = SystemRandom::new();
             random.fill(&mut key).ok()?;
             random.fill(&mut id).ok()?;
-            let process_id = i32::from_be_bytes(id) & i32::MAX;
+            let process_id = wanted.take().unwrap_or(i32::from_be_bytes(id) & i32::MAX);
             if let Entry::Vacant(place) = self.sessions.entry(process_id) {
                 let serving: Arc<Serving> = Arc::default();
                 place.insert(Present { key: key.clone(), serving: Arc::clone(&serving) });
@@ -127,7 +133,20 @@ fn is_equal(left: &[u8], right: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_equal;
+    use std::sync::Arc;
+
+    use super::{Registry, is_equal};
+
+    #[test]
+    fn a_process_id_is_given_once() {
+        let registry = Arc::new(Registry::default());
+        let first = registry.enter(false, Some(4711)).unwrap();
+        assert_eq!(first.process_id(), 4711);
+        let second = registry.enter(true, Some(4711)).unwrap();
+        assert_ne!(second.process_id(), 4711);
+        drop(first);
+        assert_eq!(registry.enter(true, Some(4711)).unwrap().process_id(), 4711);
+    }
 
     #[test]
     fn keys_are_equal_or_not() {

@@ -102,7 +102,7 @@ pub async fn welcome(
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();
     let servers = proxy.pools.place(&endpoint, database, is_untouched);
-    let (kind, told) = match is_untouched {
+    let (mut kind, told) = match is_untouched {
         true => {
             let parameters = Arc::new(parameters::untouched_parameters(&wishes));
             let lineage = Lineage { is_untouched, parameters };
@@ -163,9 +163,14 @@ pub async fn welcome(
         }
     };
     let has_long_keys = startup.minor_spoken() >= 2;
+    // It keeps this connection to its end.
+    let process_id = match &mut kind {
+        Kind::Untouched(server) => server.connection().map(|connection| connection.backend_key.0),
+        Kind::Masked(_) => None,
+    };
     let presence = proxy
         .registry
-        .enter(has_long_keys)
+        .enter(has_long_keys, process_id)
         .ok_or_else(|| Farewell::new("XX000", "scrim: the system gives no random numbers"))?;
     let mut welcome = BytesMut::new();
     say_welcome(&mut welcome, user, &told, &presence, !is_untouched)?;

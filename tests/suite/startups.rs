@@ -66,6 +66,19 @@ fn versions_and_protocol_options_are_negotiated() {
     assert_eq!(client.negotiated, Some(expected));
 }
 
+/// What an untouched session is told is what `pg_backend_pid()` and notifications say; a masked one gets a number.
+#[test]
+fn an_untouched_session_knows_its_process() {
+    let mut client = harness::connect("admin", &[]);
+    let told = i32::from_be_bytes(client.backend_key[..4].try_into().expect("four bytes"));
+    client.simple("LISTEN own");
+    let answer = &client.simple("SELECT pg_backend_pid()")[0];
+    assert_eq!(answer.rows, vec![vec![Some(told.to_string().into_bytes())]]);
+    client.send(b'Q', b"NOTIFY own, 'x'\0");
+    let notified = std::iter::from_fn(|| Some(client.frame())).find(|frame| frame.kind == b'A');
+    assert_eq!(notified.expect("a notification").body[..4], told.to_be_bytes());
+}
+
 /// A long key is a key whole: no shorter or longer one cancels, and none of another length is an error.
 #[test]
 fn a_part_of_a_cancel_key_is_no_key() {

@@ -82,6 +82,9 @@ fn every_attack_is_real() {
             // A busy machine may stop what proves it, and other attacks may change what it sees: again, alone.
             *found = proof(case, TIME_ALONE_MS);
         }
+        if found.is_none() && is_beyond(case) {
+            continue;
+        }
         if let Some(what) = objection(case, *found) {
             let place = format!("tests/{}:{} {}", page.name, case.line, case.headings.join(" › "));
             lines.push(format!("{place}: {what}\n    {}", case.sql.replace('\n', "\n    ")));
@@ -108,6 +111,15 @@ fn every_attack_is_real() {
         println!("{count:4} proven: {}", kind.name);
         assert!(count > 0, "no proven attack covers `{}`", kind.name);
     }
+}
+
+/// An older server than those on which the pages are proven does not take it, where Scrim refuses it on all of them.
+fn is_beyond(case: &Case) -> bool {
+    crate::harness::server_version() < 15
+        && SPEAKERS.iter().all(|speaker| {
+            let outcome = attempt(case, TIME_ALONE_MS, &original(), *speaker, DATABASE, false);
+            outcome.answers.iter().any(|answer| answer.error.is_some())
+        })
 }
 
 /// What is wrong with what the page says of it.

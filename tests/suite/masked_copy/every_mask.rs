@@ -270,6 +270,7 @@ fn columns() -> Vec<Column> {
     for group in [
         values::INTEGERS,
         values::NUMERICS,
+        if server_version() < 14 { &[] } else { values::NUMERICS_14 },
         // Scales beyond the precision, and below zero.
         if server_version() < 15 { &[] } else { values::NUMERICS_15 },
         values::FLOATS,

@@ -147,8 +147,6 @@ pub const NUMERICS: &[(Columns, &[&str])] = &[
             "0.30",
             "123456789012345678901.5",
             "NaN",
-            "Infinity",
-            "-Infinity",
             "999.9999999999999999",
             "-0.0000000000000001",
         ],
@@ -160,6 +158,9 @@ pub const NUMERICS: &[(Columns, &[&str])] = &[
     (&[("n2", "numeric(2,2)", "numeric")], &["0", "0.99", "-0.99", "-0.01"]),
     (&[("n5", "numeric(5,1)", "numeric")], &["0.1", "-0.1", "9999.9", "-9999.9", "-9999.8"]),
 ];
+/// These came with PostgreSQL 14.
+pub const NUMERICS_14: &[(Columns, &[&str])] =
+    &[(&[("n_all", "numeric", "numeric")], &["Infinity", "-Infinity", "1"])];
 /// Scales like these came with PostgreSQL 15.
 pub const NUMERICS_15: &[(Columns, &[&str])] = &[
     (&[("n35", "numeric(3,5)", "numeric")], &["0.00999", "-0.00999", "0.00001"]),
