@@ -11,6 +11,7 @@ mod psql;
 mod psycopg;
 mod script;
 mod sqlalchemy;
+mod suites;
 mod tokio_postgres;
 
 pub(crate) use script::python;

@@ -5,6 +5,7 @@
 mod bench_load;
 mod cases;
 mod ci;
+mod driver_suites;
 mod fuzz;
 mod fuzz_sql;
 mod needs;
@@ -26,6 +27,10 @@ pub const CHORES: &[(&str, &str)] = &[
     ("cases", "the statement cases; --update writes the tables that the pages should show"),
     ("fuzz-sql", "random statements against the masked copy; --seconds N, --seed S"),
     ("fuzz", "libFuzzer: TARGET [--seconds N]; without a TARGET it says which there are"),
+    (
+        "driver-suites",
+        "asyncpg's, psycopg2's, pg8000's and SQLAlchemy's own tests, also through Scrim; or one's",
+    ),
     ("parse-rate", "the share of the queries in a folder of *.sql that is refused for parsing"),
     (
         "ci",
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
         "cases" => cases::run(&arguments),
         "fuzz-sql" => fuzz_sql::run(&arguments),
         "fuzz" => fuzz::run(&arguments),
+        "driver-suites" => driver_suites::run(&arguments),
         "parse-rate" => parse_rate::run(&arguments),
         "ci" => ci::run(&arguments),
         "bench-load" => bench_load::run(&arguments),
@@ -68,7 +74,7 @@ fn main() -> ExitCode {
 fn help() {
     run::print("cargo xtask CHORE [ARGUMENTS]\n");
     for (name, what) in CHORES {
-        run::print(&format!("  {name:<11} {what}"));
+        run::print(&format!("  {name:<13} {what}"));
     }
     run::print(&format!("\n--servers: {}.", servers::CHOICES));
     run::print(

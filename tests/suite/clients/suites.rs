@@ -1,0 +1,186 @@
+//! The drivers' own test suites as an untouched user: what passes against PostgreSQL passes through Scrim.
+//!
+//! `cargo xtask driver-suites` fetches them and runs this; it takes minutes, and the network.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scrim::demo::sample_password;
+
+use crate::harness;
+use crate::harness::own::Own;
+
+/// The folder with the packages and a Python that has the drivers.
+const FOLDER: &str = "SCRIM_DRIVER_SUITES";
+
+struct Suite {
+    /// In the index, and as it is installed.
+    package: (&'static str, &'static str),
+    /// Where the package has its tests. They run from a copy where the package's own sources stand beside them, which
+    /// are not built.
+    tests: &'static str,
+    arguments: &'static [&'static str],
+    database: &'static str,
+}
+
+const SUITES: [Suite; 4] = [
+    Suite {
+        package: ("psycopg2", "psycopg2-binary"),
+        tests: "tests",
+        arguments: &["tests"],
+        database: "psycopg2_test",
+    },
+    Suite {
+        package: ("asyncpg", "asyncpg"),
+        tests: "tests",
+        arguments: &["tests", "--ignore=tests/test__sourcecode.py"],
+        database: "postgres",
+    },
+    Suite {
+        package: ("pg8000", "pg8000"),
+        tests: "test",
+        // The readme's tests connect to a server of their own choice.
+        arguments: &["test", "--ignore=test/test_readme.py"],
+        database: "postgres",
+    },
+    Suite {
+        package: ("sqlalchemy", "SQLAlchemy"),
+        tests: ".",
+        arguments: &["-p", "no:warnings", "test/dialect/postgresql"],
+        database: "test",
+    },
+];
+
+/// What passes against PostgreSQL and cannot through Scrim: a part of the test's name, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    (
+        "test_password_bytes",
+        "logs in as a user that it makes in PostgreSQL; Scrim's users are those of the rules",
+    ),
+    ("testBytesPassword", "the same"),
+    ("test_bytes_password", "the same"),
+    (
+        "test_introspection_sticks_for_ps",
+        "drops a database that it has just left; the pool still has a connection there",
+    ),
+    ("test_type_cache_invalidation_in_pool", "the same"),
+];
+
+/// Before the suites: their databases, and what they expect in them.
+const PREPARATION: [(&str, &str); 4] = [
+    ("postgres", "ALTER ROLE postgres PASSWORD '@'"),
+    ("postgres", "CREATE DATABASE psycopg2_test"),
+    ("postgres", "CREATE DATABASE test"),
+    (
+        "test",
+        "CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2; CREATE EXTENSION hstore; CREATE EXTENSION citext",
+    ),
+];
+
+#[test]
+fn what_passes_past_scrim_passes_through_it() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return harness::say("skipped: `cargo xtask driver-suites` runs the suites of drivers");
+    };
+    let wanted = std::env::var("SCRIM_DRIVER_SUITE").ok();
+    for mode in ["session", "transaction"] {
+        let own = Own::open_changed(|desk, text| {
+            let password = sample_password("dba");
+            for (database, sql) in PREPARATION {
+                let done = desk.server().run(database, &sql.replace('@', &password));
+                done.unwrap_or_else(|error| panic!("{error}"));
+            }
+            // The suites want to be this user, who may everything.
+            let users = desk.folder().join("masking-rules/50-users.yaml");
+            let rules = std::fs::read_to_string(&users).expect("rules");
+            std::fs::write(&users, rules.replace("\n  dba:", "\n  postgres:")).expect("rules");
+            let login = format!("  user: postgres\n  password: {password}\n");
+            let kept = |line: &&str| {
+                !["  user:", "  password:", "  name:"].iter().any(|key| line.starts_with(key))
+            };
+            let text: String = text.lines().filter(kept).map(|line| format!("{line}\n")).collect();
+            let text = text.replacen("database:\n", &format!("database:\n{login}"), 1);
+            format!("{text}pool: {{mode: {mode}, size: 60}}\n")
+        });
+        for suite in &SUITES {
+            if wanted.as_deref().is_none_or(|wanted| wanted == suite.package.0) {
+                compare(&folder, suite, mode, &own);
+            }
+        }
+    }
+}
+
+fn compare(folder: &Path, suite: &Suite, mode: &str, own: &Own) {
+    let name = suite.package.0;
+    let direct = passes(folder, suite, own.desk.server().port());
+    let through = passes(folder, suite, own.address().port());
+    harness::say(&format!(
+        "{name}, {mode} mode: {} tests pass against PostgreSQL, {} through Scrim",
+        direct.len(),
+        through.len()
+    ));
+    assert!(direct.len() > 100, "{name}: the suite does not run");
+    let is_known = |test: &&String| DIFFERENT.iter().any(|(part, _)| test.contains(part));
+    let lost: BTreeSet<&String> = direct.difference(&through).collect();
+    for test in lost.iter().filter(|test| is_known(test)) {
+        harness::say(&format!("  known: {test}"));
+    }
+    let lost: Vec<_> = lost.into_iter().filter(|test| !is_known(test)).collect();
+    // Some tests of the suites fail by chance: what passes when it is asked again was no difference.
+    let lost: Vec<_> = lost
+        .into_iter()
+        .filter(|test| !run(folder, suite, own.address().port(), &[test]).contains(*test))
+        .collect();
+    assert!(lost.is_empty(), "{name}, {mode} mode: do not pass through Scrim: {lost:#?}");
+}
+
+fn passes(folder: &Path, suite: &Suite, port: u16) -> BTreeSet<String> {
+    run(folder, suite, port, suite.arguments)
+}
+
+/// The tests that pass.
+fn run(folder: &Path, suite: &Suite, port: u16, arguments: &[&str]) -> BTreeSet<String> {
+    let password = sample_password("dba");
+    let python = folder.join("venv/bin/python");
+    let version =
+        format!("import importlib.metadata as m; print(m.version('{}'))", suite.package.1);
+    let version = Command::new(&python).args(["-c", &version]).output().expect("Python").stdout;
+    let version = String::from_utf8_lossy(&version).trim().to_owned();
+    let package = folder.join(format!("{}-{version}", suite.package.0));
+    let place = match suite.tests {
+        "." => package,
+        tests => {
+            let place = tempfile::tempdir_in(folder).expect("a folder").keep();
+            let copied = Command::new("cp").arg("-r").arg(package.join(tests)).arg(&place).status();
+            assert!(copied.is_ok_and(|status| status.success()), "{}", package.display());
+            place
+        }
+    };
+    let address =
+        format!("postgresql+psycopg2://postgres:{password}@127.0.0.1:{port}/{}", suite.database);
+    let mut command = Command::new(&python);
+    command.args(["-m", "pytest", "-q", "-rA", "--timeout=60", "-p", "no:cacheprovider"]);
+    if suite.package.0 == "sqlalchemy" {
+        command.args(["--dburi", &address]);
+    }
+    let output = command
+        .args(arguments)
+        .current_dir(&place)
+        // The private PostgreSQL speaks no TLS, and the two shall be alike.
+        .env("PGSSLMODE", "disable")
+        .env("PGHOST", "127.0.0.1")
+        .env("PGPORT", port.to_string())
+        .env("PGUSER", "postgres")
+        .env("PGPASSWORD", password)
+        .env("PGDATABASE", suite.database)
+        .env("PSYCOPG2_TESTDB", suite.database)
+        .output()
+        .expect("pytest");
+    if suite.tests != "." {
+        let _ = std::fs::remove_dir_all(&place);
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let passed = said.lines().filter_map(|line| line.strip_prefix("PASSED "));
+    passed.map(|test| test.trim().to_owned()).collect()
+}
