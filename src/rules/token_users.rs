@@ -4,7 +4,7 @@ use super::load::is_plain_name;
 use super::user::WantedRoles;
 use super::{RuleSet, User};
 use crate::text::reader::Reader;
-use crate::text::yaml::Entry;
+use crate::text::yaml::{Entry, Kind};
 use crate::text::{Diagnostic, Span};
 
 /// Bytes of a name at most: PostgreSQL's `name` holds no more, and two users must not look like one.
@@ -28,11 +28,18 @@ pub(super) fn read_token_users(
 ) -> Option<(TokenUsers, Vec<(String, Span)>)> {
     let mut wanted = WantedRoles::default();
     let mut connections = None;
+    if !matches!(entry.value.kind, Kind::Mapping(_) | Kind::Null) {
+        reader.conceal(&entry.value);
+    }
     for part in reader.mapping(&entry.value) {
         match part.key.as_str() {
             "role" | "roles" => wanted.read(reader, part),
             "connections" => connections = reader.number(&part.value, 1, u64::from(u32::MAX)),
-            _ => reader.unknown_key(part, &["role", "roles", "connections"]),
+            _ => {
+                // It may be a password, or a token.
+                reader.conceal(&part.value);
+                reader.unknown_key(part, &["role", "roles", "connections"]);
+            }
         }
     }
     if wanted.roles.is_empty() {

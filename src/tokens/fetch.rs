@@ -167,3 +167,6 @@ async fn exchange(
     let body = Limited::new(answer.into_body(), KEYS_BYTES_MAX).collect().await;
     Ok(body.map_err(|_| FetchFault::Body)?.to_bytes().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

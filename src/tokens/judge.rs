@@ -20,7 +20,7 @@ const KINDS: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Something else.
-    #[error("it is no JSON Web Token")]
+    #[error("it is no JSON Web Token, or something in it has the wrong form")]
     Malformed,
     /// `alg` is `none`, symmetric, unknown or not among `algorithms`.
     #[error("its algorithm (`alg`) is not allowed")]
