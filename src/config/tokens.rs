@@ -45,7 +45,13 @@ pub(super) fn tokens(
         match entry.key.as_str() {
             "issuer" => issuer = reader.filled_text(value),
             "audience" => audience = texts(reader, value),
-            "keys" => place = reader.filled_text(value).map(|text| (text, value.span)),
+            "keys" => {
+                if matches!(&value.kind, Kind::String(text) if text.contains('@')) {
+                    // A password may stand in an address.
+                    reader.conceal(value);
+                }
+                place = reader.filled_text(value).map(|text| (text, value.span));
+            }
             "ca" => ca = reader.filled_text(value).map(|text| (folder.join(text), value.span)),
             "user_claim" => user_claim = texts(reader, value),
             "role_claim" => role_claim = texts(reader, value),
