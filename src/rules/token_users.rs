@@ -1,6 +1,5 @@
 //! `token_users`: who has no entry of their own, and a good token.
 
-use super::load::is_plain_name;
 use super::user::WantedRoles;
 use super::{RuleSet, User};
 use crate::text::reader::Reader;
@@ -9,6 +8,9 @@ use crate::text::{Diagnostic, Span};
 
 /// Bytes of a name at most: PostgreSQL's `name` holds no more, and two users must not look like one.
 const NAME_BYTES_MAX: usize = 63;
+/// Beside ASCII letters and digits, what account names, mail addresses and the subjects of issuers are made of. Nobody
+/// has read these names before they are somebody: none of them shall look like another, or mean something to SQL.
+const NAME_CHARACTERS: &str = "._-@+:/|=#~";
 
 /// Those whom the rules do not name. The user claim of their token is their name, its role claim chooses their roles.
 #[derive(Debug, Clone)]
@@ -52,6 +54,11 @@ pub(super) fn read_token_users(
     Some((TokenUsers { roles, connections, span: entry.key_span }, wanted.roles))
 }
 
+fn may_be_named(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || NAME_CHARACTERS.contains(c))
+}
+
 impl RuleSet {
     /// The user of this name: by its own entry, or else one of `token_users`.
     pub fn user(&self, name: &str) -> Option<User> {
@@ -59,7 +66,7 @@ impl RuleSet {
             return Some(user.clone());
         }
         let all = self.token_users.as_ref()?;
-        if !is_plain_name(name) || name.len() > NAME_BYTES_MAX {
+        if !may_be_named(name) {
             return None;
         }
         Some(User {

@@ -143,6 +143,9 @@ fn read_token(reader: &mut Reader<'_>, key_span: Span, node: &Node) -> Option<St
         reader.complain(Diagnostic::error(message, key_span).help(help));
         return None;
     }
+    if matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_)) {
+        reader.conceal(node);
+    }
     reader.filled_text(node)
 }
 

@@ -5,8 +5,8 @@
 //! ```text
 //! socket ──► greeting ──SSLRequest, GSSENCRequest (once each), direct TLS──► greeting
 //!               ├─ CancelRequest ─► registry ─► upstream::cancel ─► closed, never an answer
-//!               └─ StartupMessage ─► authenticating ──SCRAM──► welcoming ──► serving (masked role)
-//!                                                                     └────► untouched (all is clear)
+//!               └─ StartupMessage ─► authenticating ──SCRAM, token──► welcoming ──► serving (masked role)
+//!                                                                            └────► untouched (all is clear)
 //! any of them ──► closing: one FATAL where PostgreSQL would say one, then the socket
 //! ```
 //!
