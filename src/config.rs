@@ -11,6 +11,7 @@ mod log;
 mod pool;
 mod pseudonym_key;
 mod rules_folder;
+mod tokens;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -25,6 +26,7 @@ use crate::rules::{MaskRule, RuleSet};
 use crate::text::reader::{Environment, Reader};
 use crate::text::yaml;
 use crate::text::{Diagnostic, Sources, render};
+use crate::tokens::TokenOptions;
 use crate::upstream::Endpoint;
 use crate::wire::tls::ServerTls;
 use draft::Draft;
@@ -56,6 +58,8 @@ pub struct Config {
     pub tls: ClientTls,
     /// Clients may show certificates, which an authority of the configuration has signed.
     pub takes_client_certificates: bool,
+    /// Whose tokens are taken as passwords; `None`: nobody's.
+    pub tokens: Option<TokenOptions>,
     /// Where health and figures are told; `None`: nowhere.
     pub admin: Option<SocketAddr>,
     /// How long running transactions may take when Scrim is told to stop.
@@ -104,7 +108,7 @@ pub struct Unusable(pub String);
 
 impl Config {
     /// What of the rules cannot work with this configuration: masks that need a key, where there is none, and users who
-    /// log in by a certificate, where nobody's can be checked.
+    /// log in by a certificate or a token, where nobody's can be checked.
     pub fn judge(&self, rules: &RuleSet) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         if self.pseudonym_key.is_none() {
@@ -121,6 +125,20 @@ impl Config {
                             whoever signs the certificates of clients";
                 Diagnostic::error(message, user.certificate_span).help(help)
             }));
+        }
+        match &self.tokens {
+            None => found.extend(rules.token_logins().into_iter().map(|(name, span)| {
+                let who = name.map_or("`token_users`".to_owned(), |name| format!("user `{name}`"));
+                let message = format!("{who} logs in by a token, and the configuration takes none");
+                let help = "write `jwt: {issuer: …, audience: …, keys: …}` into scrim.yaml";
+                Diagnostic::error(message, span).help(help)
+            })),
+            Some(options) => found.extend(rules.token_users.iter().filter_map(|all| {
+                let message = "nothing says which of these roles a token chooses";
+                let help = "write `role_claim: NAME` below `jwt` in scrim.yaml";
+                let diagnostic = Diagnostic::error(message, all.span).help(help);
+                options.role_claim.is_none().then_some(diagnostic)
+            })),
         }
         found
     }

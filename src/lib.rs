@@ -25,6 +25,7 @@
 //! | room | what it is for | what it must never do |
 //! | --- | --- | --- |
 //! | [`config`] | `scrim.yaml` | hold a secret that prints |
+//! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
 //! | [`pool`] | server connections that sessions share | look at what they say |
@@ -39,9 +40,9 @@
 //!
 //! ```text
 //! main → cli → demo, service → admin, session
-//! session → sql, guard, audit, pool, upstream, wire, metrics
+//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
 //! sql → policy → mask, catalog, rules → text
-//! pool → upstream → wire          guard → policy, wire          audit, metrics → nothing          admin → metrics
+//! pool → upstream → wire          guard → policy, wire          audit, metrics, tokens → nothing          admin → metrics
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
@@ -65,5 +66,6 @@ pub mod service;
 pub mod session;
 pub mod sql;
 pub mod text;
+pub mod tokens;
 pub mod upstream;
 pub mod wire;

@@ -6,8 +6,8 @@ use super::Config;
 use crate::upstream::Endpoint;
 
 impl Config {
-    /// Keys that differ in a newer configuration and count only after a restart. The others (`rules`, `tls`, `reload`,
-    /// `drain_seconds` and `log.level`) are followed.
+    /// Keys that differ in a newer configuration and count only after a restart. The others (`rules`, `tls`, `jwt`,
+    /// `reload`, `drain_seconds` and `log.level`) are followed.
     pub fn needs_restart(&self, newer: &Config) -> Vec<&'static str> {
         let key = |config: &Config| {
             config.pseudonym_key.as_ref().map(|key| key.parameters().collect::<Vec<_>>())

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
+use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
     read_text,
@@ -20,16 +21,18 @@ use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
+use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "limits",
     "proxy_protocol",
     "database",
     "rules",
     "tls",
+    "jwt",
     "pool",
     "admin",
     "audit",
@@ -71,6 +74,7 @@ pub(super) struct Draft<'a> {
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
     client_ca: Option<(PathBuf, Span)>,
+    tokens: Option<(Option<TokenOptions>, Span)>,
     audit: AuditOptions,
     admin: Option<(SocketAddr, Span)>,
     drain_seconds: u64,
@@ -97,6 +101,10 @@ impl<'a> Draft<'a> {
                     }
                 }
                 "tls" => draft.tls(reader, value),
+                "jwt" => {
+                    let options = tokens(reader, value, entry.key_span, folder);
+                    draft.tokens = Some((options, entry.key_span));
+                }
                 "pool" => draft.pool = pool(reader, value),
                 "admin" => {
                     draft.admin = address(reader, value).map(|address| (address, value.span));
@@ -136,6 +144,7 @@ impl<'a> Draft<'a> {
             certificate: None,
             key: None,
             client_ca: None,
+            tokens: None,
             audit: AuditOptions {
                 file: folder.join("audit.jsonl"),
                 durability: Durability::Queued,
@@ -168,6 +177,13 @@ impl<'a> Draft<'a> {
                         who listens";
             reader.complain(Diagnostic::warning(message, span).help(help));
         }
+        if let Some((_, span)) = self.tokens
+            && matches!(tls, ClientTls::Disable)
+        {
+            let message = "`jwt` counts with TLS only: tokens are never taken in the clear";
+            let help = "`tls: {mode: require, certificate: …, key: …}`";
+            reader.complain(Diagnostic::error(message, span).help(help));
+        }
         if let Some((admin, span)) = self.admin
             && admin.port() != 0
             && tcp().any(|(address, _)| address == admin)
@@ -197,6 +213,7 @@ impl<'a> Draft<'a> {
             rules: self.rules,
             takes_client_certificates: self.client_ca.is_some(),
             tls,
+            tokens: self.tokens.and_then(|(options, _)| options),
             admin: self.admin.map(|(address, _)| address),
             drain: Duration::from_secs(self.drain_seconds),
             reload_on_change: self.reload_on_change,

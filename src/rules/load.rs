@@ -8,13 +8,13 @@ use super::extends::resolve_roles;
 use super::name::{RelationName, RelationPattern};
 use super::read_role::{RoleDraft, read_role};
 use super::table::TableRule;
-use super::{OpenRule, RuleSet, User};
+use super::{OpenRule, RuleSet, TokenUsers, User};
 pub use crate::text::reader::Environment;
 use crate::text::reader::{Reader, with_near};
 use crate::text::yaml::{self, Entry, Kind, Node};
 use crate::text::{Diagnostic, Sources, Span};
 
-const KEYS: [&str; 5] = ["open", "tables", "roles", "users", "databases"];
+const KEYS: [&str; 6] = ["open", "tables", "roles", "users", "token_users", "databases"];
 
 /// Reads and merges the rule files (already read, in `sources`).
 ///
@@ -36,7 +36,8 @@ pub fn load(
     }
     let roles = resolve_roles(&mut reader, &merged.roles);
     let known: Vec<&str> = roles.keys().map(String::as_str).collect();
-    for (role, span) in merged.users.values().flat_map(|user| &user.wanted_roles) {
+    let of_users = merged.users.values().flat_map(|user| &user.wanted_roles);
+    for (role, span) in of_users.chain(merged.token_users.iter().flat_map(|(_, wanted)| wanted)) {
         if !roles.contains_key(role) {
             let diagnostic = Diagnostic::error(format!("there is no role `{role}`"), *span);
             reader.complain(with_near(diagnostic, role, &known));
@@ -51,9 +52,10 @@ pub fn load(
         return Err((sources, diagnostics));
     }
     let version = version(&sources);
-    let Merged { open, tables, users, .. } = merged;
+    let Merged { open, tables, users, token_users, .. } = merged;
     let users = users.into_iter().map(|(name, draft)| (name, draft.user)).collect();
-    Ok((RuleSet { sources, version, open, tables, roles, users }, diagnostics))
+    let token_users = token_users.map(|(users, _)| users);
+    Ok((RuleSet { sources, version, open, tables, roles, users, token_users }, diagnostics))
 }
 
 /// SHA-256 over names and texts, in order, the first 16 hex digits.
@@ -75,6 +77,8 @@ struct Merged {
     tables: Vec<TableRule>,
     roles: BTreeMap<String, RoleDraft>,
     users: BTreeMap<String, UserDraft>,
+    /// With the places of its roles.
+    token_users: Option<(TokenUsers, Vec<(String, Span)>)>,
 }
 
 /// A user whose roles are not yet known to exist.
@@ -93,6 +97,7 @@ impl Merged {
                 "tables" => self.tables(reader, &entry.value, databases.as_ref()),
                 "roles" => self.roles(reader, &entry.value),
                 "users" => self.users(reader, &entry.value),
+                "token_users" => self.token_users(reader, entry),
                 "databases" => {}
                 _ => reader.unknown_key(entry, &KEYS),
             }
@@ -179,6 +184,14 @@ impl Merged {
                 Some(first) => reader.complain(twice(&entry.key, entry.key_span, first.user.span)),
                 None => self.users.extend(user.map(|user| (entry.key.clone(), user))),
             }
+        }
+    }
+
+    fn token_users(&mut self, reader: &mut Reader<'_>, entry: &Entry) {
+        let read = super::token_users::read_token_users(reader, entry);
+        match &self.token_users {
+            Some((first, _)) => reader.complain(twice(&entry.key, entry.key_span, first.span)),
+            None => self.token_users = read,
         }
     }
 }

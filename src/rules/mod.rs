@@ -18,6 +18,7 @@ mod regex;
 mod role;
 mod table;
 mod tag;
+mod token_users;
 mod user;
 
 pub use json_mask::{JsonMask, JsonNode};
@@ -27,6 +28,7 @@ pub use name::{RelationName, RelationPattern};
 pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
 pub use tag::{Tag, TagPattern};
+pub use token_users::TokenUsers;
 pub use user::User;
 
 use std::collections::BTreeMap;
@@ -47,8 +49,10 @@ pub struct RuleSet {
     pub tables: Vec<TableRule>,
     /// Roles by name, with `extends` already resolved.
     pub roles: BTreeMap<String, Role>,
-    /// Users by name.
+    /// Users by name. Who looks for one asks [`RuleSet::user`].
     pub users: BTreeMap<String, User>,
+    /// Users whom nothing but their token names.
+    pub token_users: Option<TokenUsers>,
 }
 
 impl RuleSet {

@@ -24,6 +24,11 @@ pub struct User {
     pub certificate: Option<String>,
     /// Where that stands.
     pub certificate_span: Span,
+    /// What the user claim of a token must be that the client gives as its password. Never beside a verifier; with a
+    /// certificate, both are needed.
+    pub token: Option<String>,
+    /// Where that stands.
+    pub token_span: Span,
     /// Sessions of the user at once.
     pub connections: Option<u64>,
     /// May state `scrim.end_user`.
@@ -32,8 +37,8 @@ pub struct User {
     pub span: Span,
 }
 
-const KEYS: [&str; 6] =
-    ["role", "roles", "password", "certificate", "connections", "acts_for_others"];
+const KEYS: [&str; 7] =
+    ["role", "roles", "password", "certificate", "token", "connections", "acts_for_others"];
 
 /// Not fewer than RFC 7677 asks for, and not so many that each login would stand still.
 const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
@@ -57,6 +62,7 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
     let mut wanted = WantedRoles::default();
     let (mut verifier, mut has_credential) = (None, false);
     let (mut certificate, mut certificate_span) = (None, entry.key_span);
+    let (mut token, mut token_span, mut password_span) = (None, entry.key_span, None);
     let (mut acts_for_others, mut connections) = (false, None);
     for part in reader.mapping(&entry.value) {
         let value = &part.value;
@@ -64,7 +70,13 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
             "role" | "roles" => wanted.read(reader, part),
             "password" => {
                 has_credential = true;
+                password_span = Some(part.key_span);
                 verifier = read_verifier(reader, &entry.key, part.key_span, value);
+            }
+            "token" => {
+                has_credential = true;
+                token = read_token(reader, part.key_span, value);
+                token_span = part.key_span;
             }
             "certificate" => {
                 has_credential = true;
@@ -79,6 +91,13 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
                 reader.unknown_key(part, &KEYS);
             }
         }
+    }
+    if let (Some(password), Some(_)) = (password_span, &token) {
+        let message =
+            "a user has `password` or `token`, not both: a token is given as the password";
+        reader.complain(
+            Diagnostic::error(message, token_span).also(password, "the other one stands here"),
+        );
     }
     if !has_credential {
         let message = format!("user `{}` has no way to log in", entry.key);
@@ -97,6 +116,8 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
         verifier,
         certificate,
         certificate_span,
+        token,
+        token_span,
         connections,
         acts_for_others,
         span: entry.key_span,
@@ -107,8 +128,25 @@ pub(super) fn read_user(reader: &mut Reader<'_>, entry: &Entry) -> Option<UserDr
 fn password_help(user: &str) -> String {
     format!(
         "`scrim password {user}` makes a verifier for `password`; `certificate: NAME` asks for a \
-         client certificate with that name"
+         client certificate with that name, `token: NAME` for a JSON Web Token of that user"
     )
+}
+
+/// What the user claim says. Somebody may have put a token itself here, which is a secret.
+fn read_token(reader: &mut Reader<'_>, key_span: Span, node: &Node) -> Option<String> {
+    if matches!(&node.kind, Kind::String(text) if text.trim_start().starts_with("eyJ")) {
+        reader.conceal(node);
+        let message =
+            "this is a token, and what the user claim of the user's tokens says belongs here";
+        let help = "such as `token: kim@example.com`; which claim that is stands below `jwt` in \
+                    scrim.yaml";
+        reader.complain(Diagnostic::error(message, key_span).help(help));
+        return None;
+    }
+    if matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_)) {
+        reader.conceal(node);
+    }
+    reader.filled_text(node)
 }
 
 /// The name as it stands in the certificate.
@@ -124,13 +162,13 @@ fn read_certificate(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 
 /// `role` or `roles`.
 #[derive(Default)]
-struct WantedRoles {
-    roles: Vec<(String, Span)>,
+pub(super) struct WantedRoles {
+    pub(super) roles: Vec<(String, Span)>,
     key: Option<Span>,
 }
 
 impl WantedRoles {
-    fn read(&mut self, reader: &mut Reader<'_>, part: &Entry) {
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>, part: &Entry) {
         if let Some(first) = self.key.replace(part.key_span) {
             let message = "a user has `role` or `roles`, not both";
             reader.complain(

@@ -73,6 +73,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     let proxy = Proxy::new(ProxyOptions {
         endpoint: config.endpoint.clone(),
         tls: config.tls.clone(),
+        tokens: config.tokens.clone(),
         proxies: config.proxies.clone(),
         connection_limits: config.connection_limits,
         rules: Arc::new(rules),
@@ -165,6 +166,7 @@ async fn until_ended(
                 Told::Reload => {
                     files.watch_again(reloader.files());
                     reloader.reload(Cause::Signal).await;
+                    files.follow(reloader.files());
                 }
                 Told::Stop => {
                     patience.as_mut().reset(Instant::now() + reloader.config().drain);
@@ -176,6 +178,7 @@ async fn until_ended(
                 files.watch_again(reloader.files());
                 if reloader.config().reload_on_change {
                     reloader.reload(Cause::Change).await;
+                    files.follow(reloader.files());
                 }
             }
             () = &mut patience, if now == Stage::Draining => {

@@ -74,7 +74,8 @@ impl Reloader {
 
     /// What is read.
     pub(super) fn files(&self) -> Watched {
-        Watched { config: self.path.clone(), rules: self.config.rules.clone() }
+        let keys = self.config.tokens.as_ref().and_then(|tokens| tokens.keys.file());
+        Watched { config: self.path.clone(), rules: self.config.rules.clone(), keys: keys.cloned() }
     }
 
     /// Reads everything again, and puts it into force if it is good.
@@ -101,7 +102,10 @@ impl Reloader {
         }
         tokio::time::sleep(BETWEEN_READINGS).await;
         match (first, self.read_once().await) {
-            (Ok(first), Ok(second)) if first.rules.version == second.rules.version => {
+            (Ok(first), Ok(second))
+                if first.rules.version == second.rules.version
+                    && first.config.tokens == second.config.tokens =>
+            {
                 Ok(Some(second))
             }
             (Err(first), Err(second)) if first == second => Err(second),
@@ -137,12 +141,14 @@ impl Reloader {
         }
         let before = self.proxy.rules().version.clone();
         let version = rules.version.clone();
-        self.proxy.put_in_force(Arc::new(rules), config.tls.clone()).await;
+        let (tls, tokens) = (config.tls.clone(), config.tokens.clone());
+        self.proxy.put_in_force(Arc::new(rules), tls, tokens).await;
         self.logging.set_level(config.log.level);
         // What needs a restart stays as it is, and is warned of again.
         self.config = Config {
             rules: config.rules,
             tls: config.tls,
+            tokens: config.tokens,
             takes_client_certificates: config.takes_client_certificates,
             drain: config.drain,
             reload_on_change: config.reload_on_change,
@@ -184,6 +190,7 @@ impl Reloader {
     fn differs(&self, newer: &Config) -> bool {
         let old = &self.config;
         old.rules != newer.rules
+            || old.tokens != newer.tokens
             || old.drain != newer.drain
             || old.reload_on_change != newer.reload_on_change
             || old.log != newer.log

@@ -24,12 +24,15 @@ pub(super) struct Watched {
     pub(super) config: PathBuf,
     /// The rules folder.
     pub(super) rules: PathBuf,
+    /// The file of the keys of tokens, where there is one.
+    pub(super) keys: Option<PathBuf>,
 }
 
 /// Tells of changes.
 pub(super) struct Files {
     /// `None`: nothing can be watched here.
     watcher: Option<RecommendedWatcher>,
+    watched: Watched,
     changes: mpsc::Sender<()>,
     settled: mpsc::Receiver<()>,
 }
@@ -52,7 +55,7 @@ impl Files {
                 let _ = tell.try_send(());
             }
         });
-        let mut files = Files { watcher: None, changes, settled };
+        let mut files = Files { watcher: None, watched: watched.clone(), changes, settled };
         files.watch_again(watched);
         files
     }
@@ -64,9 +67,20 @@ impl Files {
         }
     }
 
+    /// Watches other places, where a reload has named some, and lets them be read once more: they may have changed before
+    /// they were watched.
+    pub(super) fn follow(&mut self, watched: Watched) {
+        if watched != self.watched {
+            self.watch_again(watched);
+            // Full: one waits already.
+            let _ = self.changes.try_send(());
+        }
+    }
+
     /// Watches what stands at these places now.
     pub(super) fn watch_again(&mut self, watched: Watched) {
         self.watcher = None;
+        self.watched = watched.clone();
         match self.watcher_of(watched) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => {
@@ -79,9 +93,11 @@ impl Files {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let config = absolute(&watched.config);
         let rules = absolute(&watched.rules);
+        let keys = watched.keys.as_deref().map(absolute);
         let real = rules.canonicalize().unwrap_or_else(|_| rules.clone());
         let mut folders = vec![(real.clone(), RecursiveMode::Recursive)];
-        for above in [config.parent(), rules.parent()].into_iter().flatten() {
+        let above = [config.parent(), rules.parent(), keys.as_deref().and_then(Path::parent)];
+        for above in above.into_iter().flatten() {
             folders.push((above.to_owned(), RecursiveMode::NonRecursive));
         }
         let changes = self.changes.clone();
@@ -91,6 +107,7 @@ impl Files {
                     is_change(event.kind)
                         && event.paths.iter().any(|path| {
                             *path == config
+                                || Some(path) == keys.as_ref()
                                 || path.starts_with(&rules)
                                 || path.starts_with(&real)
                                 || is_link_of_a_volume(path)

@@ -2,10 +2,10 @@
 //!
 //! Newer rules are made ready beside the old ones and then put in their place at once. A session follows between
 //! messages; one that could not have begun under the newer rules, or that only a new session can follow them with,
-//! is ended at once. [`judge`] decides, and is pure.
+//! is ended at once. [`judge`] decides, and is pure. A session that began with a token ends with the token.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
@@ -14,10 +14,16 @@ use tokio::time::Instant;
 use super::closing::Farewell;
 use crate::config::ClientTls;
 use crate::rules::{DatabaseUser, Role, RuleSet, User};
+use crate::tokens::Tokens;
 
 /// How long a unit of the extended protocol that is under way may take to its Sync: what has been bound in it is still
 /// executed. Who sends it at once does not notice; who keeps a unit open does not keep the rules.
 const UNIT_GRACE: Duration = Duration::from_secs(1);
+/// SQLSTATE of a session whose token has expired: class 28, invalid authorization, and a subclass that neither the
+/// standard nor PostgreSQL has.
+const TOKEN_EXPIRED: &str = "28S01";
+/// Somebody may set the clock: a token is looked at again after so long at the latest.
+const LOOK_AT_TOKEN: Duration = Duration::from_secs(60);
 
 /// What of the configuration can change while Scrim runs.
 pub struct InForce {
@@ -25,6 +31,8 @@ pub struct InForce {
     pub rules: Arc<RuleSet>,
     /// What clients see.
     pub tls: ClientTls,
+    /// Whose tokens let somebody in.
+    pub tokens: Option<Arc<Tokens>>,
     /// Counts up with each change.
     pub number: u64,
 }
@@ -41,24 +49,33 @@ pub struct Standing {
     user: String,
     role: String,
     is_untouched: bool,
+    /// When the token is over by which it has begun.
+    until: Option<SystemTime>,
 }
 
 impl Standing {
-    /// For a session that began under `current`.
+    /// For a session that began under `current`, and that ends at `until` where it began with a token.
     pub fn new(
         incoming: watch::Receiver<Arc<InForce>>,
         current: Arc<InForce>,
         user: &str,
         role: &str,
         is_untouched: bool,
+        until: Option<SystemTime>,
     ) -> Standing {
         let (user, role) = (user.to_owned(), role.to_owned());
         // They may have changed while the session began.
-        Standing { incoming, is_heard: true, current, next: None, user, role, is_untouched }
+        Standing { incoming, is_heard: true, current, next: None, user, role, is_untouched, until }
     }
 
-    /// The end that newer rules bring, as soon as there are any.
+    /// The end that a token brings, or newer rules as soon as there are any.
     pub fn must_end(&mut self) -> Option<Farewell> {
+        if self.until.is_some_and(|until| until <= SystemTime::now()) {
+            let message = "scrim: the token of this session has expired";
+            return Some(
+                Farewell::new(TOKEN_EXPIRED, message).hint("connect again with a new token"),
+            );
+        }
         if !self.is_heard && !self.incoming.has_changed().unwrap_or(false) {
             return None;
         }
@@ -105,13 +122,45 @@ impl Standing {
         &self.current
     }
 
-    /// Returns when there is something newer.
+    /// Returns when there is something newer, or the token is over.
     pub async fn changed(&mut self) {
-        if self.incoming.changed().await.is_err() {
-            // The proxy is gone, which only happens to tests that drop it.
-            std::future::pending::<()>().await;
+        let until = self.until;
+        tokio::select! {
+            changed = self.incoming.changed() => {
+                if changed.is_err() {
+                    // The proxy is gone, which only happens to tests that drop it.
+                    std::future::pending::<()>().await;
+                }
+                self.is_heard = true;
+            }
+            () = over(until) => {}
         }
-        self.is_heard = true;
+    }
+}
+
+/// Returns when it is so late.
+async fn over(until: Option<SystemTime>) {
+    let Some(until) = until else { return std::future::pending().await };
+    while let Some(rest) = until.duration_since(SystemTime::now()).ok().filter(|it| !it.is_zero()) {
+        tokio::time::sleep(rest.min(LOOK_AT_TOKEN)).await;
+    }
+}
+
+/// Fetches the keys of tokens when it is time, whoever logs in: what an issuer has taken back shall not count for long.
+pub async fn keep_keys_fresh(mut incoming: watch::Receiver<Arc<InForce>>) {
+    loop {
+        let tokens = incoming.borrow_and_update().tokens.clone();
+        let rest = match &tokens {
+            Some(tokens) => {
+                tokens.refresh().await;
+                tokens.rest()
+            }
+            None => Duration::MAX,
+        };
+        // Also where nobody's tokens are taken any more, or another's.
+        if let Ok(Err(_)) = tokio::time::timeout(rest, incoming.changed()).await {
+            return;
+        }
     }
 }
 
@@ -129,8 +178,8 @@ pub fn judge(
     role: &str,
     is_untouched: bool,
 ) -> Result<(), Farewell> {
-    let (before, after) = (old.users.get(user), new.users.get(user));
-    let Some(after) = after else {
+    let (before, after) = (old.user(user), new.user(user));
+    let (before, Some(after)) = (before.as_ref(), after.as_ref()) else {
         return Err(ended(format!("user `{user}` is not in the rules any more")));
     };
     if before.is_none_or(|before| verifier(before) != verifier(after)) {
@@ -138,6 +187,9 @@ pub fn judge(
     }
     if before.is_some_and(|before| before.certificate != after.certificate) {
         return Err(ended(format!("the certificate of user `{user}` has changed")));
+    }
+    if before.is_some_and(|before| before.token != after.token) {
+        return Err(ended(format!("the token of user `{user}` has changed")));
     }
     if before.is_some_and(|before| before.acts_for_others && !after.acts_for_others) {
         return Err(ended(format!("user `{user}` may not act for others any more")));

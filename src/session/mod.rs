@@ -5,8 +5,8 @@
 //! ```text
 //! socket ──► greeting ──SSLRequest, GSSENCRequest (once each), direct TLS──► greeting
 //!               ├─ CancelRequest ─► registry ─► upstream::cancel ─► closed, never an answer
-//!               └─ StartupMessage ─► authenticating ──SCRAM──► welcoming ──► serving (masked role)
-//!                                                                     └────► untouched (all is clear)
+//!               └─ StartupMessage ─► authenticating ──SCRAM, token──► welcoming ──► serving (masked role)
+//!                                                                            └────► untouched (all is clear)
 //! any of them ──► closing: one FATAL where PostgreSQL would say one, then the socket
 //! ```
 //!
@@ -65,12 +65,13 @@ use crate::audit::{Audit, Record, SessionFacts};
 use crate::config::{ClientTls, ConnectionLimits, PseudonymKey, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
-use crate::rules::{Role, RuleSet, User};
+use crate::rules::{Role, RuleSet};
+use crate::tokens::{TokenOptions, Tokens};
 use crate::upstream::Endpoint;
 use crate::wire::sasl::ProcessSecret;
 use attached::Attached;
 pub use attached::Stage;
-use authenticating::{NotIn, authenticate};
+use authenticating::{Admitted, NotIn, authenticate};
 use budgets::Budgets;
 use catalogs::Catalogs;
 pub use catalogs::{Lease, Seen};
@@ -113,6 +114,8 @@ pub struct ProxyOptions {
     pub endpoint: Endpoint,
     /// What clients see.
     pub tls: ClientTls,
+    /// Whose tokens are taken as passwords.
+    pub tokens: Option<TokenOptions>,
     /// Who says for whom it speaks.
     pub proxies: TrustedProxies,
     /// How many sessions there may be.
@@ -158,6 +161,7 @@ impl Proxy {
         let ProxyOptions {
             endpoint,
             tls,
+            tokens,
             proxies,
             connection_limits,
             rules,
@@ -166,7 +170,8 @@ impl Proxy {
             metrics,
             pool,
         } = options;
-        let in_force = Arc::new(InForce { rules, tls, number: 0 });
+        let tokens = tokens.map(Tokens::new).map(Arc::new);
+        let in_force = Arc::new(InForce { rules, tls, tokens, number: 0 });
         Some(Arc::new(Proxy {
             endpoint: Arc::new(endpoint),
             in_force: watch::Sender::new(in_force),
@@ -195,17 +200,26 @@ impl Proxy {
         Arc::clone(&self.in_force.borrow().rules)
     }
 
-    /// Puts rules into force, at once and for all sessions, and what clients see of TLS for new ones. The views that
-    /// sessions use are compiled before, beside the work that goes on.
-    pub async fn put_in_force(&self, rules: Arc<RuleSet>, tls: ClientTls) {
+    /// Puts rules into force, at once and for all sessions, and what clients see of TLS and whose tokens are taken for
+    /// new ones. The views that sessions use are compiled before, beside the work that goes on.
+    pub async fn put_in_force(
+        &self,
+        rules: Arc<RuleSet>,
+        tls: ClientTls,
+        tokens: Option<TokenOptions>,
+    ) {
         let current = Arc::clone(&self.in_force.borrow());
+        // With the keys that have been fetched, where nothing is new.
+        let known =
+            current.tokens.as_ref().filter(|known| Some(known.options()) == tokens.as_ref());
+        let tokens = known.cloned().or_else(|| tokens.map(Tokens::new).map(Arc::new));
         if current.rules.version == rules.version {
             // Nobody has to follow.
             let (rules, number) = (Arc::clone(&current.rules), current.number);
-            self.in_force.send_replace(Arc::new(InForce { rules, tls, number }));
+            self.in_force.send_replace(Arc::new(InForce { rules, tls, tokens, number }));
             return;
         }
-        let next = InForce { rules, tls, number: current.number.wrapping_add(1) };
+        let next = InForce { rules, tls, tokens, number: current.number.wrapping_add(1) };
         let next = Arc::new(next);
         self.catalogs.prepare(&next).await;
         let (before, rules) = (current.rules.version.clone(), next.rules.version.clone());
@@ -253,6 +267,7 @@ pub async fn serve(proxy: Arc<Proxy>, listeners: Vec<Listener>, mut stage: watch
         let proxy = Arc::clone(&proxy);
         async move { proxy.pools.keep().await }
     });
+    chores.spawn(in_force::keep_keys_fresh(proxy.in_force.subscribe()));
     let for_each = stage.clone();
     loop {
         let now = *stage.borrow_and_update();
@@ -328,8 +343,8 @@ async fn attend(
     let rules = Arc::clone(&proxy.in_force.borrow());
     let arriving = arrive(&proxy, &rules, stream, session, peer, stage.clone());
     let arrived = at_the_door(&proxy, peer, deadline, &mut stage, arriving).await;
-    let Some((greeted, user)) = arrived else { return };
-    begin(proxy, rules, greeted, user, session, peer, stage).await;
+    let Some((greeted, admitted)) = arrived else { return };
+    begin(proxy, rules, greeted, admitted, session, peer, stage).await;
 }
 
 /// What a client does before it is logged in, as long as there is time, it has its place, and Scrim is not ending.
@@ -356,7 +371,7 @@ async fn arrive(
     session: u64,
     peer: Peer,
     stage: watch::Receiver<Stage>,
-) -> Option<(Greeted, User)> {
+) -> Option<(Greeted, Admitted)> {
     let mut greeted = match greet(stream, &rules.tls).await {
         Greeting::Session(greeted) => *greeted,
         Greeting::Cancel { mut stream, process_id, key } => {
@@ -387,11 +402,10 @@ async fn arrive(
             return None;
         }
     }
-    match authenticate(&mut greeted, &rules.rules, &proxy.secret).await {
-        Ok(user) => {
+    match authenticate(&mut greeted, rules, &proxy.secret, session).await {
+        Ok(admitted) => {
             proxy.slowing.succeeded(&kind);
-            let user = user.clone();
-            Some((greeted, user))
+            Some((greeted, admitted))
         }
         Err(NotIn::Gone) => None,
         Err(NotIn::Away(farewell)) => {
@@ -409,7 +423,7 @@ async fn begin(
     proxy: Arc<Proxy>,
     rules: Arc<InForce>,
     greeted: Greeted,
-    user: User,
+    Admitted { user, until }: Admitted,
     session: u64,
     peer: Peer,
     stage: watch::Receiver<Stage>,
@@ -424,7 +438,7 @@ async fn begin(
     let is_untouched = matches!(welcomed.kind, Kind::Untouched(_));
     let facts = Arc::clone(&welcomed.facts);
     let incoming = proxy.in_force.subscribe();
-    let standing = Standing::new(incoming, rules, &user.name, &facts.role, is_untouched);
+    let standing = Standing::new(incoming, rules, &user.name, &facts.role, is_untouched, until);
     let seat = proxy.metrics.seat(&facts.role);
     let journal = Journal::new(proxy.audit.clone(), Arc::clone(&proxy.metrics), welcomed.facts);
     if let Err(error) = journal.login().await {

@@ -14,7 +14,7 @@ pub use backend::{
 };
 pub use frontend::{
     Bind, BindHead, Close, Describe, Execute, Named, Parse, Query, SaslInitial, copy_fail,
-    sasl_initial,
+    password, sasl_initial,
 };
 
 /// A body that is not what its type promises (08P01, or 22021 when only its text is not UTF-8).

@@ -227,6 +227,33 @@ fn what_weakens_is_never_silent() {
         ("proxy_protocol: {trust: [10.0.0.1]}", "known keys: from"),
         ("pool: {size: 2, min_size: 3}", "`min_size` is more than `size`, which is 2"),
         ("pool: {wait_seconds: 0}", "no whole number from 1 to"),
+        ("jwt: {}", "`jwt` needs `issuer`"),
+        ("jwt: {issuer: x}", "`jwt` needs `audience`"),
+        ("jwt: {issuer: x, audience: x}", "`jwt` needs `keys`"),
+        ("jwt: {issuer: x, audience: x, keys: no.json}", "cannot read keys from `"),
+        ("jwt: {keys: scrim.yaml}", "it is no JSON Web Key Set"),
+        ("jwt: {keys: https://kim:hunter2@id.example.com/keys}", "no user and no password"),
+        ("jwt: {keys: http://id.example.com/keys}", "without TLS whoever stands in between"),
+        ("jwt: {keys: http://127.0.0.1.example.com/keys}", "without TLS whoever"),
+        ("jwt: {keys: ftp://id.example.com/keys}", "no address of a key set"),
+        ("jwt: {keys: 'https://'}", "no address of a key set"),
+        ("jwt: {keys: http://localhost/keys, ca: no.pem}", "`ca` counts for `https:` only"),
+        ("jwt: {keys: https://id.example.com/keys, ca: no.pem}", "no.pem"),
+        ("jwt: {keys: no.json, ca: no.pem}", "`ca` counts for the address of keys only"),
+        ("jwt: {algorithms: [RS256, HS256]}", "`HS256` is never taken"),
+        ("jwt: {algorithms: [none]}", "`none` is never taken"),
+        ("jwt: {algorithms: [RS265]}", "did you mean `RS256`?"),
+        ("jwt: {algorithms: []}", "this list is empty"),
+        ("jwt: {algorithms: RS256}", "a list"),
+        ("jwt: {audience: []}", "this list is empty"),
+        ("jwt: {issuer: ''}", "this text is empty"),
+        ("jwt: {leeway_seconds: 301}", "no whole number from 0 to 300"),
+        ("jwt: {isuer: x}", "did you mean `issuer`?"),
+        ("jwt: https://id.example.com", "a mapping"),
+        (
+            "jwt: {issuer: x, audience: x, keys: http://localhost/keys}",
+            "`jwt` counts with TLS only",
+        ),
         ("[1]", "a mapping"),
     ] {
         let said = wrong(text);
@@ -472,6 +499,36 @@ fn certificates_of_users_need_an_authority() {
     let missing = said(kim);
     assert!(missing.contains("user `kim` logs in by a certificate"), "{missing}");
     assert!(missing.contains("60.yaml:2:37") && missing.contains("`client_ca: FILE`"), "{missing}");
+}
+
+#[test]
+fn tokens_of_users_need_an_issuer_and_a_role_claim() {
+    let rules = "users:\n  kim: {role: support, token: kim@example.com}\n\
+                 token_users: {roles: [support]}\n";
+    let said = |jwt: &str| {
+        let folder = desk_folder(&[("rules/60.yaml", rules)]);
+        let file = folder.path().join("scrim.yaml");
+        let base = std::fs::read_to_string(&file).expect("configuration");
+        make_certificates(&folder.path().join("certs")).expect("certificates");
+        let tls = "tls: {mode: allow, certificate: certs/server.crt, key: certs/server.key}\n";
+        write(&file, format!("{base}{tls}{jwt}").as_bytes());
+        let output = check_desk(&folder, &["--offline"]);
+        (output.status.success(), text(&[output.stdout.as_slice(), &output.stderr].concat()))
+    };
+    let (_, missing) = said("");
+    for (place, expected) in [
+        ("60.yaml:2:24", "user `kim` logs in by a token, and the configuration takes none"),
+        ("60.yaml:3:1", "`token_users` logs in by a token"),
+        ("", "write `jwt: {issuer: …"),
+    ] {
+        assert!(missing.contains(place) && missing.contains(expected), "{missing}");
+    }
+    let jwt = "jwt:\n  issuer: https://id.example.com\n  audience: scrim\n  \
+               keys: http://localhost:1/keys\n";
+    let (_, unclear) = said(jwt);
+    assert!(unclear.contains("60.yaml:3:1") && unclear.contains("`role_claim: NAME`"), "{unclear}");
+    let (is_good, said) = said(&format!("{jwt}  role_claim: roles\n"));
+    assert!(is_good, "{said}");
 }
 
 #[test]

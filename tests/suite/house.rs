@@ -18,14 +18,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("guard", &["policy", "catalog", "wire"]),
     ("audit", &[]),
+    ("tokens", &[]),
     ("upstream", &["wire", "catalog"]),
     ("pool", &["upstream", "wire"]),
-    ("config", &["text", "upstream", "audit", "rules", "mask", "wire", "pool"]),
+    ("config", &["text", "upstream", "audit", "rules", "mask", "wire", "pool", "tokens"]),
     (
         "session",
         &[
             "audit", "catalog", "config", "grammar", "guard", "metrics", "policy", "pool", "rules",
-            "sql", "text", "upstream", "wire",
+            "sql", "text", "tokens", "upstream", "wire",
         ],
     ),
     ("metrics", &[]),

@@ -30,6 +30,7 @@ mod rules;
 mod session;
 mod sessions_under_stress;
 mod startups;
+mod tokens;
 mod tpch;
 mod upstream;
 mod writing;

@@ -282,6 +282,32 @@ roles:
 }
 
 #[test]
+fn whom_nothing_but_a_token_names() {
+    let (rules, _) = good(
+        "roles: {a: {masks: {\"*\": redact}}, b: {masks: {\"*\": redact}}}\n\
+         users: {kim: {role: b, token: 0815}}\n\
+         token_users: {roles: [a, b], connections: 2}\n",
+    );
+    let kim = rules.user("kim").expect("kim");
+    assert_eq!((kim.token.as_deref(), kim.roles), (Some("0815"), vec!["b".to_owned()]));
+    for name in
+        ["lee", "lee@example.com", "auth0|5f7c", "spiffe://example.com/lee", &"x".repeat(63)]
+    {
+        let user = rules.user(name).expect(name);
+        assert_eq!((user.name.as_str(), user.token.as_deref()), (name, Some(name)));
+        assert_eq!((user.roles.len(), user.connections), (2, Some(2)));
+        assert!(user.verifier.is_none() && user.certificate.is_none() && !user.acts_for_others);
+    }
+    // Others need an entry of their own.
+    for name in
+        ["", " lee", "lee ", "l\u{435}e", "o'brien", "a\"b", "a\\b", "a\nb", "a$b", &"x".repeat(64)]
+    {
+        assert!(rules.user(name).is_none(), "{name}");
+    }
+    assert_eq!(rules.token_logins().len(), 2);
+}
+
+#[test]
 fn databases_of_their_own() {
     let files = |second: &str| {
         let one = "databases: [a, b]\nopen: [x.o]\ntables: {x.t: {columns: {c: p}}}\n".to_owned();

@@ -18,6 +18,7 @@ use crate::clients;
 use crate::harness;
 use crate::harness::client::{Client, PROTOCOL_3_0, put_string};
 use crate::harness::own::{Own, code, value};
+use crate::tokens::signer::{self, Signer};
 
 /// psql over TCP to `localhost`, with these words of a connection string more.
 fn psql(own: &Own, user: &str, more: &str, password: &str) -> Output {
@@ -296,7 +297,7 @@ impl Authority {
 
 #[test]
 fn who_may_log_in_by_a_certificate() {
-    let (ours, other) = (Authority::new(), Authority::new());
+    let (ours, other, signer) = (Authority::new(), Authority::new(), Signer::ecdsa());
     let own = Own::open_changed(|desk, text| {
         let (_, users) = scrim::demo::SAMPLE_RULES
             .iter()
@@ -306,12 +307,17 @@ fn who_may_log_in_by_a_certificate() {
         let rules = format!(
             "users:\n  kim: {{role: support, certificate: kim.example.com}}\n  \
              lee: {{role: support, certificate: lee.example.com}}\n  \
-             both: {{role: support, certificate: both.example.com, password: \"{}\"}}\n",
+             both: {{role: support, certificate: both.example.com, password: \"{}\"}}\n  \
+             seal: {{role: support, certificate: both.example.com, token: seal@example.com}}\n",
             verifier.expect("a verifier")
         );
         std::fs::write(desk.folder().join("masking-rules/60-more.yaml"), rules).expect("rules");
         std::fs::write(desk.folder().join("certs/clients.pem"), &ours.pem).expect("authority");
-        text.replacen("  mode: allow\n", "  mode: allow\n  client_ca: certs/clients.pem\n", 1)
+        let keys = signer::set(&[signer.jwk("one")]);
+        std::fs::write(desk.folder().join("keys.json"), keys).expect("keys");
+        let jwt = "jwt: {issuer: https://id.example.com, audience: scrim, user_claim: email, \
+                   keys: keys.json}\n";
+        text.replacen("  mode: allow\n", "  mode: allow\n  client_ca: certs/clients.pem\n", 1) + jwt
     });
     let folder = own.desk.folder().join("clients");
     std::fs::create_dir(&folder).expect("a folder");
@@ -330,6 +336,8 @@ fn who_may_log_in_by_a_certificate() {
     });
     let foreign = other.certify(&folder, "kim.example.com", &["kim.example.com"], |_| {});
     let (alice, wrong) = (sample_password("alice"), "wrong".to_owned());
+    let claims = signer::claims("seal@example.com", "support");
+    let seal = signer.token(&signer::head("ES256", "one"), &claims);
     let tls = "sslmode=require";
     let refused = |user: &str| format!("password authentication failed for user \"{user}\"");
     for (user, more, password, expected) in [
@@ -348,6 +356,10 @@ fn who_may_log_in_by_a_certificate() {
         ("both", format!("{tls} {of_both}"), &wrong, refused("both")),
         ("both", tls.to_owned(), &alice, refused("both")),
         ("both", format!("{tls} {by_common}"), &alice, refused("both")),
+        // The same with a token.
+        ("seal", format!("{tls} {of_both}"), &seal, "seal".to_owned()),
+        ("seal", format!("{tls} {of_both}"), &wrong, refused("seal")),
+        ("seal", tls.to_owned(), &seal, refused("seal")),
         // Users without one may show any, or none.
         ("alice", format!("{tls} {by_common}"), &alice, "alice".to_owned()),
         ("alice", tls.to_owned(), &alice, "alice".to_owned()),

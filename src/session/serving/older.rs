@@ -57,7 +57,7 @@ impl Serving {
         let Some(newer) = self.attached.standing.follow() else { return };
         // There is such a role: else the session would have been ended.
         let Some(view) = self.lease.view_under(&self.role, &newer) else { return };
-        if let Some(user) = newer.rules.users.get(self.who.user.as_ref()) {
+        if let Some(user) = newer.rules.user(self.who.user.as_ref()) {
             self.who.acts_for_others = user.acts_for_others;
         }
         let judge = Arc::new(GuardJudge(Arc::clone(&view)));

@@ -212,6 +212,14 @@ pub fn copy_fail(body: &[u8]) -> Result<&str, Malformed> {
     utf8(reason, walk.what)
 }
 
+/// Reads the body of a PasswordMessage: the password.
+pub fn password(body: &[u8]) -> Result<&str, Malformed> {
+    let mut walk = Walk::new(body, "password message");
+    let password = walk.string_bytes()?;
+    walk.end()?;
+    utf8(password, walk.what)
+}
+
 /// SASLInitialResponse, the first password message. (The second, SASLResponse, is its body and nothing else.)
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SaslInitial<'a> {

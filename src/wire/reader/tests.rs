@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{
     Authentication, Bind, BindHead, Close, Describe, Execute, Malformed, Named, Parse, Query,
-    authentication, backend_key, command_tag, data_row, error_fields, parameter_status,
+    authentication, backend_key, command_tag, data_row, error_fields, parameter_status, password,
     ready_status, row_description, sasl_initial,
 };
 
@@ -60,6 +60,11 @@ fn describe_close_and_execute() {
 
 #[test]
 fn a_sasl_answer_says_its_length() {
+    assert_eq!(password(b"a.b.c\0").unwrap(), "a.b.c");
+    for wrong in [&b""[..], b"a.b.c", b"a.b.c\0x", b"a\0b\0"] {
+        assert!(is_malformed(password(wrong).map(|_| ()), false));
+    }
+    assert!(is_malformed(password(b"\xff\0").map(|_| ()), true));
     let read = sasl_initial(b"SCRAM-SHA-256\0\0\0\0\x03n,,").unwrap();
     assert_eq!((read.mechanism, read.data), ("SCRAM-SHA-256", Some(b"n,,".as_slice())));
     assert_eq!(sasl_initial(b"X\0\xff\xff\xff\xff").unwrap().data, None);
