@@ -62,6 +62,7 @@ impl Serving {
         let ceiling = ceiling(role);
         let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
         let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
+        pipeline.set_process_id(attached.process_id());
         if masked.entrance.is_shared() {
             pipeline.share(masked.told, !role.functions.is_empty());
         }
@@ -169,6 +170,8 @@ impl Serving {
     }
 
     async fn hear(&mut self) -> Result<(), Ending> {
+        // What is heard unasked is heard by the rules in force.
+        self.follow_rules_between_units();
         self.hear_server().await?;
         if let Some(farewell) = self.attached.standing.must_end() {
             return Err(Ending::Away(farewell));

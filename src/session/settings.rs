@@ -7,7 +7,7 @@
 //! INVARIANT: nothing here changes before the server has said that the statement succeeded.
 //! <https://www.postgresql.org/docs/current/sql-set.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::{SearchPath, TempTables};
@@ -25,6 +25,8 @@ pub struct Values {
     pub end_user: Option<String>,
     /// Temporary tables.
     pub temp_tables: TempTables,
+    /// Channels that are listened to.
+    pub channels: Arc<BTreeSet<String>>,
     /// Other settings by name, each with the statement that sets it.
     pub others: Arc<BTreeMap<String, String>>,
 }
@@ -38,6 +40,17 @@ impl Values {
         match text {
             Some(text) => others.insert(name.to_owned(), text.clone()),
             None => others.remove(name),
+        };
+    }
+
+    fn set_channel(&mut self, channel: &str, is_heard: bool) {
+        if self.channels.contains(channel) == is_heard {
+            return;
+        }
+        let channels = Arc::make_mut(&mut self.channels);
+        match is_heard {
+            true => channels.insert(channel.to_owned()),
+            false => channels.remove(channel),
         };
     }
 
@@ -159,9 +172,14 @@ impl Settings {
         (!statements.is_empty()).then_some(statements)
     }
 
-    /// A server connection has been brought to the settings in force `here`. Temporary tables are nobody else's.
+    /// A server connection has been brought to the settings in force `here`. Temporary tables and channels are nobody
+    /// else's.
     pub fn now_as(&mut self, here: &Settings) {
-        let now = Values { temp_tables: TempTables::default(), ..here.current.clone() };
+        let now = Values {
+            temp_tables: TempTables::default(),
+            channels: Arc::default(),
+            ..here.current.clone()
+        };
         self.before = now.clone();
         self.lasting = now.clone();
         self.current = now;
@@ -190,6 +208,17 @@ impl Settings {
     /// True while the session has temporary tables.
     pub fn has_temp_tables(&self) -> bool {
         self.current.temp_tables != TempTables::default()
+    }
+
+    /// True while the session listens to a channel.
+    pub fn listens(&self) -> bool {
+        !self.current.channels.is_empty()
+    }
+
+    /// True for a channel that the session listens to, or does again if the transaction fails: the server says what it has
+    /// to say before it says which.
+    pub fn hears(&self, channel: &str) -> bool {
+        self.current.channels.contains(channel) || self.before.channels.contains(channel)
     }
 
     /// A statement has succeeded; `tag` is what the server said: COMMIT of a failed transaction says `ROLLBACK`.
@@ -233,7 +262,8 @@ impl Settings {
             }
             Effect::ResetAll => {
                 let temp_tables = std::mem::take(&mut self.current.temp_tables);
-                self.lasting = Values { temp_tables, ..self.start.clone() };
+                let channels = std::mem::take(&mut self.current.channels);
+                self.lasting = Values { temp_tables, channels, ..self.start.clone() };
                 self.current = self.lasting.clone();
             }
             Effect::DiscardAll => {
@@ -253,6 +283,18 @@ impl Settings {
             Effect::DiscardTemp => {
                 self.lasting.temp_tables = TempTables::default();
                 self.current.temp_tables = TempTables::default();
+            }
+            Effect::Listen(channel) => {
+                self.lasting.set_channel(channel, true);
+                self.current.set_channel(channel, true);
+            }
+            Effect::Unlisten(Some(channel)) => {
+                self.lasting.set_channel(channel, false);
+                self.current.set_channel(channel, false);
+            }
+            Effect::Unlisten(None) => {
+                self.lasting.channels = Arc::default();
+                self.current.channels = Arc::default();
             }
             Effect::Purpose(purpose) => {
                 let purpose = purpose.clone().or_else(|| self.start.purpose.clone());

@@ -8,6 +8,7 @@ use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{DiscardMode, TransactionStmtKind, VariableSetKind};
 
 use super::Speaker;
+use super::channel;
 use super::copy::{self, CopyOut};
 use super::explain;
 use super::kind_name::kind_name;
@@ -173,8 +174,9 @@ pub(super) fn judge(statement: &protobuf::RawStmt, speaker: Speaker<'_>) -> Resu
             Ok(Gated::Wrapped(Box::new(Wrapped { node, written, made: false, kind, effect })))
         }
         Node::LockStmt(lock) if lock.mode == ACCESS_SHARE => self::lock(lock, speaker),
-        // Nothing is ever listened to, so there is nothing to stop; pools send it when they clean up.
-        Node::UnlistenStmt(_) => pass(statement, StatementKind::Discard, Effect::None),
+        Node::ListenStmt(_) | Node::NotifyStmt(_) | Node::UnlistenStmt(_) => {
+            channel::judge(node, statement, speaker)
+        }
         other => refused(&kind_name(other)),
     }
 }
@@ -228,7 +230,7 @@ fn search_path(
     pass(statement, kind, Effect::SearchPath { local, path })
 }
 
-fn pass(
+pub(super) fn pass(
     statement: &protobuf::RawStmt,
     kind: StatementKind,
     effect: Effect,
@@ -428,8 +430,12 @@ pub enum StatementKind {
     TempTable,
     /// Other statements that make, change or drop temporary tables.
     Definition,
-    /// DEALLOCATE, DISCARD, CLOSE.
+    /// DEALLOCATE, DISCARD, CLOSE, UNLISTEN.
     Discard,
+    /// LISTEN.
+    Listen,
+    /// NOTIFY.
+    Notify,
 }
 
 impl StatementKind {
@@ -445,11 +451,13 @@ impl StatementKind {
             | StatementKind::CopyIn
             | StatementKind::Explain { .. }
             | StatementKind::TempTable
+            | StatementKind::Listen
             | StatementKind::Copy { .. } => true,
             StatementKind::Transaction
             | StatementKind::Set
             | StatementKind::Show
             | StatementKind::Definition
+            | StatementKind::Notify
             | StatementKind::Discard => false,
         }
     }
@@ -472,6 +480,8 @@ impl StatementKind {
             | StatementKind::CopyIn
             | StatementKind::TempTable
             | StatementKind::Definition
+            | StatementKind::Listen
+            | StatementKind::Notify
             | StatementKind::Copy { .. } => false,
         }
     }
@@ -542,6 +552,10 @@ pub enum Effect {
     },
     /// CLOSE cursor; `None`: ALL.
     ClosePortal(Option<String>),
+    /// LISTEN channel.
+    Listen(String),
+    /// UNLISTEN channel; `None`: `*`.
+    Unlisten(Option<String>),
     /// SET scrim.purpose; `None`: RESET.
     Purpose(Option<String>),
     /// SET scrim.end_user; `None`: RESET.

@@ -5,6 +5,7 @@
 //! Pure: no clock, no I/O.
 
 mod any_operator;
+mod channel;
 mod copy;
 mod explain;
 mod fill;

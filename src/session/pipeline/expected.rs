@@ -153,7 +153,10 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::Fetch(_)
         | Effect::Declare { .. }
         | Effect::Deallocate(_)
-        | Effect::ClosePortal(_) => false,
+        | Effect::ClosePortal(_)
+        // No text is read otherwise for what is heard.
+        | Effect::Listen(_)
+        | Effect::Unlisten(_) => false,
     }
 }
 

@@ -43,6 +43,7 @@ mod expected;
 mod failing;
 mod frontend;
 mod lookup;
+mod notifying;
 mod older;
 mod rows;
 mod shared;
@@ -79,6 +80,8 @@ pub trait Judge: Send + Sync {
     fn rows(&self, description: &[u8]) -> Result<(), Breach>;
     /// The body of an error or notice without what could quote a row.
     fn clean(&self, fields: &[u8]) -> Option<Vec<u8>>;
+    /// May what is sent to this channel go to the client?
+    fn may_hear(&self, channel: &str) -> bool;
     /// Counts up when what `rows` answers may have changed.
     fn version(&self) -> u64;
 }
@@ -295,6 +298,8 @@ pub struct Pipeline {
     runs_user_code: bool,
     /// Which of the session's statements is the unnamed one on this server connection.
     unnamed: Option<Arc<Prepared>>,
+    /// What the client was told at login to be its process id.
+    process_id: i32,
     /// Parameters, as the client was told.
     told: Reported,
     /// Names.
@@ -321,6 +326,7 @@ impl Pipeline {
             is_shared: false,
             runs_user_code: false,
             unnamed: None,
+            process_id: 0,
             told: Reported::default(),
             statements: Statements::default(),
             settings,

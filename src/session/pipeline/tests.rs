@@ -1,6 +1,7 @@
 //! The pipeline against a model of the server: by hand, and by chance.
 
 mod chance;
+mod channels;
 mod model;
 
 use std::sync::Arc;
@@ -275,18 +276,52 @@ fn a_reply_that_does_not_fit_is_an_alarm() {
 }
 
 #[test]
-fn notices_and_parameters_pass_anywhere_and_notifications_nowhere() {
+fn notices_and_parameters_pass_anywhere_and_notifications_where_asked_for() {
     let mut bench = Bench::new(None);
     let mut said = BytesMut::new();
     writer::notice_response(&mut said, &writer::ErrorMessage::new("NOTICE", "00000", "x"));
     writer::parameter_status(&mut said, "TimeZone", "UTC");
     writer::parameter_status(&mut said, "session_authorization", "scrim");
-    said.extend_from_slice(b"A\0\0\0\x0b\0\0\0\x01a\0\0");
+    channels::notification(&mut said, 1, "a");
     bench.server_says(&said).unwrap();
     assert_eq!(summary(&bench.to_client), "N S");
+    // One that is cut short is an alarm, whoever listens.
+    assert!(bench.server_says(b"A\0\0\0\x0a\0\0\0\x01a\0").is_err());
+    let mut bench = Bench::new(None);
     let mut pinned = BytesMut::new();
     writer::parameter_status(&mut pinned, "standard_conforming_strings", "off");
     assert!(bench.server_says(&pinned).is_err());
+}
+
+#[test]
+fn notifications_of_channels_that_were_asked_for_and_may_be_heard() {
+    let mut bench = Bench::shared(2);
+    bench.somebody_notifies("a");
+    assert_eq!(run(&mut bench, &["Q listen a", "Q listen forbidden"]), "C ZI C ZI");
+    bench.somebody_notifies("a");
+    bench.somebody_notifies("b");
+    bench.somebody_notifies("forbidden");
+    // At once, and whoever else it was is nobody.
+    while bench.deliver(usize::MAX) > 0 {}
+    let mut expected = BytesMut::new();
+    channels::notification(&mut expected, 0, "a");
+    assert_eq!(bench.to_client.split(), expected);
+    // Behind the answer, and before the server is ready again; the client's own under its own number.
+    assert_eq!(run(&mut bench, &["Q notify a"]), "C A ZI");
+    assert_eq!(run(&mut bench, &["Q begin", "Q notify a", "Q commit"]), "C ZT C ZT C A ZI");
+    bench.send(&message("Q notify a"));
+    while bench.deliver(usize::MAX) > 0 {}
+    let mut own = BytesMut::new();
+    channels::notification(&mut own, channels::CLIENT, "a");
+    assert!(bench.to_client.windows(own.len()).any(|part| part == own));
+    bench.to_client.clear();
+    // What was heard before is heard again, where the transaction has failed.
+    assert_eq!(run(&mut bench, &["P s unlisten a", "B - s", "E - 0", "H"]), "1 2 C");
+    bench.somebody_notifies("a");
+    assert_eq!(run(&mut bench, &["P t bad", "S"]), "E42P01 A ZI");
+    assert_eq!(run(&mut bench, &["Q unlisten *"]), "C ZI");
+    bench.somebody_notifies("a");
+    assert_eq!(run(&mut bench, &["Q ok 0"]), "T C ZI");
 }
 
 #[test]
