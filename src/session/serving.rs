@@ -5,6 +5,7 @@
 
 mod judging;
 mod older;
+mod overdue;
 
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub struct Serving {
     leaving: Option<Instant>,
     /// The server connection is being brought to the session's settings, which no cancel may end.
     is_setting_up: bool,
+    /// The server has to say something, and has not since then.
+    silent_since: Option<Instant>,
     plans: u32,
 }
 
@@ -81,6 +84,7 @@ impl Serving {
             renewing: None,
             leaving: None,
             is_setting_up: false,
+            silent_since: None,
             plans: 0,
         }
     }
@@ -157,12 +161,17 @@ impl Serving {
                 && self.leaving.is_none()
                 && out.to_server.len() < WAITING_BYTES_MAX;
             let server = out.to_client.len() < WAITING_BYTES_MAX;
-            match self.attached.exchange(client, server, self.leaving).await {
+            let overdue = self.overdue_at();
+            let until = self.leaving.into_iter().chain(overdue).min();
+            match self.attached.exchange(client, server, until).await {
                 Some(Moved::Bytes) => {}
                 Some(Moved::ClientGone) => return Ending::ClientGone,
                 Some(Moved::ServerGone) => return Ending::ServerGone,
                 None if self.leaving.is_some_and(|until| until <= Instant::now()) => {
                     return Ending::Terminated;
+                }
+                None if overdue.is_some_and(|until| until <= Instant::now()) => {
+                    return self.ends_overdue();
                 }
                 None => {}
             }
@@ -239,6 +248,7 @@ impl Serving {
                     return Err(Ending::Away(out_of_step()));
                 }
             };
+            self.has_spoken();
             let heard = self.pipeline.reply(piece, &mut self.attached.out);
             heard.map_err(|fault| self.closed_by(&fault))?;
             if self.is_setting_up && !self.pipeline.is_replaying() {

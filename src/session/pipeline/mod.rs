@@ -358,6 +358,17 @@ impl Pipeline {
         self.queue.is_empty() && self.from_client.is_none()
     }
 
+    /// How many statements the server has to run before it has said what it must: it keeps answers to itself up to the
+    /// next Sync or Query. 0: it may be silent for as long as it likes.
+    pub fn statements_due(&self) -> usize {
+        let must_speak = self.queue.iter().any(|expected| expected.reply.ends_ready());
+        if !must_speak || self.queue.front().is_some_and(|expected| expected.reply.is_fed()) {
+            return 0;
+        }
+        let statements = self.queue.iter().map(|expected| expected.reply.statements());
+        statements.fold(0, usize::saturating_add)
+    }
+
     /// True when the server is idle outside a transaction and owes nothing.
     pub fn is_idle(&self) -> bool {
         self.is_quiet() && self.txn == Txn::Idle && !self.unit_open && !self.skipping

@@ -31,8 +31,6 @@ pub enum Way {
 
 struct State {
     flows: [Flow; 2],
-    is_refusing: bool,
-    open: Vec<(TcpStream, TcpStream)>,
     cuts: usize,
 }
 
@@ -78,14 +76,11 @@ impl Cable {
     pub fn to(target: SocketAddr) -> Cable {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let state = State { flows: [Flow::Free; 2], is_refusing: false, open: Vec::new(), cuts: 0 };
+        let state = State { flows: [Flow::Free; 2], cuts: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                if accepting.state().is_refusing {
-                    continue;
-                }
                 // The target may be down: then this end is closed too.
                 let Ok(far) = TcpStream::connect(target) else { continue };
                 for (way, from, to) in [(Way::Up, &near, &far), (Way::Down, &far, &near)] {
@@ -95,7 +90,6 @@ impl Cable {
                     let shared = Arc::clone(&accepting);
                     std::thread::spawn(move || carry(&shared, way, from, to));
                 }
-                accepting.state().open.push((near, far));
             }
         });
         Cable { address, shared }
@@ -109,19 +103,6 @@ impl Cable {
     pub fn set(&self, way: Way, flow: Flow) {
         self.shared.state().flows[way as usize] = flow;
         self.shared.changed.notify_all();
-    }
-
-    /// Ends all connections that there are.
-    pub fn cut(&self) {
-        for (near, far) in std::mem::take(&mut self.shared.state().open) {
-            let _ = near.shutdown(Shutdown::Both);
-            let _ = far.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Closes new connections at once, or no longer.
-    pub fn refuse(&self, is_refusing: bool) {
-        self.shared.state().is_refusing = is_refusing;
     }
 
     /// How many connections a [`Flow::CutAfter`] has ended.
