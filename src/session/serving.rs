@@ -3,9 +3,9 @@
 //! One task owns both sockets. What the server has said is heard first, since it may release a message of the
 //! client that waits. Nothing is sent before the audit has taken its record.
 
+mod ending;
 mod judging;
 mod older;
-mod overdue;
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::catalogs::{GuardJudge, Lease};
 use super::closing::{Farewell, error_frame};
 use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
-use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn};
+use super::pipeline::{Ask, Event, Execute, Origin, Pipeline, SentStatement, Step, Txn};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::statements::{Prepared, SHARED_NAME, Source, StatementFacts};
@@ -27,6 +27,7 @@ use crate::metrics::State;
 use crate::policy::RoleView;
 use crate::sql::{Effect, Refusal, StatementKind, judge_parameters};
 use crate::wire::{Limits, Piece, Pieces};
+use ending::out_of_step;
 use judging::ceiling;
 use older::{Renewed, Renewing};
 
@@ -260,29 +261,6 @@ impl Serving {
         Ok(())
     }
 
-    fn closed_by(&self, fault: &Fault) -> Ending {
-        match fault {
-            Fault::Client { code, message } => Ending::Away(Farewell::new(code, message.clone())),
-            Fault::ServerFatal => Ending::Told,
-            Fault::NotAsItWas { .. } => {
-                let session = self.attached.session();
-                tracing::error!(session, %fault, "a session is lost");
-                Ending::Away(
-                    Farewell::new(
-                        "08006",
-                        "scrim: the settings of the session could not be set again",
-                    )
-                    .hint("connect anew"),
-                )
-            }
-            Fault::Misfit { .. } => {
-                let session = self.attached.session();
-                tracing::error!(session, %fault, "ALARM: both connections are closed");
-                Ending::Away(out_of_step())
-            }
-        }
-    }
-
     /// Plans a text and sends it, or its refusal.
     async fn plan(&mut self, ask: Ask) -> Result<(), Ending> {
         self.plans = self.plans.saturating_add(1);
@@ -506,9 +484,4 @@ fn empty_facts() -> StatementFacts {
         lookups: Vec::new(),
         reading: None,
     }
-}
-
-fn out_of_step() -> Farewell {
-    Farewell::new("08P01", "scrim: the database's answer did not fit what was asked")
-        .hint("an alarm has been logged")
 }

@@ -294,37 +294,6 @@ fn notices_and_parameters_pass_anywhere_and_notifications_where_asked_for() {
 }
 
 #[test]
-fn notifications_of_channels_that_were_asked_for_and_may_be_heard() {
-    let mut bench = Bench::shared(2);
-    bench.somebody_notifies("a");
-    assert_eq!(run(&mut bench, &["Q listen a", "Q listen forbidden"]), "C ZI C ZI");
-    bench.somebody_notifies("a");
-    bench.somebody_notifies("b");
-    bench.somebody_notifies("forbidden");
-    // At once, and whoever else it was is nobody.
-    while bench.deliver(usize::MAX) > 0 {}
-    let mut expected = BytesMut::new();
-    channels::notification(&mut expected, 0, "a");
-    assert_eq!(bench.to_client.split(), expected);
-    // Behind the answer, and before the server is ready again; the client's own under its own number.
-    assert_eq!(run(&mut bench, &["Q notify a"]), "C A ZI");
-    assert_eq!(run(&mut bench, &["Q begin", "Q notify a", "Q commit"]), "C ZT C ZT C A ZI");
-    bench.send(&message("Q notify a"));
-    while bench.deliver(usize::MAX) > 0 {}
-    let mut own = BytesMut::new();
-    channels::notification(&mut own, channels::CLIENT, "a");
-    assert!(bench.to_client.windows(own.len()).any(|part| part == own));
-    bench.to_client.clear();
-    // What was heard before is heard again, where the transaction has failed.
-    assert_eq!(run(&mut bench, &["P s unlisten a", "B - s", "E - 0", "H"]), "1 2 C");
-    bench.somebody_notifies("a");
-    assert_eq!(run(&mut bench, &["P t bad", "S"]), "E42P01 A ZI");
-    assert_eq!(run(&mut bench, &["Q unlisten *"]), "C ZI");
-    bench.somebody_notifies("a");
-    assert_eq!(run(&mut bench, &["Q ok 0"]), "T C ZI");
-}
-
-#[test]
 fn a_fatal_error_ends_the_session_once() {
     let mut bench = Bench::new(None);
     bench.send(&message("Q ok 1"));
