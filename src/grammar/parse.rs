@@ -156,6 +156,8 @@ fn is_printed(statement: &protobuf::RawStmt) -> bool {
                 | Node::ExplainStmt(_)
                 | Node::CreateTableAsStmt(_)
                 | Node::CreateStmt(_)
+                | Node::ListenStmt(_)
+                | Node::NotifyStmt(_)
                 | Node::UnlistenStmt(_)
         )
     )

@@ -19,6 +19,9 @@ use crate::wire::writer;
 /// How long a connection may take to show that it lives, or to be cleaned.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A row for each channel that is listened to.
+const LISTENING: &str = "SELECT FROM pg_catalog.pg_listening_channels()";
+
 /// A connection that is nobody's.
 pub(super) struct AtRest<T> {
     connection: ServerConnection,
@@ -157,9 +160,11 @@ impl<T> Lent<T> {
             // What sessions were told meanwhile is no more; what DISCARD changes is reported anew.
             at_rest.connection.parameters.clone_from(&at_rest.reported);
             at_rest.connection.query("ROLLBACK").await?;
-            at_rest.connection.query("DISCARD ALL").await
+            at_rest.connection.query("DISCARD ALL").await?;
+            at_rest.connection.query(LISTENING).await
         };
-        let is_clean = matches!(tokio::time::timeout(ANSWER_TIMEOUT, cleaning).await, Ok(Ok(_)));
+        let cleaned = tokio::time::timeout(ANSWER_TIMEOUT, cleaning).await;
+        let is_clean = matches!(cleaned, Ok(Ok(channels)) if channels.is_empty());
         if let Some(mut at_rest) = self.at_rest.take_if(|_| is_clean) {
             at_rest.left = None;
             at_rest.session = 0;

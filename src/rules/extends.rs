@@ -1,7 +1,7 @@
 //! `extends`: roles as written become roles.
 //!
 //! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
-//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `purposes`, `database_user`) is taken whole from
+//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `database_user`) is taken whole from
 //! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` is not
 //! inherited.
 
@@ -79,6 +79,8 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
         rows: BTreeMap::new(),
         functions: functions.unwrap_or_default(),
         lookup: lookup.map(|(lookup, _)| lookup).unwrap_or_default(),
+        listen: ancestry.iter().find_map(|from| from.listen.clone()).unwrap_or_default(),
+        notify: ancestry.iter().find_map(|from| from.notify.clone()).unwrap_or_default(),
         purposes: purposes.map(|(purposes, _)| purposes).unwrap_or_default(),
         limits: Limits::default(),
         database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
@@ -125,6 +127,11 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
     };
     if role.limits.look_at_sessions() {
         refuse("limits", ancestry.iter().find_map(|from| from.limits).map(|(_, span)| span));
+    }
+    for (what, channels) in [("listen", &role.listen), ("notify", &role.notify)] {
+        if let Some((_, span)) = channels.first() {
+            refuse(what, Some(*span));
+        }
     }
     if !role.purposes.is_empty() {
         let given = ancestry.iter().find_map(|from| from.purposes.as_ref());

@@ -48,6 +48,16 @@ pub(super) fn parse_pattern(text: &str) -> Result<RelationPattern, String> {
     }
 }
 
+/// Reads the name of a channel, as LISTEN takes it: one name, without a schema.
+pub(super) fn parse_channel(text: &str) -> Result<String, String> {
+    match <[String; 1]>::try_from(parts(text)?) {
+        Ok([channel]) => Ok(channel),
+        Err(_) => Err(format!(
+            "`{text}` is no channel: it has no schema, and a dot in its name needs quotes: '\"{text}\"'"
+        )),
+    }
+}
+
 /// What is PostgreSQL's own is not for the rules to open, close or call: a list that Scrim keeps decides.
 fn own_schema(schema: &str) -> Result<(), String> {
     if schema.starts_with("pg_") || matches!(schema, "information_schema" | "scrim$") {

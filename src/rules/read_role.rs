@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::{is_plain_name, twice};
-use super::name::{RelationName, parse_relation};
+use super::name::{RelationName, parse_channel, parse_relation};
 use super::read_mask::read_mask;
 use super::role::{DatabaseUser, Limits, MaskRule, Permissions, RowRule};
 use super::table::SqlText;
@@ -22,12 +22,14 @@ pub(super) struct RoleDraft {
     pub(super) rows: BTreeMap<RelationName, RowRule>,
     pub(super) lookup: Option<(Vec<(TagPattern, Span)>, Span)>,
     pub(super) functions: Option<Vec<(RelationName, Span)>>,
+    pub(super) listen: Option<Vec<(String, Span)>>,
+    pub(super) notify: Option<Vec<(String, Span)>>,
     pub(super) purposes: Option<(Vec<String>, Span)>,
     pub(super) limits: Option<(Limits, Span)>,
     pub(super) database_user: Option<DatabaseUser>,
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "description",
     "extends",
     "may",
@@ -35,6 +37,8 @@ const KEYS: [&str; 10] = [
     "rows",
     "lookup",
     "functions",
+    "listen",
+    "notify",
     "limits",
     "purposes",
     "database_user",
@@ -59,6 +63,8 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
         masks: Vec::new(),
         rows: BTreeMap::new(),
         functions: None,
+        listen: None,
+        notify: None,
         purposes: None,
         limits: None,
         lookup: None,
@@ -78,6 +84,8 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
             "rows" => role.rows = rows(reader, value),
             "lookup" => role.lookup = Some((lookup(reader, value), span)),
             "functions" => role.functions = Some(functions(reader, value)),
+            "listen" => role.listen = Some(channels(reader, value)),
+            "notify" => role.notify = Some(channels(reader, value)),
             "limits" => role.limits = Some((limits(reader, value), span)),
             "purposes" => role.purposes = Some((purposes(reader, value), span)),
             "database_user" => role.database_user = database_user(reader, value),
@@ -191,6 +199,27 @@ fn functions(reader: &mut Reader<'_>, node: &Node) -> Vec<(RelationName, Span)> 
         }
     }
     functions
+}
+
+fn channels(reader: &mut Reader<'_>, node: &Node) -> Vec<(String, Span)> {
+    let mut channels: Vec<(String, Span)> = Vec::new();
+    for (text, span) in reader.given_texts(node).unwrap_or_default() {
+        if text == "*" {
+            let message =
+                "`*` is no channel: name each one, since what is sent there is not masked";
+            reader.complain(Diagnostic::error(message, span));
+            continue;
+        }
+        match parse_channel(&text) {
+            // `Orders` and `orders` are the same channel.
+            Ok(name) => match channels.iter().find(|(known, _)| *known == name) {
+                Some((_, first)) => reader.complain(twice(&text, span, *first)),
+                None => channels.push((name, span)),
+            },
+            Err(why) => reader.complain(Diagnostic::error(why, span)),
+        }
+    }
+    channels
 }
 
 fn purposes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {

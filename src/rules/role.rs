@@ -27,6 +27,10 @@ pub struct Role {
     pub functions: Vec<(RelationName, Span)>,
     /// Tags of masked columns by whose true value rows may be found.
     pub lookup: Vec<(TagPattern, Span)>,
+    /// Channels that sessions may LISTEN to. What is sent there reaches them as it is, without a mask.
+    pub listen: Vec<(String, Span)>,
+    /// Channels that sessions may NOTIFY.
+    pub notify: Vec<(String, Span)>,
     /// When not empty, the session must state one.
     pub purposes: Vec<String>,
     /// What a session may cost.
@@ -126,6 +130,16 @@ pub struct DatabaseUser {
 }
 
 impl Role {
+    /// True when the role may hear what is sent to a channel.
+    pub fn may_listen(&self, channel: &str) -> bool {
+        self.listen.iter().any(|(allowed, _)| allowed == channel)
+    }
+
+    /// True when the role may send to a channel.
+    pub fn may_notify(&self, channel: &str) -> bool {
+        self.notify.iter().any(|(allowed, _)| allowed == channel)
+    }
+
     /// True when the role's bytes may pass untouched: it may do everything, sees everything, all rows.
     pub fn is_untouched(&self) -> bool {
         self.may.everything

@@ -120,12 +120,17 @@ impl Attached {
         if let Some(server) = self.link.detach()
             && is_certain
         {
-            match left.settings.is_hasty() {
+            match left.settings.is_hasty() || left.may_listen {
                 // Nobody has to wait for it, and where it fails, nobody gets the connection.
                 true => drop(tokio::spawn(server.clean_and_give_back())),
                 false => server.give_back(left, self.session),
             }
         }
+    }
+
+    /// What the client was told to be its process id.
+    pub fn process_id(&self) -> i32 {
+        self.presence.process_id()
     }
 
     /// The session's number.

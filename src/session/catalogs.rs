@@ -419,6 +419,10 @@ impl Judge for GuardJudge {
         guard::clean_error_fields(fields)
     }
 
+    fn may_hear(&self, channel: &str) -> bool {
+        self.0.role().may_listen(channel)
+    }
+
     fn version(&self) -> u64 {
         self.0.snapshot().version
     }

@@ -171,7 +171,8 @@ async fn look(connection: &mut ServerConnection) -> Result<Footprint, Farewell> 
         farewell.hint("it is the default of the database or of its login; start with another")
     })?;
     let start = Values { search_path, ..Values::default() };
-    Ok(Footprint::new(start, Arc::new(connection.parameters.clone())))
+    let (process_id, _) = connection.backend_key;
+    Ok(Footprint::new(start, Arc::new(connection.parameters.clone()), process_id))
 }
 
 /// Brings a connection to a session's settings, before the session begins: what is wrong with them is said then.

@@ -23,17 +23,23 @@ pub struct Footprint {
     pub reported: Reported,
     /// Code that nobody here has read may have run: settings, locks and sequences may be other than they seem.
     pub may_be_dirty: bool,
+    /// A LISTEN has been sent there: it goes to nobody before it is shown to listen to nothing.
+    pub may_listen: bool,
+    /// The server's process id of it.
+    pub process_id: i32,
     prepared: HashMap<Arc<str>, u64>,
     clock: u64,
 }
 
 impl Footprint {
     /// Of a connection as it was opened; `start` is what it started with.
-    pub fn new(start: Values, reported: Reported) -> Footprint {
+    pub fn new(start: Values, reported: Reported, process_id: i32) -> Footprint {
         Footprint {
             settings: Settings::new(start),
             reported,
             may_be_dirty: false,
+            may_listen: false,
+            process_id,
             prepared: HashMap::new(),
             clock: 0,
         }
@@ -105,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_statement_used_longest_ago_goes_first() {
-        let mut footprint = Footprint::new(Values::default(), Arc::default());
+        let mut footprint = Footprint::new(Values::default(), Arc::default(), 1);
         let name = |number: usize| Arc::<str>::from(number.to_string());
         for number in 0..PREPARED_MAX {
             assert_eq!(footprint.superfluous(), None);

@@ -68,6 +68,7 @@ use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet};
 use crate::tokens::{TokenOptions, Tokens};
 use crate::upstream::Endpoint;
+use crate::wire::keepalive;
 use crate::wire::sasl::ProcessSecret;
 use attached::Attached;
 pub use attached::Stage;
@@ -317,7 +318,7 @@ async fn attend(
     mut stage: watch::Receiver<Stage>,
 ) {
     if let ClientStream::Tcp(socket) = &stream
-        && let Err(error) = socket.set_nodelay(true)
+        && let Err(error) = socket.set_nodelay(true).and_then(|()| keepalive::ask_peer(socket))
     {
         tracing::debug!(%error, "a socket was gone before it began");
         return;

@@ -3,6 +3,7 @@
 //! One task owns both sockets. What the server has said is heard first, since it may release a message of the
 //! client that waits. Nothing is sent before the audit has taken its record.
 
+mod ending;
 mod judging;
 mod older;
 
@@ -16,7 +17,7 @@ use super::catalogs::{GuardJudge, Lease};
 use super::closing::{Farewell, error_frame};
 use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
-use super::pipeline::{Ask, Event, Execute, Fault, Origin, Pipeline, SentStatement, Step, Txn};
+use super::pipeline::{Ask, Event, Execute, Origin, Pipeline, SentStatement, Step, Txn};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::statements::{Prepared, SHARED_NAME, Source, StatementFacts};
@@ -26,6 +27,7 @@ use crate::metrics::State;
 use crate::policy::RoleView;
 use crate::sql::{Effect, Refusal, StatementKind, judge_parameters};
 use crate::wire::{Limits, Piece, Pieces};
+use ending::out_of_step;
 use judging::ceiling;
 use older::{Renewed, Renewing};
 
@@ -52,6 +54,8 @@ pub struct Serving {
     leaving: Option<Instant>,
     /// The server connection is being brought to the session's settings, which no cancel may end.
     is_setting_up: bool,
+    /// The server has to say something, and has not since then.
+    silent_since: Option<Instant>,
     plans: u32,
 }
 
@@ -62,6 +66,7 @@ impl Serving {
         let ceiling = ceiling(role);
         let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
         let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
+        pipeline.set_process_id(attached.process_id());
         if masked.entrance.is_shared() {
             pipeline.share(masked.told, !role.functions.is_empty());
         }
@@ -80,6 +85,7 @@ impl Serving {
             renewing: None,
             leaving: None,
             is_setting_up: false,
+            silent_since: None,
             plans: 0,
         }
     }
@@ -156,12 +162,17 @@ impl Serving {
                 && self.leaving.is_none()
                 && out.to_server.len() < WAITING_BYTES_MAX;
             let server = out.to_client.len() < WAITING_BYTES_MAX;
-            match self.attached.exchange(client, server, self.leaving).await {
+            let overdue = self.overdue_at();
+            let until = self.leaving.into_iter().chain(overdue).min();
+            match self.attached.exchange(client, server, until).await {
                 Some(Moved::Bytes) => {}
                 Some(Moved::ClientGone) => return Ending::ClientGone,
                 Some(Moved::ServerGone) => return Ending::ServerGone,
                 None if self.leaving.is_some_and(|until| until <= Instant::now()) => {
                     return Ending::Terminated;
+                }
+                None if overdue.is_some_and(|until| until <= Instant::now()) => {
+                    return self.ends_overdue();
                 }
                 None => {}
             }
@@ -169,6 +180,8 @@ impl Serving {
     }
 
     async fn hear(&mut self) -> Result<(), Ending> {
+        // What is heard unasked is heard by the rules in force.
+        self.follow_rules_between_units();
         self.hear_server().await?;
         if let Some(farewell) = self.attached.standing.must_end() {
             return Err(Ending::Away(farewell));
@@ -236,6 +249,7 @@ impl Serving {
                     return Err(Ending::Away(out_of_step()));
                 }
             };
+            self.has_spoken();
             let heard = self.pipeline.reply(piece, &mut self.attached.out);
             heard.map_err(|fault| self.closed_by(&fault))?;
             if self.is_setting_up && !self.pipeline.is_replaying() {
@@ -245,29 +259,6 @@ impl Serving {
         }
         self.attached.tell().await;
         Ok(())
-    }
-
-    fn closed_by(&self, fault: &Fault) -> Ending {
-        match fault {
-            Fault::Client { code, message } => Ending::Away(Farewell::new(code, message.clone())),
-            Fault::ServerFatal => Ending::Told,
-            Fault::NotAsItWas { .. } => {
-                let session = self.attached.session();
-                tracing::error!(session, %fault, "a session is lost");
-                Ending::Away(
-                    Farewell::new(
-                        "08006",
-                        "scrim: the settings of the session could not be set again",
-                    )
-                    .hint("connect anew"),
-                )
-            }
-            Fault::Misfit { .. } => {
-                let session = self.attached.session();
-                tracing::error!(session, %fault, "ALARM: both connections are closed");
-                Ending::Away(out_of_step())
-            }
-        }
     }
 
     /// Plans a text and sends it, or its refusal.
@@ -493,9 +484,4 @@ fn empty_facts() -> StatementFacts {
         lookups: Vec::new(),
         reading: None,
     }
-}
-
-fn out_of_step() -> Farewell {
-    Farewell::new("08P01", "scrim: the database's answer did not fit what was asked")
-        .hint("an alarm has been logged")
 }

@@ -7,7 +7,7 @@
 //! INVARIANT: nothing here changes before the server has said that the statement succeeded.
 //! <https://www.postgresql.org/docs/current/sql-set.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::{SearchPath, TempTables};
@@ -25,6 +25,8 @@ pub struct Values {
     pub end_user: Option<String>,
     /// Temporary tables.
     pub temp_tables: TempTables,
+    /// Channels that are listened to.
+    pub channels: Arc<BTreeSet<String>>,
     /// Other settings by name, each with the statement that sets it.
     pub others: Arc<BTreeMap<String, String>>,
 }
@@ -38,6 +40,17 @@ impl Values {
         match text {
             Some(text) => others.insert(name.to_owned(), text.clone()),
             None => others.remove(name),
+        };
+    }
+
+    fn set_channel(&mut self, channel: &str, is_heard: bool) {
+        if self.channels.contains(channel) == is_heard {
+            return;
+        }
+        let channels = Arc::make_mut(&mut self.channels);
+        match is_heard {
+            true => channels.insert(channel.to_owned()),
+            false => channels.remove(channel),
         };
     }
 
@@ -159,9 +172,14 @@ impl Settings {
         (!statements.is_empty()).then_some(statements)
     }
 
-    /// A server connection has been brought to the settings in force `here`. Temporary tables are nobody else's.
+    /// A server connection has been brought to the settings in force `here`. Temporary tables and channels are nobody
+    /// else's.
     pub fn now_as(&mut self, here: &Settings) {
-        let now = Values { temp_tables: TempTables::default(), ..here.current.clone() };
+        let now = Values {
+            temp_tables: TempTables::default(),
+            channels: Arc::default(),
+            ..here.current.clone()
+        };
         self.before = now.clone();
         self.lasting = now.clone();
         self.current = now;
@@ -190,6 +208,17 @@ impl Settings {
     /// True while the session has temporary tables.
     pub fn has_temp_tables(&self) -> bool {
         self.current.temp_tables != TempTables::default()
+    }
+
+    /// True while the session listens to a channel.
+    pub fn listens(&self) -> bool {
+        !self.current.channels.is_empty()
+    }
+
+    /// True for a channel that the session listens to, or does again if the transaction fails: the server says what it has
+    /// to say before it says which.
+    pub fn hears(&self, channel: &str) -> bool {
+        self.current.channels.contains(channel) || self.before.channels.contains(channel)
     }
 
     /// A statement has succeeded; `tag` is what the server said: COMMIT of a failed transaction says `ROLLBACK`.
@@ -233,7 +262,8 @@ impl Settings {
             }
             Effect::ResetAll => {
                 let temp_tables = std::mem::take(&mut self.current.temp_tables);
-                self.lasting = Values { temp_tables, ..self.start.clone() };
+                let channels = std::mem::take(&mut self.current.channels);
+                self.lasting = Values { temp_tables, channels, ..self.start.clone() };
                 self.current = self.lasting.clone();
             }
             Effect::DiscardAll => {
@@ -253,6 +283,18 @@ impl Settings {
             Effect::DiscardTemp => {
                 self.lasting.temp_tables = TempTables::default();
                 self.current.temp_tables = TempTables::default();
+            }
+            Effect::Listen(channel) => {
+                self.lasting.set_channel(channel, true);
+                self.current.set_channel(channel, true);
+            }
+            Effect::Unlisten(Some(channel)) => {
+                self.lasting.set_channel(channel, false);
+                self.current.set_channel(channel, false);
+            }
+            Effect::Unlisten(None) => {
+                self.lasting.channels = Arc::default();
+                self.current.channels = Arc::default();
             }
             Effect::Purpose(purpose) => {
                 let purpose = purpose.clone().or_else(|| self.start.purpose.clone());
@@ -324,205 +366,4 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    use super::{Settings, Values};
-    use crate::catalog::SearchPath;
-    use crate::sql::Effect;
-
-    fn path(name: &str) -> SearchPath {
-        SearchPath(vec![name.to_owned()])
-    }
-
-    fn settings() -> Settings {
-        Settings::new(Values { search_path: path("start"), ..Values::default() })
-    }
-
-    fn set(local: bool, name: &str) -> Effect {
-        Effect::SearchPath { local, path: Some(path(name)) }
-    }
-
-    fn run(settings: &mut Settings, effects: &[Effect]) {
-        for effect in effects {
-            settings.apply(effect, "");
-        }
-    }
-
-    fn now(settings: &Settings) -> &str {
-        &settings.current().search_path.0[0]
-    }
-
-    #[test]
-    fn a_set_outside_a_transaction_stays() {
-        let mut settings = settings();
-        run(&mut settings, &[set(false, "a")]);
-        settings.ready_idle();
-        assert_eq!(now(&settings), "a");
-        assert!(!settings.may_fall_back());
-        run(&mut settings, &[Effect::SearchPath { local: false, path: None }]);
-        settings.ready_idle();
-        assert_eq!(now(&settings), "start");
-    }
-
-    #[test]
-    fn an_error_behind_a_set_in_the_same_implicit_transaction_takes_it_back() {
-        let mut settings = settings();
-        run(&mut settings, &[set(false, "a")]);
-        assert_eq!(now(&settings), "a");
-        settings.fail();
-        settings.ready_idle();
-        assert_eq!(now(&settings), "start");
-    }
-
-    #[test]
-    fn local_goes_with_the_transaction() {
-        let mut settings = settings();
-        run(&mut settings, &[Effect::Begin, set(false, "a"), set(true, "b")]);
-        assert_eq!(now(&settings), "b");
-        settings.apply(&Effect::Commit { chain: false }, "COMMIT");
-        assert_eq!(now(&settings), "a");
-    }
-
-    #[test]
-    fn commit_of_a_failed_transaction_is_a_rollback() {
-        let mut settings = settings();
-        run(&mut settings, &[Effect::Begin, set(false, "a")]);
-        settings.fail();
-        settings.apply(&Effect::Commit { chain: false }, "ROLLBACK");
-        assert_eq!(now(&settings), "start");
-        // What is set behind it in the same text stays.
-        run(&mut settings, &[set(false, "b")]);
-        settings.ready_idle();
-        assert_eq!(now(&settings), "b");
-    }
-
-    #[test]
-    fn savepoints_give_back_what_they_found() {
-        let mut settings = settings();
-        let save = |name: &str| Effect::Savepoint(name.into());
-        run(&mut settings, &[Effect::Begin, set(false, "a"), save("s"), set(false, "b")]);
-        run(&mut settings, &[save("s"), set(true, "c"), Effect::Release("s".into())]);
-        assert_eq!(now(&settings), "c");
-        settings.fail();
-        run(&mut settings, &[Effect::RollbackTo("s".into())]);
-        assert_eq!(now(&settings), "a");
-        run(&mut settings, &[set(false, "d"), Effect::RollbackTo("s".into())]);
-        assert_eq!(now(&settings), "a");
-        settings.apply(&Effect::Commit { chain: false }, "COMMIT");
-        settings.ready_idle();
-        assert_eq!(now(&settings), "a");
-    }
-
-    #[test]
-    fn reset_all_brings_the_start_back() {
-        let mut settings = settings();
-        run(&mut settings, &[set(false, "a"), Effect::Purpose(Some("refund".into()))]);
-        settings.ready_idle();
-        run(&mut settings, &[Effect::ResetAll]);
-        settings.ready_idle();
-        assert_eq!(now(&settings), "start");
-        assert_eq!(settings.current().purpose, None);
-    }
-
-    #[test]
-    fn temporary_tables_come_and_go_with_their_transaction() {
-        let mut settings = settings();
-        let make =
-            |name: &str, until_commit| Effect::CreateTemp { name: name.into(), until_commit };
-        let names = |settings: &Settings| {
-            let all = ["a", "b", "c"];
-            all.into_iter()
-                .filter(|name| settings.current().temp_tables.contains(name))
-                .collect::<String>()
-        };
-        run(&mut settings, &[Effect::Begin, make("a", false), make("b", true)]);
-        assert_eq!(names(&settings), "ab");
-        settings.apply(&Effect::Commit { chain: false }, "COMMIT");
-        settings.ready_idle();
-        assert_eq!(names(&settings), "a");
-        run(&mut settings, &[Effect::Begin, make("c", false), Effect::DropTemp(vec!["a".into()])]);
-        assert_eq!(names(&settings), "c");
-        run(&mut settings, &[Effect::Rollback { chain: false }]);
-        settings.ready_idle();
-        assert_eq!(names(&settings), "a");
-        run(&mut settings, &[Effect::ResetAll]);
-        settings.ready_idle();
-        assert_eq!(names(&settings), "a");
-        run(&mut settings, &[make("b", true)]);
-        settings.ready_idle();
-        assert_eq!(names(&settings), "a");
-        run(&mut settings, &[Effect::DiscardTemp]);
-        settings.ready_idle();
-        assert_eq!(names(&settings), "");
-    }
-
-    #[test]
-    fn a_time_too_short_to_set_it_back_is_told_from_others() {
-        for (value, hasty) in [
-            ("'1ms'", true),
-            ("999", true),
-            ("'1us'", true),
-            ("'0.5s'", true),
-            ("0", false),
-            ("'30s'", false),
-            ("1000", false),
-            ("'5 min'", false),
-        ] {
-            let text = format!("SET statement_timeout TO {value}");
-            let settings = starting_with(&[("statement_timeout", &text)]);
-            assert_eq!(settings.is_hasty(), hasty, "{value}");
-        }
-    }
-
-    fn starting_with(others: &[(&str, &str)]) -> Settings {
-        let others = others.iter().map(|(name, text)| ((*name).into(), (*text).into()));
-        let others = Arc::new(others.collect::<BTreeMap<String, String>>());
-        Settings::new(Values { search_path: path("start"), others, ..Values::default() })
-    }
-
-    #[test]
-    fn a_session_sets_again_what_another_connection_has_not() {
-        let mut session = starting_with(&[("timezone", "SET timezone TO 'UTC'")]);
-        let mut server = settings();
-        let statements = session.difference(&server).unwrap();
-        assert_eq!(statements, ["SET timezone TO 'UTC'"]);
-        server.now_as(&session);
-        assert_eq!(session.difference(&server), None);
-
-        let datestyle =
-            || vec![("datestyle".to_owned(), Some("SET datestyle TO 'ISO'".to_owned()))];
-        for settings in [&mut session, &mut server] {
-            run(settings, &[Effect::Set(datestyle()), set(false, "a\"b")]);
-            settings.ready_idle();
-        }
-        assert_eq!(session.difference(&server), None);
-        let fresh = settings();
-        let statements = session.difference(&fresh).unwrap();
-        let expected =
-            ["SET datestyle TO 'ISO'", "SET timezone TO 'UTC'", "SET search_path TO \"a\"\"b\""];
-        assert_eq!(statements, expected);
-        // And the next session does not find them.
-        let statements = fresh.difference(&session).unwrap();
-        assert_eq!(
-            statements,
-            ["RESET datestyle", "RESET timezone", "SET search_path TO \"start\""]
-        );
-    }
-
-    #[test]
-    fn reset_means_the_start_of_the_session_and_not_of_the_connection() {
-        let start = [("timezone", "SET timezone TO 'UTC'")];
-        let (mut session, mut server) = (starting_with(&start), settings());
-        server.now_as(&session);
-        for effect in [Effect::Set(vec![("timezone".into(), None)]), Effect::ResetAll] {
-            for settings in [&mut session, &mut server] {
-                run(settings, std::slice::from_ref(&effect));
-                settings.ready_idle();
-            }
-            assert_eq!(session.difference(&server).unwrap(), ["SET timezone TO 'UTC'"]);
-            server.now_as(&session);
-        }
-    }
-}
+mod tests;

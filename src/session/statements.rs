@@ -403,6 +403,8 @@ impl Statements {
             | Effect::SearchPath { .. }
             | Effect::Set(_)
             | Effect::ResetAll
+            | Effect::Listen(_)
+            | Effect::Unlisten(_)
             | Effect::Purpose(_)
             | Effect::EndUser(_) => {}
         }

@@ -5,7 +5,9 @@
 //! Pure: no clock, no I/O.
 
 mod any_operator;
+mod channel;
 mod copy;
+mod effect;
 mod explain;
 mod fill;
 mod gate;
@@ -33,8 +35,9 @@ mod who;
 mod wrapped;
 mod write;
 
+pub use effect::{Effect, StatementKind};
 pub use fill::VerifiedSql;
-pub use gate::{Effect, StatementKind, is_sound_search_path};
+pub use gate::is_sound_search_path;
 pub use lookups::LookedUp;
 pub use naming::judge_parameters;
 pub use reading::{Reader, Reading};

@@ -3,7 +3,7 @@
 use pg_query::protobuf::RawStmt;
 
 use super::reading::{Reader, Reading, construct};
-use crate::grammar::{SyntaxError, SyntaxFault, Violation};
+use crate::grammar::{SyntaxError, SyntaxFault, Violation, quote_identifier};
 use crate::text::Origin;
 
 /// A statement that is not sent. Drawn once, at the edge: as an ErrorResponse, in the audit, by `explain`.
@@ -146,6 +146,24 @@ impl Refusal {
         let hint = "this role may read: SELECT, VALUES, TABLE, COPY TO STDOUT, cursors, PREPARE, transaction \
                     control, SET and SHOW";
         Refusal::new("42501", Reason::StatementKind, message, Some(hint.to_owned()))
+    }
+
+    /// A channel that LISTEN or NOTIFY names. `word` is which, as the rules have it.
+    pub(super) fn channel(word: &str, channel: &str, role: &str) -> Refusal {
+        let statement = word.to_ascii_uppercase();
+        let message =
+            format!("scrim: {statement} of channel `{channel}` is not allowed for role `{role}`");
+        // Quoted as SQL has it, and as YAML needs it then.
+        let name = match quote_identifier(channel) {
+            quoted if quoted.starts_with('"') => format!("'{}'", quoted.replace('\'', "''")),
+            plain => plain,
+        };
+        let why = match word {
+            "listen" => "what is sent to a channel is not masked, so the rules must name it",
+            _ => "the rules must name the channels",
+        };
+        let hint = format!("{why}: `{word}: [{name}]` in the role");
+        Refusal::new("42501", Reason::Channel, message, Some(hint))
     }
 
     /// A relation that must not be written.
@@ -309,6 +327,8 @@ pub enum Reason {
     Type,
     /// A setting, or a value for it.
     Setting,
+    /// A channel.
+    Channel,
     /// sqlparser did not read the canonical text as PostgreSQL does.
     NotUnderstood,
     /// The verifier found something; the rewriter is wrong, or the statement uses a corner nobody judged yet.
@@ -340,6 +360,7 @@ impl Reason {
             Reason::Operator => "operator",
             Reason::Type => "type",
             Reason::Setting => "setting",
+            Reason::Channel => "channel",
             Reason::NotUnderstood => "not_understood",
             Reason::NotProven => "not_proven",
             Reason::Purpose => "purpose",

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
+use super::channel::judge_pg_notify;
 use super::hole::HOLE_SCHEMA;
 use super::lookups;
 use super::rewrite::{Rewritten, is_judged};
@@ -260,6 +261,7 @@ fn judge_call(
     call: &protobuf::FuncCall,
 ) -> Result<(), Violation> {
     match schema {
+        None | Some("pg_catalog") if name == "pg_notify" => judge_pg_notify(speaker, call),
         None | Some("pg_catalog") => {
             if !functions::is_allowed(name) {
                 return Err(Violation::Function(name.into()));

@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use super::login;
 use super::stream::ServerStream;
-use crate::wire::{tls, writer};
+use crate::wire::{keepalive, tls, writer};
 
 /// How long a cancel may take in all.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -165,6 +165,7 @@ async fn connect(endpoint: &Endpoint) -> Result<ServerStream, UpstreamError> {
     let address = (endpoint.host.as_str(), endpoint.port);
     let mut socket = TcpStream::connect(address).await.map_err(fault)?;
     socket.set_nodelay(true).map_err(fault)?;
+    keepalive::ask_server(&socket).map_err(fault)?;
     let required = match endpoint.tls {
         TlsMode::Disable => return Ok(ServerStream::Tcp(socket)),
         TlsMode::Prefer => false,

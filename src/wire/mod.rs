@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod channel_binding;
 pub mod frame;
 pub mod identity;
+pub mod keepalive;
 pub mod reader;
 pub mod sasl;
 pub mod startup;

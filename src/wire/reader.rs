@@ -9,8 +9,9 @@ mod backend;
 mod frontend;
 
 pub use backend::{
-    Authentication, BackendKey, Column, CommandTag, ErrorFields, authentication, backend_key,
-    command_tag, data_row, error_fields, parameter_status, ready_status, row_description,
+    Authentication, BackendKey, Column, CommandTag, ErrorFields, Notification, authentication,
+    backend_key, command_tag, data_row, error_fields, notification, parameter_status, ready_status,
+    row_description,
 };
 pub use frontend::{
     Bind, BindHead, Close, Describe, Execute, Named, Parse, Query, SaslInitial, copy_fail,

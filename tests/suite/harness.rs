@@ -1,6 +1,7 @@
 //! What the tests stand on: one PostgreSQL for the whole binary, the sample database, and the real `scrim run` in
 //! front of it, as a process of its own.
 
+pub mod cable;
 pub mod client;
 pub mod core;
 pub mod own;

@@ -22,6 +22,8 @@ mod listening;
 mod lookalikes;
 mod lookups;
 mod masked_copy;
+mod notifications;
+mod outages;
 mod parse_rate;
 mod pooling;
 mod random;

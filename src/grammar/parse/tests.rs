@@ -168,6 +168,9 @@ fn canonical_text() {
         ("deallocate all", "DEALLOCATE ALL"),
         ("close all", "CLOSE ALL"),
         ("unlisten *", "UNLISTEN *"),
+        ("listen U&\"\\0061\"", "LISTEN a"),
+        ("listen \"a\"\"B\"", "LISTEN \"a\"\"B\""),
+        ("notify A, 'it''s'", "NOTIFY a, 'it''s'"),
         ("show search_path", "SHOW search_path"),
     ];
     for (text, expected) in cases {
@@ -203,7 +206,6 @@ fn only_known_kinds_are_printed() {
     for text in [
         "DROP TABLE a",
         "DO $$ $$",
-        "LISTEN a",
         "CALL a()",
         "VACUUM",
         "LOAD 'a'",

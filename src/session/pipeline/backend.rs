@@ -57,8 +57,7 @@ impl Pipeline {
                 }
                 Ok(())
             }
-            // A masked role listens to nothing.
-            b'A' => Ok(()),
+            b'A' => self.notified(&frame, out),
             b'S' => self.parameter(frame, out),
             b'E' => self.error(&frame, out),
             b'Z' => self.ready(frame, out),

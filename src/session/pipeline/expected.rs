@@ -113,6 +113,36 @@ impl Reply {
         }
     }
 
+    /// How many statements of the client it takes to say this.
+    pub fn statements(&self) -> usize {
+        match self {
+            Reply::Query(run) => run.statements.len().saturating_sub(run.ended).max(1),
+            Reply::Parse { .. }
+            | Reply::Bind { .. }
+            | Reply::DescribeStatement { .. }
+            | Reply::DescribePortal { .. }
+            | Reply::Execute(_)
+            | Reply::Close { .. }
+            | Reply::Replay { .. }
+            | Reply::Sync => 1,
+        }
+    }
+
+    /// True while the server waits for the client's data of a COPY.
+    pub fn is_fed(&self) -> bool {
+        match self {
+            Reply::Query(QueryRun { progress, .. })
+            | Reply::Execute(Execution { progress, .. }) => progress.feeding == Feeding::Open,
+            Reply::Parse { .. }
+            | Reply::Bind { .. }
+            | Reply::DescribeStatement { .. }
+            | Reply::DescribePortal { .. }
+            | Reply::Close { .. }
+            | Reply::Replay { .. }
+            | Reply::Sync => false,
+        }
+    }
+
     /// True when its success may change settings.
     pub fn may_change_settings(&self) -> bool {
         match self {
@@ -153,7 +183,10 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::Fetch(_)
         | Effect::Declare { .. }
         | Effect::Deallocate(_)
-        | Effect::ClosePortal(_) => false,
+        | Effect::ClosePortal(_)
+        // No text is read otherwise for what is heard.
+        | Effect::Listen(_)
+        | Effect::Unlisten(_) => false,
     }
 }
 

@@ -340,7 +340,7 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<(), Unwritable> {
         writer::query(&mut out.to_server, text)?;
-        self.note_user_code(statements.iter().map(|statement| statement.kind));
+        self.note_kinds(statements.iter().map(|statement| statement.kind));
         self.push_query(statements, Fate::Forward);
         Ok(())
     }
@@ -422,7 +422,7 @@ impl Pipeline {
     ) -> Result<(), Unwritable> {
         writer::execute(&mut out.to_server, &execute.portal, execute.rows_max)?;
         self.unit_open = true;
-        self.note_user_code(execute.prepared.iter().filter_map(|prepared| prepared.kind));
+        self.note_kinds(execute.prepared.iter().filter_map(|prepared| prepared.kind));
         let (portal, prepared) = (execute.portal, execute.prepared);
         let progress = Progress::default();
         let reply = Reply::Execute(Execution { number, portal, prepared, progress });

@@ -183,6 +183,8 @@ fn touches(effect: &Effect, name: &str) -> bool {
         | Effect::DropTemp(_)
         | Effect::DiscardTemp
         | Effect::ClosePortal(_)
+        | Effect::Listen(_)
+        | Effect::Unlisten(_)
         | Effect::Purpose(_)
         | Effect::EndUser(_) => false,
     }

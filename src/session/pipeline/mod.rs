@@ -43,6 +43,7 @@ mod expected;
 mod failing;
 mod frontend;
 mod lookup;
+mod notifying;
 mod older;
 mod rows;
 mod shared;
@@ -79,6 +80,8 @@ pub trait Judge: Send + Sync {
     fn rows(&self, description: &[u8]) -> Result<(), Breach>;
     /// The body of an error or notice without what could quote a row.
     fn clean(&self, fields: &[u8]) -> Option<Vec<u8>>;
+    /// May what is sent to this channel go to the client?
+    fn may_hear(&self, channel: &str) -> bool;
     /// Counts up when what `rows` answers may have changed.
     fn version(&self) -> u64;
 }
@@ -295,6 +298,8 @@ pub struct Pipeline {
     runs_user_code: bool,
     /// Which of the session's statements is the unnamed one on this server connection.
     unnamed: Option<Arc<Prepared>>,
+    /// What the client was told at login to be its process id.
+    process_id: i32,
     /// Parameters, as the client was told.
     told: Reported,
     /// Names.
@@ -321,6 +326,7 @@ impl Pipeline {
             is_shared: false,
             runs_user_code: false,
             unnamed: None,
+            process_id: 0,
             told: Reported::default(),
             statements: Statements::default(),
             settings,
@@ -350,6 +356,17 @@ impl Pipeline {
     /// True when nothing is outstanding.
     pub fn is_quiet(&self) -> bool {
         self.queue.is_empty() && self.from_client.is_none()
+    }
+
+    /// How many statements the server has to run before it has said what it must: it keeps answers to itself up to the
+    /// next Sync or Query. 0: it may be silent for as long as it likes.
+    pub fn statements_due(&self) -> usize {
+        let must_speak = self.queue.iter().any(|expected| expected.reply.ends_ready());
+        if !must_speak || self.queue.front().is_some_and(|expected| expected.reply.is_fed()) {
+            return 0;
+        }
+        let statements = self.queue.iter().map(|expected| expected.reply.statements());
+        statements.fold(0, usize::saturating_add)
     }
 
     /// True when the server is idle outside a transaction and owes nothing.

@@ -8,7 +8,8 @@
 //! - **Parameters** that the client was told, and that are others on this connection, are told anew.
 //!
 //! INVARIANT: the connection goes back only when nothing is outstanding, no transaction is open, and nothing is on it
-//! that only this session may have (temporary tables, cursors WITH HOLD, statements made by SQL).
+//! that only this session may have (temporary tables, cursors WITH HOLD, statements made by SQL, channels that are listened
+//! to).
 
 use std::sync::Arc;
 
@@ -96,7 +97,9 @@ impl Pipeline {
 
     /// Gives the server connection up, if it may go.
     pub fn detach(&mut self) -> Option<Footprint> {
-        let is_bound = self.statements.are_bound() || self.settings.has_temp_tables();
+        let is_bound = self.statements.are_bound()
+            || self.settings.has_temp_tables()
+            || self.settings.listens();
         if !self.is_shared || !self.is_idle() || is_bound {
             return None;
         }
@@ -149,7 +152,8 @@ impl Pipeline {
             b'C' if *due > 0 => *due = due.saturating_sub(1),
             // The row of the one SELECT among them, and what the server remarks.
             b'T' | b'D' if *due > 0 => {}
-            b'N' | b'A' => {}
+            b'N' => {}
+            b'A' => return self.notified(&frame, out),
             b'Z' if *due == 0 => {
                 if reader::ready_status(frame.body()) != Ok(b'I') {
                     return Err(misfit);
@@ -285,11 +289,12 @@ impl Pipeline {
         }
     }
 
-    /// What is sent may leave more behind than is followed: it may run code that nobody here has read (triggers,
+    /// What is sent may leave more behind than is followed: it may listen, and run code that nobody here has read (triggers,
     /// defaults, functions of the user).
-    pub(super) fn note_user_code(&mut self, mut kinds: impl Iterator<Item = StatementKind>) {
+    pub(super) fn note_kinds(&mut self, kinds: impl Iterator<Item = StatementKind> + Clone) {
+        let listens = kinds.clone().any(|kind| kind == StatementKind::Listen);
         let runs_some = self.runs_user_code
-            || kinds.any(|kind| match kind {
+            || kinds.into_iter().any(|kind| match kind {
                 StatementKind::Write { .. }
                 | StatementKind::CopyIn
                 | StatementKind::TempTable
@@ -305,9 +310,12 @@ impl Pipeline {
                 | StatementKind::Execute
                 | StatementKind::Copy { .. }
                 | StatementKind::Explain { .. }
+                | StatementKind::Listen
+                | StatementKind::Notify
                 | StatementKind::Discard => false,
             });
         if let Some(footprint) = &mut self.footprint {
+            footprint.may_listen |= listens;
             footprint.may_be_dirty |= runs_some;
         }
     }

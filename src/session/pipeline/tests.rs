@@ -1,6 +1,7 @@
 //! The pipeline against a model of the server: by hand, and by chance.
 
 mod chance;
+mod channels;
 mod model;
 
 use std::sync::Arc;
@@ -275,15 +276,18 @@ fn a_reply_that_does_not_fit_is_an_alarm() {
 }
 
 #[test]
-fn notices_and_parameters_pass_anywhere_and_notifications_nowhere() {
+fn notices_and_parameters_pass_anywhere_and_notifications_where_asked_for() {
     let mut bench = Bench::new(None);
     let mut said = BytesMut::new();
     writer::notice_response(&mut said, &writer::ErrorMessage::new("NOTICE", "00000", "x"));
     writer::parameter_status(&mut said, "TimeZone", "UTC");
     writer::parameter_status(&mut said, "session_authorization", "scrim");
-    said.extend_from_slice(b"A\0\0\0\x0b\0\0\0\x01a\0\0");
+    channels::notification(&mut said, 1, "a");
     bench.server_says(&said).unwrap();
     assert_eq!(summary(&bench.to_client), "N S");
+    // One that is cut short is an alarm, whoever listens.
+    assert!(bench.server_says(b"A\0\0\0\x0a\0\0\0\x01a\0").is_err());
+    let mut bench = Bench::new(None);
     let mut pinned = BytesMut::new();
     writer::parameter_status(&mut pinned, "standard_conforming_strings", "off");
     assert!(bench.server_says(&pinned).is_err());

@@ -135,6 +135,27 @@ pub fn parameter_status(body: &[u8]) -> Result<(&str, &str), Malformed> {
     Ok((name, value))
 }
 
+/// NotificationResponse. Does not print what was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Notification<'a> {
+    /// Process id of the session that has sent it.
+    pub process_id: i32,
+    /// The channel.
+    pub channel: &'a str,
+    /// What was sent.
+    pub payload: &'a str,
+}
+
+/// Reads the body of a NotificationResponse.
+pub fn notification(body: &[u8]) -> Result<Notification<'_>, Malformed> {
+    let mut walk = Walk::new(body, "NotificationResponse message");
+    let process_id = walk.int32()?;
+    let channel = walk.string()?;
+    let payload = walk.string()?;
+    walk.end()?;
+    Ok(Notification { process_id, channel, payload })
+}
+
 /// BackendKeyData: what a cancel request must show.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BackendKey<'a> {

@@ -2,6 +2,7 @@
 //!
 //! Texts: `ok N` gives N rows, `raw N` too but from a column that must not flow, `late N` gives N rows and fails,
 //! `bad` fails when it is parsed, `set P`, `begin`, `commit`, `rollback`. `refuse` is refused by the shell.
+//! `listen C` and its like are in [`super::channels`].
 //! What the shell has planned carries the search_path it was planned under: `v@P ok 3`.
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use super::super::super::statements::{Prepared, Source, StatementFacts};
 use super::super::{
     Ceiling, Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step,
 };
+use super::channels::{CLIENT, Channels, FORBIDDEN};
 use crate::catalog::SearchPath;
 use crate::guard::Breach;
 use crate::sql::{Effect, StatementKind};
@@ -47,11 +49,15 @@ pub struct Model {
     is_reference: bool,
     /// Sessions come and go, and set what they need; statements come with them.
     is_shared: bool,
+    pub channels: Channels,
+    /// Extended messages have come since the last Sync or Query.
+    in_unit: bool,
 }
 
 impl Model {
-    pub fn shared() -> Model {
-        Model { is_shared: true, ..Model::new(false) }
+    pub fn shared(process_id: i32) -> Model {
+        let channels = Channels::new(Some(process_id));
+        Model { is_shared: true, channels, ..Model::new(false) }
     }
 
     pub fn new(is_reference: bool) -> Model {
@@ -66,6 +72,8 @@ impl Model {
             executed: Vec::new(),
             is_reference,
             is_shared: false,
+            channels: Channels::new((!is_reference).then_some(1)),
+            in_unit: false,
         }
     }
 
@@ -79,6 +87,7 @@ impl Model {
         if self.skipping && tag != b'S' {
             return false;
         }
+        self.in_unit = !matches!(tag, b'S' | b'Q' | b'H') || (tag == b'H' && self.in_unit);
         let done = match tag {
             b'S' => {
                 self.skipping = false;
@@ -132,10 +141,24 @@ impl Model {
             self.txn = b'E';
         } else if self.txn == b'I' {
             self.path = self.path_before.clone();
+            self.channels.end(false);
         }
     }
 
+    /// Another session has sent something to a channel; true when it is said at once.
+    pub fn somebody_notifies(&mut self, channel: &str) -> bool {
+        self.channels.comes(channel);
+        let is_idle = self.txn == b'I' && !self.in_unit && !self.skipping;
+        if is_idle {
+            self.channels.say(&mut self.said);
+        }
+        is_idle
+    }
+
     fn ready(&mut self) {
+        if self.txn == b'I' {
+            self.channels.say(&mut self.said);
+        }
         writer::ready_for_query(&mut self.said, self.txn);
     }
 
@@ -144,6 +167,7 @@ impl Model {
             if is_good {
                 self.path_before = self.path.clone();
             }
+            self.channels.end(is_good);
             self.portals.clear();
         }
     }
@@ -227,7 +251,10 @@ impl Model {
             ("commit", _) if self.txn == b'E' => self.end("ROLLBACK", false),
             ("commit", _) => self.end("COMMIT", true),
             ("rollback", _) => self.end("ROLLBACK", false),
-            _ => format!("SELECT {rows}"),
+            _ => match self.channels.run(text) {
+                Some(tag) => tag.to_owned(),
+                None => format!("SELECT {rows}"),
+            },
         };
         writer::command_complete(&mut self.said, &tag);
         Ok(())
@@ -239,6 +266,7 @@ impl Model {
         } else {
             self.path = self.path_before.clone();
         }
+        self.channels.end(is_good);
         self.txn = b'I';
         tag.to_owned()
     }
@@ -368,6 +396,10 @@ impl Judge for NoRaw {
         Some(fields.to_vec())
     }
 
+    fn may_hear(&self, channel: &str) -> bool {
+        channel != FORBIDDEN
+    }
+
     fn version(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -403,7 +435,8 @@ impl Bench {
         let judge = Arc::new(NoRaw(AtomicU64::new(1)));
         let settings = Settings::new(start.clone());
         let mut pipeline = Pipeline::new(settings, Arc::clone(&judge) as _, ceiling);
-        pipeline.attach(Footprint::new(start, Arc::default()), true, &mut Out::default());
+        pipeline.set_process_id(CLIENT);
+        pipeline.attach(Footprint::new(start, Arc::default(), 1), true, &mut Out::default());
         Bench {
             pipeline,
             judge,
@@ -425,12 +458,12 @@ impl Bench {
     pub fn shared(servers: usize) -> Bench {
         let mut bench = Bench::new(None);
         bench.pipeline.share(Arc::default(), false);
-        bench.server = Model::shared();
-        for _ in 1..servers {
+        bench.server = Model::shared(1);
+        for number in (1..).take(servers).skip(1) {
             let path = SearchPath(vec!["start".into()]);
             let start = Values { search_path: path, ..Values::default() };
-            let footprint = Footprint::new(start, Arc::default());
-            bench.at_rest.push_back((Model::shared(), footprint));
+            let footprint = Footprint::new(start, Arc::default(), number);
+            bench.at_rest.push_back((Model::shared(number), footprint));
         }
         bench
     }
@@ -443,6 +476,7 @@ impl Bench {
         let Some(footprint) = self.pipeline.detach() else { return };
         let (server, next) = self.at_rest.pop_front().unwrap();
         let before = std::mem::replace(&mut self.server, server);
+        assert!(before.channels.is_deaf(), "a server connection goes back that still listens");
         self.at_rest.push_back((before, footprint));
         self.pipeline.attach(next, false, &mut self.out);
     }
@@ -476,7 +510,7 @@ impl Bench {
                         text.split("; ").filter(|part| !part.is_empty()).collect();
                     let sent = parts.iter().map(|part| SentStatement {
                         number: self.accept(part),
-                        kind: StatementKind::Select,
+                        kind: kind(part),
                         effect: effect(part),
                         discretion: None,
                         makes: None,
@@ -494,9 +528,6 @@ impl Bench {
                     self.pipeline.refuse_parse(&name, taken, &mut self.out);
                 }
                 (Some(text), Origin::Parse { name, types }) if text != "refuse" => {
-                    let has_rows = rows_of(&text).is_some();
-                    let kind =
-                        if has_rows { StatementKind::Select } else { StatementKind::Transaction };
                     let facts = StatementFacts {
                         shape: text.clone(),
                         rewritten: false,
@@ -505,7 +536,12 @@ impl Bench {
                         lookups: Vec::new(),
                         reading: None,
                     };
-                    let kind = (!text.is_empty()).then_some(kind);
+                    let kind = (!text.is_empty()).then(|| match kind(&text) {
+                        StatementKind::Select if rows_of(&text).is_none() => {
+                            StatementKind::Transaction
+                        }
+                        kind => kind,
+                    });
                     let prepared = Prepared::new(facts, kind, effect(&text), 1);
                     let text = if text.is_empty() { text } else { format!("v@{path} {text}") };
                     let source = Source::new(text.clone(), types.clone());
@@ -561,6 +597,14 @@ impl Bench {
         Ok(count)
     }
 
+    /// Another session sends something to a channel, once all that is on its way has arrived.
+    pub fn somebody_notifies(&mut self, channel: &str) {
+        while self.deliver(usize::MAX) > 0 {}
+        if self.server.somebody_notifies(channel) {
+            self.wire.extend_from_slice(&self.server.said.split());
+        }
+    }
+
     /// Bytes that the server says of its own accord.
     pub fn server_says(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.wire.extend_from_slice(bytes);
@@ -576,7 +620,18 @@ fn effect(text: &str) -> Effect {
         ("begin", _) => Effect::Begin,
         ("commit", _) => Effect::Commit { chain: false },
         ("rollback", _) => Effect::Rollback { chain: false },
+        ("listen", channel) => Effect::Listen(channel.to_owned()),
+        ("unlisten", "*") => Effect::Unlisten(None),
+        ("unlisten", channel) => Effect::Unlisten(Some(channel.to_owned())),
         _ => Effect::None,
+    }
+}
+
+fn kind(text: &str) -> StatementKind {
+    match text.split_once(' ') {
+        Some(("listen", _)) => StatementKind::Listen,
+        Some(("notify", _)) => StatementKind::Notify,
+        _ => StatementKind::Select,
     }
 }
 
