@@ -99,12 +99,12 @@ fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
     const WORDS: [&str; 5] = ["read", "write", "explain", "temp_tables", "everything"];
     let mut may = Permissions::default();
     for (word, span) in reader.given_texts(node).unwrap_or_default() {
-        let (flag, is_later) = match word.as_str() {
-            "read" => (&mut may.read, false),
-            "everything" => (&mut may.everything, false),
-            "write" => (&mut may.write, true),
-            "explain" => (&mut may.explain, false),
-            "temp_tables" => (&mut may.temp_tables, false),
+        let flag = match word.as_str() {
+            "read" => &mut may.read,
+            "everything" => &mut may.everything,
+            "write" => &mut may.write,
+            "explain" => &mut may.explain,
+            "temp_tables" => &mut may.temp_tables,
             _ => {
                 let message = format!("`{word}` is none of: {}", WORDS.join(", "));
                 reader.complain(with_near(Diagnostic::error(message, span), &word, &WORDS));
@@ -112,13 +112,6 @@ fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
             }
         };
         *flag = true;
-        if is_later {
-            let message = format!(
-                "`{word}` is not available to masked roles in this version: such statements are \
-                 refused"
-            );
-            reader.complain(Diagnostic::warning(message, span));
-        }
     }
     may
 }
