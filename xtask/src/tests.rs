@@ -76,11 +76,13 @@ const INDEPENDENT: &[&str] = &[
     "key::",
     "lifecycle::",
     "limits::",
+    "outages::",
     "parse_rate::",
     "random::random_statements_follow_the_law",
     "reload::",
     "rules::",
     "sessions_under_stress::",
+    "tokens::",
     "tpch::",
 ];
 
