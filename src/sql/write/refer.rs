@@ -324,7 +324,7 @@ impl<'a> Referrer<'a> {
     fn of_row(&mut self, reference: &Reference, row: Row, name: &str, said: &str) -> Done {
         let target = self.targets.get(row.write).ok_or_else(lost)?;
         let text = match target.seen(name) {
-            // There is nothing else that it could mean, and before PostgreSQL 15 it may not be qualified.
+            // There is nothing else that it could mean, and before PostgreSQL 14 it may not be qualified.
             Seen::Clear | Seen::Decisive if row.arbiter && said == name => quoted(name),
             Seen::Clear | Seen::Decisive => format!("{}.{}", quoted(ROW), quoted(name)),
             Seen::Masked if row.arbiter => {
