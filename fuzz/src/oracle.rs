@@ -5,7 +5,7 @@
 //! stand, a relation that the rules show as it is, a common table expression in scope, or a catalog that holds no data.
 //! Anything else is a finding, and so is a function that reads by a string, wherever its name stands.
 
-use pg_query::protobuf::CmdType;
+use pg_query::protobuf::{CmdType, MergeMatchKind};
 use scrim::policy::Access;
 use serde_json::Value;
 
@@ -113,7 +113,8 @@ pub fn judge(sent: &str, seen: &Seen) -> Verdict {
         Err(error) => return Verdict::Found(format!("what is sent does not parse: {error}")),
     };
     let Ok(tree) = serde_json::to_value(&tree) else { return Verdict::TooDeep };
-    let mut walk = Walk { seen, scope: Vec::new(), target: None, depth_of_query: 0 };
+    let mut walk =
+        Walk { seen, scope: Vec::new(), target: None, depth_of_query: 0, sees_row: true };
     match walk.value(&tree) {
         Ok(()) => Verdict::Good,
         Err(found) => Verdict::Found(found),
@@ -137,6 +138,8 @@ struct Walk<'a> {
     target: Option<&'a StandIn>,
     /// How many queries stand around, within the statement that writes.
     depth_of_query: usize,
+    /// The row that is written is in sight there.
+    sees_row: bool,
 }
 
 pub(crate) fn text<'v>(value: &'v Value, member: &str) -> &'v str {
@@ -319,9 +322,13 @@ impl<'a> Walk<'a> {
                 return Err("a MERGE that does something else".into());
             };
             let is_new = clause["command_type"] == i32::from(CmdType::CmdInsert);
+            // Then PostgreSQL sees no row of the target (`setNamespaceForMergeWhen` in parse_merge.c).
+            let unmatched = i32::from(MergeMatchKind::MergeWhenNotMatchedByTarget);
+            self.sees_row = clause["match_kind"] != unmatched;
             self.value(&clause["condition"])?;
             self.assigned(&clause["target_list"], is_new)?;
             self.value(&clause["values"])?;
+            self.sees_row = true;
         }
         Ok(())
     }
@@ -412,7 +419,7 @@ impl<'a> Walk<'a> {
             },
             [ROW, ..] => Err("the whole row that is written".into()),
             // In sight of the row, what has no qualifier may be the row's.
-            [name] if self.depth_of_query == 0 => match target.column(name) {
+            [name] if self.depth_of_query == 0 && self.sees_row => match target.column(name) {
                 Some(known) if !is_clear(known) => Err(format!("{name}, unqualified, in a write")),
                 _ => Ok(()),
             },
