@@ -1,7 +1,8 @@
 //! How a session ends that cannot go on: by a fault, or by an answer that does not come.
 //!
-//! The server keeps the role's time for statements, as long as it can. Where it stands still, where the network between does, and where the client does not take its rows so that the server
-//! cannot go on, somebody else has to: else the connection would be gone for everybody, for ever.
+//! The server keeps the role's time for statements, as long as it can. Where it stands still, where the network between
+//! does, and where the client does not take its rows so that the server cannot go on, somebody else has to: else the
+//! connection would be gone for everybody, for ever.
 
 use std::time::Duration;
 
