@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::lent::{AtRest, Lent};
@@ -23,6 +23,8 @@ pub struct Place<T> {
     seats: Arc<Semaphore>,
     shelf: Mutex<Shelf<T>>,
     waiting: AtomicUsize,
+    /// Wakes somebody who has a connection and no work for it.
+    wanted: Notify,
     was_used: AtomicUsize,
     waited_ms: AtomicU64,
     waits: AtomicU64,
@@ -73,6 +75,7 @@ impl<T> Place<T> {
             options,
             shelf: Mutex::new(Shelf { at_rest: Vec::new(), open: 0, usual: None }),
             waiting: AtomicUsize::new(0),
+            wanted: Notify::new(),
             was_used: AtomicUsize::new(0),
             waited_ms: AtomicU64::new(0),
             waits: AtomicU64::new(0),
@@ -117,11 +120,29 @@ impl<T> Place<T> {
         }
     }
 
+    /// True while somebody waits for a connection.
+    pub fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns when somebody may have begun to wait. Who is told and has none to give calls [`Place::pass_on`].
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Somebody else is told that a connection is wanted.
+    pub fn pass_on(&self) {
+        if self.is_wanted() {
+            self.wanted.notify_one();
+        }
+    }
+
     async fn seat(&self) -> Result<OwnedSemaphorePermit, PoolError> {
         if let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() {
             return Ok(seat);
         }
         let waiting = Waiting::new(self);
+        self.wanted.notify_one();
         let seat = tokio::time::timeout(self.options.wait, Arc::clone(&self.seats).acquire_owned());
         let seat = seat.await.ok().and_then(Result::ok);
         let waited = waiting.since.elapsed();

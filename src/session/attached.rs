@@ -128,6 +128,16 @@ impl Attached {
         }
     }
 
+    /// It goes back as it was when it was opened, when no cancel is on its way to it any more. Nobody waits for that.
+    pub async fn give_back_cleaned(&mut self) {
+        let is_certain = self.presence.has_none().await;
+        if let Some(server) = self.link.detach()
+            && is_certain
+        {
+            tokio::spawn(server.clean_and_give_back());
+        }
+    }
+
     /// What the client was told to be its process id.
     pub fn process_id(&self) -> i32 {
         self.presence.process_id()

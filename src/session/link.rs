@@ -17,6 +17,7 @@ use super::pipeline::Out;
 use super::registry::Target;
 use super::stream::ClientStream;
 use crate::pool::Lent;
+use crate::upstream::ServerConnection;
 
 /// While this much waits for one side, the other is not read.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024;
@@ -77,6 +78,11 @@ impl Link {
     /// It goes.
     pub fn detach(&mut self) -> Option<Server> {
         self.server.take()
+    }
+
+    /// The server connection, for what nobody's client has asked: nothing may be outstanding on it.
+    pub fn connection(&mut self) -> Option<&mut ServerConnection> {
+        self.server.as_mut().and_then(Lent::connection)
     }
 
     /// Where a cancel goes.

@@ -436,7 +436,7 @@ async fn begin(
     };
     // Counted to the end.
     let _place = welcomed.place;
-    let is_untouched = matches!(welcomed.kind, Kind::Untouched(_));
+    let is_untouched = matches!(welcomed.kind, Kind::Untouched(..));
     let facts = Arc::clone(&welcomed.facts);
     let incoming = proxy.in_force.subscribe();
     let standing = Standing::new(incoming, rules, &user.name, &facts.role, is_untouched, until);
@@ -459,11 +459,11 @@ async fn begin(
     );
     match welcomed.kind {
         Kind::Masked(masked) => Serving::new(proxy, attached, *masked).serve().await,
-        Kind::Untouched(server) => {
+        Kind::Untouched(server, moving) => {
             attached.attach(*server);
             attached.may_be_cancelled().await;
             let (purpose, end_user) = (welcomed.purpose, welcomed.end_user);
-            Untouched::new(proxy, attached, &facts, purpose, end_user).serve().await;
+            Untouched::new(proxy, attached, &facts, purpose, end_user, moving).serve().await;
         }
     }
 }

@@ -1,7 +1,11 @@
 //! A session of an untouched role: bytes pass both ways as they came.
 //!
-//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, to see DDL go by, and to
-//! keep each side's messages whole. Nothing is planned, judged or rewritten.
+//! Messages are cut apart only to audit the texts of Query and Parse, to follow ReadyForQuery, to see DDL go by, to
+//! know whether its connection may become somebody else's (`moving`), and to keep each side's messages whole. Nothing is
+//! planned, judged or rewritten.
+
+mod belongings;
+mod moving;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +25,7 @@ use crate::audit::SessionFacts;
 use crate::grammar::shape;
 use crate::metrics::State;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
+pub use moving::Moving;
 
 /// ReadyForQuery messages that may be due.
 const GROUPS_MAX: usize = 1024;
@@ -54,6 +59,7 @@ pub struct Untouched {
     is_told: bool,
     /// DDL has succeeded since the server was last idle.
     has_ddl: bool,
+    moving: Moving,
 }
 
 impl Untouched {
@@ -64,6 +70,7 @@ impl Untouched {
         facts: &SessionFacts,
         purpose: Option<String>,
         end_user: Option<String>,
+        moving: Moving,
     ) -> Untouched {
         Untouched {
             proxy,
@@ -84,6 +91,7 @@ impl Untouched {
             is_mid_message: false,
             is_told: false,
             has_ddl: false,
+            moving,
         }
     }
 
@@ -121,10 +129,21 @@ impl Untouched {
                 Txn::Idle => State::Idle,
                 Txn::InBlock | Txn::Failed => State::InTransaction,
             });
+            if self.is_to_give() {
+                if let Err(ending) = self.give_up().await {
+                    return ending;
+                }
+            }
             let out = &self.attached.out;
             let client = out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX;
             let server = out.to_client.len() < WAITING_BYTES_MAX;
-            match self.attached.exchange(client, server, None).await {
+            let wanted = self.wanted();
+            let moved = tokio::select! {
+                moved = self.attached.exchange(client, server, None) => moved,
+                // Looked at above, once all that has come is heard.
+                () = wanted => None,
+            };
+            match moved {
                 Some(Moved::Bytes) | None => {}
                 Some(Moved::ClientGone) => return Ending::ClientGone,
                 Some(Moved::ServerGone) if self.is_told => return Ending::Told,
@@ -167,14 +186,19 @@ impl Untouched {
                 if tag == b'X' {
                     return Err(self.goodbye().await);
                 }
-                let text = text_of(&frame);
+                self.take_server().await?;
+                let text = self.text_of(&frame);
                 if !self.note(tag, text).await? {
                     return Ok(());
                 }
                 self.shown(&frame).unwrap_or_else(|| frame.into_bytes())
             }
             Piece::Start { tag, bytes } => {
+                self.take_server().await?;
                 let text = matches!(tag, b'Q' | b'P').then(|| "<too large>".to_owned());
+                if text.is_some() {
+                    self.moving.bind();
+                }
                 if !self.note(tag, text).await? {
                     // The rest of it would have nowhere to go.
                     let message = not_accepted(&crate::audit::NotAccepted::Failed).message;
@@ -269,7 +293,8 @@ impl Untouched {
                 match frame.tag() {
                     b'D' | b'd' => self.count(frame.len()),
                     b'E' => self.note_error(&frame),
-                    b'C' => self.has_ddl |= is_ddl(&frame),
+                    b'C' => self.done(&frame),
+                    b'S' => self.moving.note_parameter(frame.body()),
                     b'Z' => self.ready(&frame),
                     // Syncs that were sent before it are read as part of the copy and never answered.
                     b'G' => self.is_muddled |= self.due.len() > 1,
@@ -304,6 +329,37 @@ impl Untouched {
         self.error = fields.field(b'C').map(str::to_owned);
     }
 
+    /// CommandComplete.
+    fn done(&mut self, frame: &Frame) {
+        let tag = reader::command_tag(frame.body()).map(|tag| tag.text).unwrap_or_default();
+        self.has_ddl |= is_ddl(tag);
+        self.moving.note_done(tag);
+    }
+
+    /// The shape of a text that is to be audited.
+    fn text_of(&mut self, frame: &Frame) -> Option<String> {
+        let text = match frame.tag() {
+            b'Q' => {
+                self.moving.note_query();
+                reader::Query::read(frame.body()).ok().map(|query| query.text)
+            }
+            b'P' => reader::Parse::read(frame.body()).ok().map(|parse| {
+                self.moving.note_parse(parse.name, frame.as_bytes());
+                parse.text
+            }),
+            b'F' => {
+                self.moving.bind();
+                return None;
+            }
+            _ => return None,
+        };
+        match text {
+            Some(text) => self.moving.note_text(text),
+            None => self.moving.bind(),
+        }
+        Some(text.map_or_else(|| "<unreadable>".to_owned(), shape))
+    }
+
     fn ready(&mut self, frame: &Frame) {
         self.txn = match reader::ready_status(frame.body()) {
             Ok(b'I') => Txn::Idle,
@@ -329,21 +385,10 @@ impl Untouched {
     }
 }
 
-/// The tag of what may have changed a catalog. What it misses is seen a few seconds later.
-fn is_ddl(frame: &Frame) -> bool {
-    let tag = reader::command_tag(frame.body()).map(|tag| tag.text).unwrap_or_default();
+/// What may have changed a catalog. What it misses is seen a few seconds later.
+fn is_ddl(tag: &str) -> bool {
     let verb = tag.split(' ').next().unwrap_or_default();
     matches!(verb, "CREATE" | "ALTER" | "DROP" | "DO" | "CALL" | "IMPORT")
-}
-
-/// The shape of a text that is to be audited.
-fn text_of(frame: &Frame) -> Option<String> {
-    let text = match frame.tag() {
-        b'Q' => reader::Query::read(frame.body()).map(|query| shape(query.text)),
-        b'P' => reader::Parse::read(frame.body()).map(|parse| shape(parse.text)),
-        _ => return None,
-    };
-    Some(text.unwrap_or_else(|_| "<unreadable>".to_owned()))
 }
 
 fn size(bytes: usize) -> u64 {

@@ -20,6 +20,7 @@ use super::peer::Peer;
 use super::planning::Who;
 use super::registry::Presence;
 use super::settings::Values;
+use super::untouched::Moving;
 use crate::audit::SessionFacts;
 use crate::config::PseudonymKey;
 use crate::policy::RoleView;
@@ -50,8 +51,8 @@ pub struct Welcomed {
 pub enum Kind {
     /// A masked one.
     Masked(Box<Masked>),
-    /// One that is passed through, with its server connection.
-    Untouched(Box<Server>),
+    /// One that is passed through, with its first server connection and the way to others.
+    Untouched(Box<Server>, Moving),
 }
 
 /// A masked session.
@@ -102,6 +103,7 @@ pub async fn welcome(
     let endpoint = proxy.endpoint(role);
     let database = startup.database().unwrap_or_default();
     let servers = proxy.pools.place(&endpoint, database, is_untouched);
+    let is_shared = proxy.pools.options().mode == PoolMode::Transaction;
     let (mut kind, told) = match is_untouched {
         true => {
             let parameters = Arc::new(parameters::untouched_parameters(&wishes));
@@ -112,7 +114,9 @@ pub async fn welcome(
                 Farewell::from(&error)
             })?;
             let told = server.connection().map(|connection| connection.parameters.clone());
-            (Kind::Untouched(Box::new(server)), Arc::new(told.unwrap_or_default()))
+            let told: Reported = Arc::new(told.unwrap_or_default());
+            let moving = Moving::new(servers, lineage, Arc::clone(&told), is_shared);
+            (Kind::Untouched(Box::new(server), moving), told)
         }
         false => {
             let limits = role.limits;
@@ -130,7 +134,6 @@ pub async fn welcome(
                     });
                 }
             };
-            let is_shared = proxy.pools.options().mode == PoolMode::Transaction;
             let (mut opened_with, start) = match is_shared {
                 true => (parameters.pinned.clone(), parameters.start()?),
                 false => (parameters.all(&wishes), Start::default()),
@@ -163,9 +166,11 @@ pub async fn welcome(
         }
     };
     let has_long_keys = startup.minor_spoken() >= 2;
-    // It keeps this connection to its end.
+    // It keeps this connection as long as nobody waits for one.
     let process_id = match &mut kind {
-        Kind::Untouched(server) => server.connection().map(|connection| connection.backend_key.0),
+        Kind::Untouched(server, _) => {
+            server.connection().map(|connection| connection.backend_key.0)
+        }
         Kind::Masked(_) => None,
     };
     let presence = proxy

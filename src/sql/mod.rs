@@ -29,6 +29,7 @@ mod settings;
 mod system;
 mod temporary;
 mod types;
+mod untold;
 mod verify;
 mod view;
 mod who;
@@ -46,6 +47,7 @@ pub use rewrite::is_judged as looks_up_names;
 pub use settings::{SettingVerdict, judge_setting, may_be};
 pub use system::{readable_catalogs, readable_relations, telling_columns};
 pub use types::builtin_types;
+pub use untold::leaves_untold;
 pub use view::closed_views;
 pub use write::Written;
 

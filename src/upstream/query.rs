@@ -42,11 +42,39 @@ impl ServerConnection {
     /// Runs one statement and gives its rows in text form. After [`QueryError::Server`] the connection is ready
     /// again; after [`QueryError::Broken`] it must be dropped. No time limit: the caller sets one.
     pub async fn query(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, QueryError> {
-        let broken = |error: std::io::Error| QueryError::Broken(error.to_string());
         let mut out = BytesMut::new();
         writer::query(&mut out, sql).map_err(|fault| QueryError::Broken(fault.to_string()))?;
-        self.stream.write_all(&out).await.map_err(broken)?;
-        self.stream.flush().await.map_err(broken)?;
+        self.send(&out).await?;
+        self.answer().await
+    }
+
+    /// Sends whole messages, which end with so many that are answered with ReadyForQuery, and gives the first error of
+    /// each. As [`ServerConnection::query`] otherwise.
+    pub async fn tell(
+        &mut self,
+        messages: &[u8],
+        answers: usize,
+    ) -> Result<Vec<Option<QueryError>>, QueryError> {
+        self.send(messages).await?;
+        let mut errors = Vec::with_capacity(answers);
+        for _ in 0..answers {
+            errors.push(match self.answer().await {
+                Ok(_) => None,
+                Err(error @ QueryError::Server { .. }) => Some(error),
+                Err(error @ QueryError::Broken(_)) => return Err(error),
+            });
+        }
+        Ok(errors)
+    }
+
+    async fn send(&mut self, messages: &[u8]) -> Result<(), QueryError> {
+        let broken = |error: std::io::Error| QueryError::Broken(error.to_string());
+        self.stream.write_all(messages).await.map_err(broken)?;
+        self.stream.flush().await.map_err(broken)
+    }
+
+    /// Everything up to ReadyForQuery.
+    async fn answer(&mut self) -> Result<Vec<Vec<Option<String>>>, QueryError> {
         let mut rows = Vec::new();
         let mut rows_bytes = 0_usize;
         let mut refused = None;
@@ -65,7 +93,7 @@ impl ServerConnection {
                 }
                 b'S' => self.note_parameter(&frame)?,
                 b'E' => refused = Some(server_error(&frame)?),
-                b'T' | b'C' | b'I' | b'N' | b'A' => {}
+                b'T' | b'C' | b'I' | b'N' | b'A' | b'1' => {}
                 b'Z' => {
                     reader::ready_status(frame.body())?;
                     return refused.map_or(Ok(rows), Err);

@@ -38,6 +38,11 @@ impl Frame {
         self.bytes.get(HEADER_BYTES..).unwrap_or_default()
     }
 
+    /// All of it, header included.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Bytes of all of it, header included.
     pub fn len(&self) -> usize {
         self.bytes.len()

@@ -1,5 +1,7 @@
 //! Sessions that share server connections: none notices that it does, and none sees what another has left.
 
+mod untouched;
+
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

@@ -5,10 +5,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use scrim::demo::sample_password;
 
 use crate::harness;
+use crate::harness::client::Client;
 use crate::harness::own::Own;
 
 /// The folder with the packages and a Python that has the drivers.
@@ -67,6 +71,9 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("test_type_cache_invalidation_in_pool", "the same"),
 ];
 
+/// Connections in transaction mode: enough for what the suites keep, and too few for those that are there.
+const SIZE: usize = 16;
+
 /// Before the suites: their databases, and what they expect in them.
 const PREPARATION: [(&str, &str); 4] = [
     ("postgres", "ALTER ROLE postgres PASSWORD '@'"),
@@ -84,7 +91,7 @@ fn what_passes_past_scrim_passes_through_it() {
         return harness::say("skipped: `cargo xtask driver-suites` runs the suites of drivers");
     };
     let wanted = std::env::var("SCRIM_DRIVER_SUITE").ok();
-    for mode in ["session", "transaction"] {
+    for mode in ["transaction", "session"] {
         let own = Own::open_changed(|desk, text| {
             let password = sample_password("dba");
             for (database, sql) in PREPARATION {
@@ -105,12 +112,50 @@ fn what_passes_past_scrim_passes_through_it() {
             let text = text.replacen("database:\n", &format!("database:\n{login}"), 1);
             // The private PostgreSQL speaks no TLS, and the two shall be alike.
             let text = text.replacen("  mode: allow", "  mode: disable", 1);
-            format!("{text}pool: {{mode: {mode}, size: 60}}\n")
+            format!(
+                "{text}pool: {{mode: {mode}, size: {}}}\n",
+                if mode == "session" { 60 } else { SIZE }
+            )
         });
         for suite in &SUITES {
             if wanted.as_deref().is_none_or(|wanted| wanted == suite.package.0) {
+                let _crowd = (mode == "transaction").then(|| Crowd::enter(&own, suite.database));
                 compare(&folder, suite, mode, &own);
             }
+        }
+    }
+}
+
+/// Sessions beside the suite in transaction mode: there are always some that wait, so each time the suite's sessions are
+/// idle they have to give their connections up.
+struct Crowd {
+    is_over: Arc<AtomicBool>,
+    members: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    fn enter(own: &Own, database: &'static str) -> Crowd {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let member = |_| {
+            let (address, is_over) = (own.address(), Arc::clone(&is_over));
+            std::thread::spawn(move || {
+                let password = sample_password("dba");
+                let mut client = Client::connect(address, "postgres", &password, database, &[])
+                    .unwrap_or_else(|error| panic!("{error:?}"));
+                while !is_over.load(Ordering::Relaxed) {
+                    client.simple("SELECT pg_sleep(0.002)");
+                }
+            })
+        };
+        Crowd { members: (0..SIZE + 4).map(member).collect(), is_over }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for member in self.members.drain(..) {
+            let _ = member.join();
         }
     }
 }

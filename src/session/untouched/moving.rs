@@ -1,0 +1,233 @@
+//! An untouched session that gives its server connection up where somebody waits for one, and gets another when it needs
+//! it.
+//!
+//! As long as there is room, nothing is asked and nothing moves: the connection stays with its session between
+//! transactions, and costs what bytes cost. INVARIANT: it goes only when it is idle outside a transaction, when the
+//! server has named all that is on it and each of it can be put on another, and it is cleaned before anybody gets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Untouched;
+use super::belongings::{Belongings, question};
+use crate::pool::{Lineage, Place};
+use crate::session::attached::Ending;
+use crate::session::closing::Farewell;
+use crate::session::footprint::{self, Footprint, Reported};
+use crate::sql::leaves_untold;
+use crate::upstream::QueryError;
+use crate::wire::{reader, writer};
+
+/// How long the server may take to say what is there, and to take it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A longer text of the unnamed statement is not kept, and keeps the connection instead.
+const UNNAMED_BYTES_MAX: usize = 16 * 1024;
+
+/// First words of what a server says it has done, after which it can still say what is there. Others (DO, CALL, LOAD,
+/// LISTEN, …) may have done anything.
+const TELLING: &[&str] = &[
+    "ALTER",
+    "ANALYZE",
+    "BEGIN",
+    "CLOSE",
+    "CLUSTER",
+    "COMMENT",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DEALLOCATE",
+    "DECLARE",
+    "DELETE",
+    "DISCARD",
+    "DROP",
+    "EXPLAIN",
+    "FETCH",
+    "GRANT",
+    "INSERT",
+    "LOCK",
+    "MERGE",
+    "MOVE",
+    "NOTIFY",
+    "PREPARE",
+    "REFRESH",
+    "REINDEX",
+    "RELEASE",
+    "RESET",
+    "REVOKE",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "START",
+    "TRUNCATE",
+    "UNLISTEN",
+    "UPDATE",
+    "VACUUM",
+];
+
+/// The way to server connections.
+pub struct Moving {
+    place: Arc<Place<Footprint>>,
+    lineage: Lineage,
+    /// What the client has been told of parameters.
+    told: Reported,
+    /// The session keeps its connection to its end.
+    is_bound: bool,
+    /// The Parse of the unnamed statement, which no catalog has.
+    unnamed: Option<Box<[u8]>>,
+    /// What the connection that was given up had; `None`: there is a connection.
+    left: Option<Belongings>,
+}
+
+impl Moving {
+    /// With a connection of this place and lineage. `told`: the parameters that the client has been told.
+    pub fn new(
+        place: Arc<Place<Footprint>>,
+        lineage: Lineage,
+        told: Reported,
+        is_shared: bool,
+    ) -> Moving {
+        Moving { place, lineage, told, is_bound: !is_shared, unnamed: None, left: None }
+    }
+
+    /// True until the connection is given up, and when there is one again.
+    pub fn has_server(&self) -> bool {
+        self.left.is_none()
+    }
+
+    /// The session does what nobody can follow.
+    pub fn bind(&mut self) {
+        self.is_bound = true;
+        self.unnamed = None;
+    }
+
+    /// A text goes to the server.
+    pub fn note_text(&mut self, text: &str) {
+        if !self.is_bound && leaves_untold(text) {
+            self.bind();
+        }
+    }
+
+    /// A Parse goes to the server, of the statement of this name.
+    pub fn note_parse(&mut self, name: &str, frame: &[u8]) {
+        match frame.len() {
+            _ if self.is_bound || !name.is_empty() => {}
+            0..=UNNAMED_BYTES_MAX => self.unnamed = Some(frame.into()),
+            _ => self.bind(),
+        }
+    }
+
+    /// A Query takes the unnamed statement away.
+    pub fn note_query(&mut self) {
+        self.unnamed = None;
+    }
+
+    /// The server says that it has done something.
+    pub fn note_done(&mut self, tag: &str) {
+        if !TELLING.contains(&tag.split(' ').next().unwrap_or_default()) {
+            self.bind();
+        }
+    }
+
+    /// The server tells the client of a parameter.
+    pub fn note_parameter(&mut self, body: &[u8]) {
+        match reader::parameter_status(body) {
+            Ok(("client_encoding", value)) if value != "UTF8" => self.bind(),
+            Ok((name, value)) => drop(footprint::set(&mut self.told, name, value)),
+            Err(_) => self.bind(),
+        }
+    }
+}
+
+impl Untouched {
+    /// True when somebody waits for a connection and this one may go.
+    pub(super) fn is_to_give(&self) -> bool {
+        self.may_give() && self.moving.place.is_wanted()
+    }
+
+    /// True when the connection may go, as far as is known without asking.
+    pub(super) fn may_give(&self) -> bool {
+        !self.moving.is_bound
+            && self.moving.has_server()
+            && !self.is_muddled
+            && self.is_idle()
+            && !self.in_unit
+            && self.attached.out.to_server.is_empty()
+            && self.from_client.between_messages()
+            && self.from_server.between_messages()
+    }
+
+    /// Returns when somebody wants a connection; never while this one may not go.
+    pub(super) fn wanted(&self) -> impl Future<Output = ()> + use<> {
+        let place = self.may_give().then(|| Arc::clone(&self.moving.place));
+        async move {
+            match place {
+                Some(place) => place.wanted().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Asks the server what is there, and gives the connection up where all of it can be moved.
+    pub(super) async fn give_up(&mut self) -> Result<(), Ending> {
+        if !self.attached.link.has_nothing_from_server() {
+            return Ok(());
+        }
+        let question = question(&self.moving.place.endpoint().user);
+        let Some(connection) = self.attached.link.connection() else { return Ok(()) };
+        let asking = tokio::time::timeout(ANSWER_TIMEOUT, connection.query(&question));
+        let left = match asking.await {
+            Ok(Ok(rows)) => Belongings::read(rows),
+            // A cancel that came late, a time limit of its own, …: the server is ready again.
+            Ok(Err(QueryError::Server { .. })) => None,
+            Ok(Err(QueryError::Broken(_))) | Err(_) => return Err(Ending::ServerGone),
+        };
+        match left {
+            Some(left) => {
+                self.moving.left = Some(left);
+                self.attached.give_back_cleaned().await;
+            }
+            None => {
+                self.moving.bind();
+                self.moving.place.pass_on();
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection, with what the last one had.
+    pub(super) async fn take_server(&mut self) -> Result<(), Ending> {
+        let Some(left) = self.moving.left.take() else { return Ok(()) };
+        let session = self.attached.session();
+        let Moving { place, lineage, .. } = &self.moving;
+        let taken = self.attached.or_stage(place.take(lineage, session)).await?;
+        let mut server = taken.map_err(|error| {
+            tracing::warn!(session, %error, "no server connection");
+            Ending::Away(Farewell::from(&error))
+        })?;
+        let lost = || Ending::ServerGone;
+        let (messages, answers) =
+            left.messages(self.moving.unnamed.as_deref()).map_err(|_| lost())?;
+        let connection = server.connection().ok_or_else(lost)?;
+        if answers > 0 {
+            let telling = tokio::time::timeout(ANSWER_TIMEOUT, connection.tell(&messages, answers));
+            let errors = telling.await.map_err(|_| lost())?.map_err(|_| lost())?;
+            if left.has_settings()
+                && let Some(Some(QueryError::Server { code, .. })) = errors.into_iter().next()
+            {
+                let message = "scrim: the settings of the session could not be set again";
+                return Err(Ending::Away(Farewell::new(&code, message)));
+            }
+        }
+        let told = &mut self.moving.told;
+        for (name, value) in &connection.parameters {
+            if footprint::set(told, name, value) {
+                writer::parameter_status(&mut self.attached.out.to_client, name, value);
+            }
+        }
+        self.attached.attach(server);
+        self.attached.may_be_cancelled().await;
+        Ok(())
+    }
+}
