@@ -11,6 +11,6 @@ mod writer;
 pub use chain::{ChainFault, verify_chain};
 pub use record::{
     LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
-    StatementRecord, Verdict,
+    StatementFacts, StatementRecord, Verdict,
 };
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

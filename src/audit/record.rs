@@ -1,8 +1,8 @@
 //! What the audit says. Everything in here is a name, a count, a time or a keyed hash.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What stays the same for a session.
 #[derive(Debug, Clone, Serialize)]
@@ -96,10 +96,6 @@ pub struct StatementRecord {
     /// `scrim.purpose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
-    /// The statement with literals replaced by `?`.
-    pub sql: String,
-    /// HMAC-SHA-256 of `sql` under the audit's key, hex, first 16 digits; filled in by the writer.
-    pub fingerprint: Option<String>,
     /// What was decided.
     pub verdict: Verdict,
     /// Word for the reason of a refusal.
@@ -108,6 +104,23 @@ pub struct StatementRecord {
     /// The rule that decided, as `file:line`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What is the same whenever it is executed.
+    #[serde(flatten)]
+    pub about: Arc<StatementFacts>,
+}
+
+/// What the audit says of a statement, whenever it is executed. Made once, when it is planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StatementFacts {
+    /// The statement with literals replaced by `?`.
+    #[serde(rename = "sql")]
+    pub shape: String,
+    /// HMAC-SHA-256 of `sql` under the audit's key, hex, first 16 digits; filled in by the writer, once.
+    #[serde(serialize_with = "once")]
+    pub fingerprint: OnceLock<String>,
+    /// Sent in another form than it came.
+    #[serde(skip)]
+    pub rewritten: bool,
     /// By which reader, where it was not the first; for a refusal, the last that did not understand the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadBy>,
@@ -119,6 +132,17 @@ pub struct StatementRecord {
     /// What is found by true values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupMade>,
+}
+
+impl StatementFacts {
+    /// Of a text that was not planned.
+    pub fn of_shape(shape: String) -> StatementFacts {
+        StatementFacts { shape, ..StatementFacts::default() }
+    }
+}
+
+fn once<S: Serializer>(value: &OnceLock<String>, to: S) -> Result<S::Ok, S::Error> {
+    value.get().serialize(to)
 }
 
 /// A reader, and what the first reader is known not to read. Words of Scrim's own.

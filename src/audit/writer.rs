@@ -13,8 +13,8 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
 
-use super::chain::Link;
-use super::record::Record;
+use super::chain::{Link, hex};
+use super::record::{Record, StatementFacts};
 use super::trail::{Sink, Trail, private};
 
 /// Records that may wait; with more, statements are refused until the writer has caught up.
@@ -23,10 +23,16 @@ const QUEUE_RECORDS_MAX: usize = 8192;
 /// Records that are written with one write.
 const BATCH_RECORDS_MAX: usize = 512;
 
+/// How long the writer lets records gather before it looks at them, where nobody waits for it: each time that it is woken
+/// costs a session more than its record does.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// How long the writer waits before it tries a file again that could not be written.
 const RETRY: Duration = Duration::from_secs(1);
 
 const KEY_BYTES: usize = 32;
+/// Of the HMAC, in a fingerprint.
+const FINGERPRINT_BYTES: usize = 8;
 
 /// When a record counts as accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -189,6 +195,10 @@ struct Writer<S> {
 impl<S: Sink> Writer<S> {
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
         let mut batch = Vec::with_capacity(BATCH_RECORDS_MAX);
+        let gathering = match self.durability {
+            Durability::Queued => GATHERING,
+            Durability::Synced => Duration::ZERO,
+        };
         while entries.blocking_recv_many(&mut batch, BATCH_RECORDS_MAX) > 0 {
             let (waiting, is_end) = self.write(std::mem::take(&mut batch));
             if is_end {
@@ -199,6 +209,9 @@ impl<S: Sink> Writer<S> {
                 return;
             }
             tell(waiting, true);
+            if entries.len() < BATCH_RECORDS_MAX {
+                std::thread::sleep(gathering);
+            }
         }
     }
 
@@ -211,8 +224,8 @@ impl<S: Sink> Writer<S> {
         let oldest = batch.first().map(|entry| entry.at);
         for Entry { what, at: _, done } in batch {
             match what {
-                What::Record(mut record) => {
-                    self.sign(&mut record);
+                What::Record(record) => {
+                    self.sign(&record);
                     self.link.append(&record, &mut bytes);
                 }
                 What::End => is_end = true,
@@ -234,11 +247,13 @@ impl<S: Sink> Writer<S> {
         (waiting, is_end)
     }
 
-    fn sign(&self, record: &mut Record) {
+    fn sign(&self, record: &Record) {
         if let Record::Statement(statement) = record {
-            let tag = hmac::sign(&self.key, statement.sql.as_bytes());
-            let hex = tag.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            statement.fingerprint = Some(hex);
+            let StatementFacts { shape, fingerprint, .. } = &*statement.about;
+            fingerprint.get_or_init(|| {
+                let tag = hmac::sign(&self.key, shape.as_bytes());
+                hex(tag.as_ref().get(..FINGERPRINT_BYTES).unwrap_or_default())
+            });
         }
     }
 }

@@ -78,6 +78,8 @@ pub struct Metrics {
     pub planning: Times,
     /// Texts whose plan was kept from before.
     pub plans_kept: Counter,
+    /// Texts that got the plan of another one, with their own literals.
+    pub plans_filled: Counter,
     /// Texts that were planned.
     pub plans_made: Counter,
     /// From a statement's record to the end of its answer.
@@ -156,6 +158,11 @@ impl Metrics {
             alarms: counter(all, "guard_alarms", "Results that the guard stopped"),
             planning: times(all, "planning_seconds", "From a text to what is sent"),
             plans_kept: counter(all, "plans_kept", "Texts whose plan was kept from before"),
+            plans_filled: counter(
+                all,
+                "plans_filled",
+                "Texts that got the plan of one that differs in literals",
+            ),
             plans_made: counter(all, "plans_made", "Texts that were planned"),
             upstream: times(all, "statement_seconds", "From a record to the end of the answer"),
             sessions: family(all, "sessions", "Sessions by role and state"),

@@ -1,21 +1,28 @@
 //! Files of the configuration and the rules, watched.
 //!
 //! People and programs change files in several ways: in place, by a rename over the old one (editors, `git`), by another
-//! target for a link (Kubernetes swaps `..data` in a mounted volume). So folders are watched, never files, and all is
-//! watched anew after each change, since a folder that was replaced is another folder. What has changed is for the
-//! reader to find out; here it is only said that something may have.
+//! target for a link (Kubernetes swaps `..data` in a mounted volume). So the rules are watched by their folder, and all is
+//! watched anew after each change, since a folder that was replaced is another folder. What has changed is for the reader to
+//! find out; here it is only said that something may have.
+//!
+//! What stands by itself (the configuration, the file of keys, the rules folder as a whole) is looked at once a second
+//! instead. To watch the folder around it would be to hear of every line of an audit file that lies there too.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// A change counts when nothing more has changed for so long.
 const QUIET: Duration = Duration::from_millis(300);
 /// Or after so long in any case.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often what stands by itself is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +39,8 @@ pub(super) struct Watched {
 pub(super) struct Files {
     /// `None`: nothing can be watched here.
     watcher: Option<RecommendedWatcher>,
+    /// Ends with the next one.
+    looking: JoinSet<()>,
     watched: Watched,
     changes: mpsc::Sender<()>,
     settled: mpsc::Receiver<()>,
@@ -55,7 +64,8 @@ impl Files {
                 let _ = tell.try_send(());
             }
         });
-        let mut files = Files { watcher: None, watched: watched.clone(), changes, settled };
+        let (watcher, looking) = (None, JoinSet::new());
+        let mut files = Files { watcher, looking, watched: watched.clone(), changes, settled };
         files.watch_again(watched);
         files
     }
@@ -80,60 +90,75 @@ impl Files {
     /// Watches what stands at these places now.
     pub(super) fn watch_again(&mut self, watched: Watched) {
         self.watcher = None;
+        self.looking = JoinSet::new();
         self.watched = watched.clone();
-        match self.watcher_of(watched) {
+        let alone = [Some(watched.config), Some(watched.rules.clone()), watched.keys];
+        self.looking.spawn(look(alone.into_iter().flatten().collect(), self.changes.clone()));
+        match watcher_of(&watched.rules, self.changes.clone()) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => {
-                tracing::warn!(%error, "files cannot be watched; rules change at SIGHUP only");
+                tracing::warn!(%error, "rules cannot be watched; they change at SIGHUP only");
             }
         }
     }
+}
 
-    fn watcher_of(&self, watched: Watched) -> notify::Result<RecommendedWatcher> {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let config = absolute(&watched.config);
-        let rules = absolute(&watched.rules);
-        let keys = watched.keys.as_deref().map(absolute);
-        let real = rules.canonicalize().unwrap_or_else(|_| rules.clone());
-        let mut folders = vec![(real.clone(), RecursiveMode::Recursive)];
-        let above = [config.parent(), rules.parent(), keys.as_deref().and_then(Path::parent)];
-        for above in above.into_iter().flatten() {
-            folders.push((above.to_owned(), RecursiveMode::NonRecursive));
+/// Watches all that is in the rules folder.
+fn watcher_of(rules: &Path, changes: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    // The folder itself, where this is a link to one: a link that is changed is seen by looking.
+    let real = rules.canonicalize().unwrap_or_else(|_| rules.to_owned());
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // Of an error: something was missed.
+        if event.map_or(true, |event| is_change(event.kind)) {
+            // Full: one waits already.
+            let _ = changes.try_send(());
         }
-        let changes = self.changes.clone();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let counts = match &event {
-                Ok(event) => {
-                    is_change(event.kind)
-                        && event.paths.iter().any(|path| {
-                            *path == config
-                                || Some(path) == keys.as_ref()
-                                || path.starts_with(&rules)
-                                || path.starts_with(&real)
-                                || is_link_of_a_volume(path)
-                        })
-                }
-                // Something was missed: look.
-                Err(_) => true,
-            };
-            if counts {
-                // Full: one waits already.
-                let _ = changes.try_send(());
-            }
-        })?;
-        let mut watched = false;
-        let mut last = None;
-        for (folder, mode) in folders {
-            match watcher.watch(&folder, mode) {
-                Ok(()) => watched = true,
-                // The rules folder may be away for a moment; the one above it says when it is back.
-                Err(error) => last = Some(error),
-            }
+    })?;
+    match watcher.watch(&real, RecursiveMode::Recursive) {
+        // It may be away for a moment, and is looked for.
+        Err(error) if real.exists() => Err(error),
+        Err(_) | Ok(()) => Ok(watcher),
+    }
+}
+
+/// Says when one of them is another file than it was, or has been written.
+async fn look(paths: Vec<PathBuf>, changes: mpsc::Sender<()>) {
+    let mut known: Vec<_> = paths.iter().map(|path| Seen::of(path)).collect();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now: Vec<_> = paths.iter().map(|path| Seen::of(path)).collect();
+        if now != known {
+            known = now;
+            // Full: one waits already.
+            let _ = changes.try_send(());
         }
-        match last {
-            Some(error) if !watched => Err(error),
-            Some(_) | None => Ok(watcher),
-        }
+    }
+}
+
+/// By what a file is told from another, and from itself before it was written.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    /// Where links lead to.
+    real: PathBuf,
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Seconds and nanoseconds; of the last change of the file or of what is said of it.
+    changed: (i64, i64),
+}
+
+impl Seen {
+    /// `None`: there is none.
+    fn of(path: &Path) -> Option<Seen> {
+        let real = path.canonicalize().ok()?;
+        let about = real.metadata().ok()?;
+        Some(Seen {
+            real,
+            device: about.dev(),
+            inode: about.ino(),
+            length: about.len(),
+            changed: (about.ctime(), about.ctime_nsec()),
+        })
     }
 }
 
@@ -147,9 +172,4 @@ fn is_change(kind: EventKind) -> bool {
         | EventKind::Remove(_)
         | EventKind::Other => true,
     }
-}
-
-/// `..data`, by which Kubernetes puts all files of a volume in place at once.
-fn is_link_of_a_volume(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."))
 }

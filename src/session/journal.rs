@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use super::pipeline::Event;
 use super::settings::Values;
-use super::statements::StatementFacts;
 use crate::audit::{
-    Audit, NotAccepted, Outcome, ReadBy, Record, SessionFacts, StatementRecord, Verdict,
+    Audit, NotAccepted, Outcome, ReadBy, Record, SessionFacts, StatementFacts, StatementRecord,
+    Verdict,
 };
 use crate::metrics::Metrics;
 use crate::sql::{Reading, Reason, Refusal};
@@ -47,17 +47,11 @@ impl Journal {
     /// A statement is about to be sent: gives its number, or it must not be.
     pub async fn accept(
         &mut self,
-        statement: &StatementFacts,
+        statement: &Arc<StatementFacts>,
         values: &Values,
     ) -> Result<u64, NotAccepted> {
         let verdict = if statement.rewritten { Verdict::Rewrite } else { Verdict::Forward };
-        let record = StatementRecord {
-            relations: statement.relations.clone(),
-            writes: statement.writes.clone(),
-            lookups: statement.lookups.clone(),
-            reading: statement.reading.map(read_by),
-            ..self.record(statement.shape.clone(), values, verdict)
-        };
+        let record = self.record(Arc::clone(statement), values, verdict);
         let number = record.statement;
         self.audit.accept(Record::Statement(Box::new(record))).await?;
         self.began.insert(number, Instant::now());
@@ -73,32 +67,33 @@ impl Journal {
     /// A statement has been refused. It is not sent, whether the record is accepted or not.
     pub async fn refuse(&mut self, shape: String, values: &Values, refusal: &Refusal) {
         self.metrics.refusal(refusal.reason.word());
+        let reading = refusal.reading.map(read_by);
+        let about = StatementFacts { reading, ..StatementFacts::of_shape(shape) };
         let record = StatementRecord {
             reason: Some(refusal.reason.word()),
             rule: refusal.rule.as_ref().map(ToString::to_string),
-            reading: refusal.reading.map(read_by),
-            ..self.record(shape, values, Verdict::Refuse)
+            ..self.record(Arc::new(about), values, Verdict::Refuse)
         };
         let accepted = self.audit.accept(Record::Statement(Box::new(record))).await;
         self.note(accepted);
     }
 
-    fn record(&mut self, sql: String, values: &Values, verdict: Verdict) -> StatementRecord {
+    fn record(
+        &mut self,
+        about: Arc<StatementFacts>,
+        values: &Values,
+        verdict: Verdict,
+    ) -> StatementRecord {
         self.statements = self.statements.saturating_add(1);
         StatementRecord {
             facts: Arc::clone(&self.facts),
             statement: self.statements,
             end_user: values.end_user.clone(),
             purpose: values.purpose.clone(),
-            sql,
-            fingerprint: None,
             verdict,
             reason: None,
             rule: None,
-            reading: None,
-            relations: Vec::new(),
-            writes: Vec::new(),
-            lookups: Vec::new(),
+            about,
         }
     }
 
@@ -154,7 +149,8 @@ impl Journal {
     }
 }
 
-fn read_by(reading: Reading) -> ReadBy {
+/// As the audit says it.
+pub fn read_by(reading: Reading) -> ReadBy {
     ReadBy { reader: reading.reader.word(), construct: reading.construct }
 }
 

@@ -7,15 +7,17 @@
 use std::sync::Arc;
 
 use super::budgets::Exhausted;
+use super::journal::read_by;
 use super::parameters::time_limits;
 use super::plans::{Asked, Plans};
 use super::settings::Settings;
-use super::statements::{Prepared, StatementFacts};
-use crate::audit::{LookupMade, RelationRead, RelationWritten};
+use super::statements::Prepared;
+use crate::audit::{LookupMade, RelationRead, RelationWritten, StatementFacts};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
 use crate::policy::RoleView;
+use crate::sql::lifting::lift;
 use crate::sql::{
     self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
     Written,
@@ -51,7 +53,7 @@ pub struct PlannedPart {
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// For the audit.
-    pub facts: StatementFacts,
+    pub facts: Arc<StatementFacts>,
     /// Its kind.
     pub kind: StatementKind,
     /// What its success means for the session.
@@ -59,7 +61,14 @@ pub struct PlannedPart {
     /// What the client is told when it is complete, where the server says something else.
     pub tag: Option<&'static str>,
     /// The statement in lower case, where it may set something.
-    sets: Option<Box<str>>,
+    pub(super) sets: Option<Box<str>>,
+}
+
+impl PlannedPart {
+    /// True where the statement may set something.
+    pub fn may_set(&self) -> bool {
+        self.sets.is_some()
+    }
 }
 
 /// Plans a text for a session, or takes the plan that was made before.
@@ -80,10 +89,23 @@ pub async fn plan(
             planned
         }
         None => {
-            metrics.plans_made.inc();
-            let planned = plan_anew(text, view, settings, who).await?;
-            plans.keep(asked, &planned);
-            planned
+            let lifted = lift(text);
+            match lifted.as_ref().and_then(|lifted| plans.fill(asked, lifted)) {
+                Some(planned) => {
+                    metrics.plans_filled.inc();
+                    planned
+                }
+                None => {
+                    metrics.plans_made.inc();
+                    let planned = plan_anew(text, view, settings, who).await?;
+                    plans.keep(asked, &planned);
+                    if let Some(lifted) = &lifted {
+                        let plan = |text: &str| plan_now(text, view, settings, who).ok();
+                        plans.learn(asked, lifted, &planned, plan);
+                    }
+                    planned
+                }
+            }
         }
     };
     let mut later: Option<Settings> = None;
@@ -382,12 +404,13 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         relations: statement.reads.into_iter().map(relation).collect(),
         writes: statement.writes.into_iter().map(written).collect(),
         lookups: statement.lookups.into_iter().map(lookup).collect(),
-        reading: statement.reading,
+        reading: statement.reading.map(read_by),
+        ..StatementFacts::default()
     };
     let makes = matches!(statement.effect, Effect::Prepare(_)).then(|| {
         // Of no version: the server describes it before anybody sees a row.
         let kind = Some(StatementKind::Select);
-        Arc::new(Prepared::new(facts.clone(), kind, Effect::None, u64::MAX))
+        Arc::new(Prepared::new(Arc::new(facts.clone()), kind, Effect::None, u64::MAX))
     });
     if makes.is_some() {
         // It looks nothing up; each EXECUTE will.
@@ -398,7 +421,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         probe: statement.probe.map(|probe| probe.as_str().to_owned()),
         discretion,
         makes,
-        facts,
+        facts: Arc::new(facts),
         kind: statement.kind,
         effect: statement.effect,
         tag: None,

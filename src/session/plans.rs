@@ -1,9 +1,15 @@
 //! Plans that are kept: a text that has been planned before, and would be understood the same way, is not planned again.
 //!
+//! A text that differs from one before in its literals only gets that one's plan with its own literals in it ([`template`]),
+//! where [`crate::sql::lifting`] says that they mean nothing to the plan. A template is made when a text is met that
+//! differs so for the second time.
+//!
 //! INVARIANT: the key is all that planning looks at: what the role sees (by the very view, so by its rules and its
 //! catalog), who asks, what names mean, and the text to the letter. What has an effect on the session is not kept.
 //!
 //! The texts stand here with their literals, in memory only, as long as there is room for them.
+
+mod template;
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
@@ -15,6 +21,8 @@ use super::planning::{Planned, PlannedPart, Who};
 use crate::catalog::{SearchPath, TempTables};
 use crate::policy::RoleView;
 use crate::sql::Effect;
+use crate::sql::lifting::{self, Lifted};
+use template::Template;
 
 /// All plans together, in bytes; what has not been used for long goes first.
 const BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -25,7 +33,22 @@ const USUAL_BYTES: u64 = 2048;
 
 /// The plans of all sessions.
 pub struct Plans {
-    kept: Cache<Key, Arc<[PlannedPart]>, ByBytes>,
+    kept: Cache<Key, Kept, ByBytes>,
+}
+
+/// What is known under a key.
+#[derive(Clone)]
+enum Kept {
+    /// Of a text to the letter.
+    Plan(Arc<[PlannedPart]>),
+    /// Of a text without literals: it has been met once.
+    Met,
+    /// Of the same: these are free.
+    Free(Arc<[bool]>),
+    /// Of a text without its free literals.
+    Template(Arc<Template>),
+    /// Its literals mean something, or nobody knows.
+    Closed,
 }
 
 /// What a session asks for.
@@ -74,8 +97,59 @@ impl Plans {
         if asked.text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        let statements = self.kept.get(&asked)?;
-        Some(Planned { statements: statements.to_vec() })
+        match self.kept.get(&asked)? {
+            Kept::Plan(statements) => Some(Planned { statements: statements.to_vec() }),
+            Kept::Met | Kept::Free(_) | Kept::Template(_) | Kept::Closed => None,
+        }
+    }
+
+    /// The plan of a text that differs from a known one in free literals only.
+    pub fn fill(&self, asked: Asked<'_>, lifted: &Lifted<'_>) -> Option<Planned> {
+        let Some(Kept::Free(free)) = self.kept.get(&asked.about(&shape_of(lifted))) else {
+            return None;
+        };
+        match self.kept.get(&asked.about(&key_of(lifted, &free)))? {
+            Kept::Template(template) => Some(template.fill(lifted)),
+            Kept::Plan(_) | Kept::Met | Kept::Free(_) | Kept::Closed => None,
+        }
+    }
+
+    /// Learns from a plan that had to be made. `plan` makes one of another text.
+    pub fn learn(
+        &self,
+        asked: Asked<'_>,
+        lifted: &Lifted<'_>,
+        planned: &Planned,
+        plan: impl FnOnce(&str) -> Option<Planned>,
+    ) {
+        if asked.text.len() > TEXT_BYTES_MAX {
+            return;
+        }
+        let shape = shape_of(lifted);
+        let free = match self.kept.get(&asked.about(&shape)) {
+            None => return self.insert(asked.about(&shape), Kept::Met),
+            Some(Kept::Met) => match lifting::free(lifted) {
+                Some(free) => {
+                    let free: Arc<[bool]> = free.into();
+                    self.insert(asked.about(&shape), Kept::Free(Arc::clone(&free)));
+                    free
+                }
+                None => return self.insert(asked.about(&shape), Kept::Closed),
+            },
+            Some(Kept::Free(free)) => free,
+            Some(Kept::Closed | Kept::Plan(_) | Kept::Template(_)) => return,
+        };
+        let key = key_of(lifted, &free);
+        if self.kept.get(&asked.about(&key)).is_some() {
+            return;
+        }
+        let template = template_of(asked, lifted, &free, planned, plan);
+        let kept = template.map_or(Kept::Closed, |template| Kept::Template(Arc::new(template)));
+        self.insert(asked.about(&key), kept);
+    }
+
+    fn insert(&self, asked: Asked<'_>, kept: Kept) {
+        self.kept.insert(Key::of(asked), kept);
     }
 
     /// Keeps a plan, if it is one that can be kept.
@@ -84,25 +158,78 @@ impl Plans {
         if asked.text.len() > TEXT_BYTES_MAX || !planned.statements.iter().all(is_kept) {
             return;
         }
-        let key = Key {
+        self.insert(asked, Kept::Plan(planned.statements.as_slice().into()));
+    }
+}
+
+/// A text without literals, as a key: no text that is sent begins like this and has a plan.
+fn shape_of(lifted: &Lifted<'_>) -> String {
+    let mut shape = lifted.key(|_| true);
+    shape.insert(0, '\u{1}');
+    shape
+}
+
+/// A text without its free literals, as a key.
+fn key_of(lifted: &Lifted<'_>, free: &[bool]) -> String {
+    let mut key = lifted.key(|number| free.get(number).copied().unwrap_or_default());
+    key.insert(0, '\u{2}');
+    key
+}
+
+fn template_of(
+    asked: Asked<'_>,
+    lifted: &Lifted<'_>,
+    free: &[bool],
+    planned: &Planned,
+    plan: impl FnOnce(&str) -> Option<Planned>,
+) -> Option<Template> {
+    if !template::may_lift(asked.view, asked.search_path, planned) {
+        return None;
+    }
+    let marks = template::marks(lifted);
+    if marks.iter().any(|mark| asked.text.contains(mark.as_str())) {
+        return None;
+    }
+    let is_free = |number: usize| free.get(number).copied().unwrap_or_default();
+    let marked =
+        lifted.with(|number, _| marks.get(number).map(String::as_str).filter(|_| is_free(number)));
+    Template::between(lifted, free, planned, &plan(&marked)?)
+}
+
+impl Weighter<Key, Kept> for ByBytes {
+    fn weight(&self, key: &Key, kept: &Kept) -> u64 {
+        let sent =
+            |part: &PlannedPart| part.text.len() + part.probe.as_ref().map_or(0, String::len);
+        let (texts, count) = match kept {
+            Kept::Plan(statements) => (statements.iter().map(sent).sum(), statements.len()),
+            Kept::Template(template) => (template.bytes(), 1),
+            Kept::Met | Kept::Free(_) | Kept::Closed => (0, 0),
+        };
+        let rest = USUAL_BYTES.saturating_mul(count as u64 + 1);
+        rest.saturating_add((key.text.len() + texts) as u64)
+    }
+}
+
+impl Key {
+    fn of(asked: Asked<'_>) -> Key {
+        Key {
             view: Arc::downgrade(asked.view),
             user: Arc::clone(&asked.who.user),
             acts_for_others: asked.who.acts_for_others,
             search_path: asked.search_path.clone(),
             temp_tables: asked.temp_tables.clone(),
             text: asked.text.into(),
-        };
-        self.kept.insert(key, planned.statements.as_slice().into());
+        }
     }
 }
 
-impl Weighter<Key, Arc<[PlannedPart]>> for ByBytes {
-    fn weight(&self, key: &Key, statements: &Arc<[PlannedPart]>) -> u64 {
-        let sent =
-            |part: &PlannedPart| part.text.len() + part.probe.as_ref().map_or(0, String::len);
-        let texts = key.text.len() + statements.iter().map(sent).sum::<usize>();
-        let rest = USUAL_BYTES.saturating_mul(statements.len() as u64 + 1);
-        rest.saturating_add(texts as u64)
+impl<'a> Asked<'a> {
+    /// The same for another text.
+    fn about<'b>(&self, text: &'b str) -> Asked<'b>
+    where
+        'a: 'b,
+    {
+        Asked { text, ..*self }
     }
 }
 

@@ -20,8 +20,9 @@ use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Ask, Event, Execute, Origin, Pipeline, SentStatement, Step, Txn};
 use super::planning::{self, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
-use super::statements::{Prepared, SHARED_NAME, Source, StatementFacts};
+use super::statements::{Prepared, SHARED_NAME, Source};
 use super::welcoming::Masked;
+use crate::audit::StatementFacts;
 use crate::grammar::shape;
 use crate::metrics::State;
 use crate::policy::RoleView;
@@ -401,7 +402,7 @@ impl Serving {
                 Ok((text, prepared))
             }
             (None, _) => {
-                let prepared = Prepared::new(empty_facts(), None, Effect::None, version)
+                let prepared = Prepared::new(Arc::default(), None, Effect::None, version)
                     .with_source(Source::new(String::new(), types.to_vec()));
                 Ok((String::new(), prepared))
             }
@@ -437,9 +438,9 @@ impl Serving {
         let facts = match &prepared.effect {
             Effect::Execute(name) => {
                 let executed = self.pipeline.executed_by_name(name);
-                executing(prepared.facts.clone(), executed.as_deref())
+                executing(Arc::clone(&prepared.facts), executed.as_deref())
             }
-            _ => prepared.facts.clone(),
+            _ => Arc::clone(&prepared.facts),
         };
         self.spend(&facts)?;
         let values = self.pipeline.settings.current();
@@ -465,23 +466,9 @@ fn take_back(attached: &mut Attached, sent: &[SentStatement], refusal: &Refusal)
 }
 
 /// An EXECUTE reads what the statement reads that it names.
-fn executing(facts: StatementFacts, executed: Option<&Prepared>) -> StatementFacts {
-    match executed {
-        Some(Prepared { facts: StatementFacts { rewritten, relations, lookups, .. }, .. }) => {
-            let (relations, lookups) = (relations.clone(), lookups.clone());
-            StatementFacts { rewritten: *rewritten, relations, lookups, ..facts }
-        }
-        None => facts,
-    }
-}
-
-fn empty_facts() -> StatementFacts {
-    StatementFacts {
-        shape: String::new(),
-        rewritten: false,
-        relations: Vec::new(),
-        writes: Vec::new(),
-        lookups: Vec::new(),
-        reading: None,
-    }
+fn executing(facts: Arc<StatementFacts>, executed: Option<&Prepared>) -> Arc<StatementFacts> {
+    let Some(executed) = executed else { return facts };
+    let StatementFacts { rewritten, relations, lookups, .. } = &*executed.facts;
+    let (rewritten, relations, lookups) = (*rewritten, relations.clone(), lookups.clone());
+    Arc::new(StatementFacts { rewritten, relations, lookups, ..StatementFacts::clone(&facts) })
 }

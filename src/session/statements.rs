@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::digest::{Context, SHA256};
 
-use crate::audit::{LookupMade, RelationRead, RelationWritten};
+use crate::audit::StatementFacts;
 use crate::guard::{Breach, Discretion};
-use crate::sql::{Effect, Reading, StatementKind};
+use crate::sql::{Effect, StatementKind};
 use crate::wire::reader;
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
@@ -26,27 +26,10 @@ pub const SHARED_NAME: &str = "scrim$";
 /// Of the hash, in the name: two texts of one name are not to be found.
 const SHARED_NAME_BYTES: usize = 16;
 
-/// What the audit says of a statement, whenever it is executed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementFacts {
-    /// Without literals.
-    pub shape: String,
-    /// Sent in another form than it came.
-    pub rewritten: bool,
-    /// What it reads.
-    pub relations: Vec<RelationRead>,
-    /// What it writes.
-    pub writes: Vec<RelationWritten>,
-    /// What it finds by true values.
-    pub lookups: Vec<LookupMade>,
-    /// How it was read, where not as most are.
-    pub reading: Option<Reading>,
-}
-
 /// A statement that was planned and sent in a Parse.
 pub struct Prepared {
     /// For the audit.
-    pub facts: StatementFacts,
+    pub facts: Arc<StatementFacts>,
     /// Its kind; `None` for an empty text.
     pub kind: Option<StatementKind>,
     /// What its execution means for the session.
@@ -127,7 +110,7 @@ pub enum Rows {
 impl Prepared {
     /// Planned under a version of the catalog; not yet described.
     pub fn new(
-        facts: StatementFacts,
+        facts: Arc<StatementFacts>,
         kind: Option<StatementKind>,
         effect: Effect,
         version: u64,

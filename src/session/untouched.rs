@@ -20,8 +20,7 @@ use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Event, Txn};
 use super::settings::Values;
 use super::showing;
-use super::statements::StatementFacts;
-use crate::audit::SessionFacts;
+use crate::audit::{SessionFacts, StatementFacts};
 use crate::grammar::shape;
 use crate::metrics::State;
 use crate::wire::{Frame, Limits, Piece, Pieces, reader, writer};
@@ -129,10 +128,10 @@ impl Untouched {
                 Txn::Idle => State::Idle,
                 Txn::InBlock | Txn::Failed => State::InTransaction,
             });
-            if self.is_to_give() {
-                if let Err(ending) = self.give_up().await {
-                    return ending;
-                }
+            if self.is_to_give()
+                && let Err(ending) = self.give_up().await
+            {
+                return ending;
             }
             let out = &self.attached.out;
             let client = out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX;
@@ -246,14 +245,7 @@ impl Untouched {
     /// Audits a text and keeps the books. False: the text is not to be sent, and the client has been told.
     async fn note(&mut self, tag: u8, text: Option<String>) -> Result<bool, Ending> {
         if let Some(shape) = text {
-            let facts = StatementFacts {
-                shape,
-                rewritten: false,
-                relations: Vec::new(),
-                writes: Vec::new(),
-                lookups: Vec::new(),
-                reading: None,
-            };
+            let facts = Arc::new(StatementFacts::of_shape(shape));
             match self.attached.journal.accept(&facts, &self.values).await {
                 Ok(number) if self.open.len() < GROUP_STATEMENTS_MAX => self.open.push(number),
                 Ok(_) => self.is_muddled = true,

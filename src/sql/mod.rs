@@ -14,6 +14,7 @@ mod gate;
 mod hole;
 mod kind_name;
 mod known;
+pub mod lifting;
 mod lookups;
 mod naming;
 mod own;

@@ -8,6 +8,7 @@
 
 pub mod compare;
 mod kinds;
+mod lifted;
 mod page;
 mod real;
 mod run;

@@ -4,7 +4,7 @@ use std::sync::mpsc as std_mpsc;
 
 use super::*;
 use crate::audit::verify_chain;
-use crate::audit::{Outcome, RelationRead, SessionFacts, StatementRecord, Verdict};
+use crate::audit::{Outcome, RelationRead, SessionFacts, StatementFacts, StatementRecord, Verdict};
 
 fn record(number: u64) -> Record {
     Record::Completed(Outcome {
@@ -33,19 +33,17 @@ fn statement(sql: &str) -> Record {
         statement: 1,
         end_user: None,
         purpose: None,
-        sql: sql.into(),
-        fingerprint: None,
         verdict: Verdict::Rewrite,
         reason: None,
         rule: None,
-        reading: None,
-        writes: Vec::new(),
-        lookups: Vec::new(),
-        relations: vec![RelationRead {
-            relation: "public.customers".into(),
-            clear: vec!["id".into()],
-            masked: serde_json::Map::new(),
-        }],
+        about: Arc::new(StatementFacts {
+            relations: vec![RelationRead {
+                relation: "public.customers".into(),
+                clear: vec!["id".into()],
+                masked: serde_json::Map::new(),
+            }],
+            ..StatementFacts::of_shape(sql.into())
+        }),
     }))
 }
 

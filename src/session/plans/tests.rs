@@ -5,12 +5,20 @@ use proptest::prelude::*;
 use super::*;
 use crate::session::planning::plan_now;
 use crate::session::settings::{Settings, Values};
+use crate::sql::lifting::lift;
 use crate::sql::tests::{RULES, view_with};
 
 /// Of which some have an effect, some are refused, and some mean another thing to each of the sessions below.
 const TEXTS: &[&str] = &[
     "SELECT email FROM customers WHERE id = 17",
     "SELECT email FROM customers WHERE id = 18",
+    "SELECT email FROM customers WHERE id = 19",
+    "SELECT email FROM customers WHERE id = 5 AND name = 'Kim' LIMIT 1",
+    "SELECT email FROM customers WHERE id = 6 AND name = 'O Brien' LIMIT 2",
+    "SELECT email FROM customers WHERE id = 7 AND name = 'scrim lifts 00' LIMIT 3",
+    "SELECT 1, email FROM customers WHERE id = 8 ORDER BY 1",
+    "SELECT 2, email FROM customers WHERE id = 9 ORDER BY 2",
+    "SELECT 2, email FROM customers WHERE id = 10 ORDER BY 2",
     "SELECT email FROM public.customers",
     "SELECT title FROM products; SELECT name FROM customers",
     "SELECT ssn FROM customers",
@@ -87,9 +95,19 @@ impl Asker {
         if let Some(planned) = plans.get(self.asks(text)) {
             return shown(Ok(planned));
         }
-        let planned = plan_now(text, &self.view, &self.settings, &self.who);
+        let lifted = lift(text);
+        if let Some(planned) =
+            lifted.as_ref().and_then(|lifted| plans.fill(self.asks(text), lifted))
+        {
+            return shown(Ok(planned));
+        }
+        let plan = |text: &str| plan_now(text, &self.view, &self.settings, &self.who);
+        let planned = plan(text);
         if let Ok(planned) = &planned {
             plans.keep(self.asks(text), planned);
+            if let Some(lifted) = &lifted {
+                plans.learn(self.asks(text), lifted, planned, |text| plan(text).ok());
+            }
         }
         shown(planned)
     }
@@ -126,9 +144,7 @@ fn each_asker_is_told_something_of_their_own() {
 #[test]
 fn what_is_kept_is_found_again() {
     let (plans, askers) = (Plans::default(), askers());
-    for text in
-        ["SELECT email FROM customers WHERE id = 17", "SELECT email FROM customers WHERE id = 18"]
-    {
+    for text in ["SELECT email FROM customers", "SELECT email FROM customers WHERE id = 17"] {
         assert!(plans.get(askers[0].asks(text)).is_none());
         askers[0].through(&plans, text);
         assert!(plans.get(askers[0].asks(text)).is_some());
@@ -136,6 +152,37 @@ fn what_is_kept_is_found_again() {
             assert!(plans.get(other.asks(text)).is_none(), "it is another session's");
         }
     }
+}
+
+#[test]
+fn what_differs_in_literals_is_planned_twice_at_most() {
+    let (plans, askers) = (Plans::default(), askers());
+    let fills = |asker: &Asker, text: &str| {
+        lift(text).is_some_and(|lifted| plans.fill(asker.asks(text), &lifted).is_some())
+    };
+    let by =
+        |id: usize| format!("SELECT email FROM customers WHERE id = {id} AND name IN ('a', 'b')");
+    for id in 1..=2 {
+        assert!(!fills(&askers[0], &by(id)));
+        askers[0].through(&plans, &by(id));
+    }
+    assert!(fills(&askers[0], &by(3)));
+    assert!(!fills(
+        &askers[0],
+        "SELECT email FROM customers WHERE id = 3 AND name IN ('a', 'b', 'c')"
+    ));
+    for other in &askers[1..] {
+        assert!(!fills(other, &by(3)), "it is another session's");
+    }
+    // By its position, which is no free literal.
+    let ordered = |place: usize, id: usize| {
+        format!("SELECT id, email FROM customers WHERE id = {id} ORDER BY {place}")
+    };
+    for id in 1..=2 {
+        askers[0].through(&plans, &ordered(1, id));
+    }
+    assert!(fills(&askers[0], &ordered(1, 3)));
+    assert!(!fills(&askers[0], &ordered(2, 3)));
 }
 
 #[test]
@@ -158,7 +205,7 @@ fn what_has_an_effect_is_planned_each_time() {
 fn they_have_no_more_room_than_they_are_given() {
     let (plans, askers) = (Plans::with_capacity(64 * 1024), askers());
     for number in 0..500 {
-        askers[0].through(&plans, &format!("SELECT email FROM customers WHERE id = {number}"));
+        askers[0].through(&plans, &format!("SELECT email AS e{number} FROM customers"));
         assert!(plans.kept.weight() <= 64 * 1024, "{}", plans.kept.weight());
     }
     assert!(plans.kept.len() > 4, "{}", plans.kept.len());

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::Serving;
+use crate::audit::StatementFacts;
 use crate::rules::Role;
 use crate::session::attached::Ending;
 use crate::session::catalogs::GuardJudge;
 use crate::session::closing::{Farewell, error_frame};
 use crate::session::pipeline::{Ceiling, Use};
 use crate::session::planning::{self, Planned};
-use crate::session::statements::StatementFacts;
 use crate::sql::{Effect, Reason, Refusal};
 use crate::wire::Piece;
 use crate::wire::frame::announced_bytes;

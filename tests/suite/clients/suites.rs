@@ -72,7 +72,7 @@ const DIFFERENT: &[(&str, &str)] = &[
 ];
 
 /// Connections in transaction mode: enough for what the suites keep, and too few for those that are there.
-const SIZE: usize = 16;
+const SIZE: usize = 8;
 
 /// Before the suites: their databases, and what they expect in them.
 const PREPARATION: [(&str, &str); 4] = [
@@ -143,7 +143,7 @@ impl Crowd {
                 let mut client = Client::connect(address, "postgres", &password, database, &[])
                     .unwrap_or_else(|error| panic!("{error:?}"));
                 while !is_over.load(Ordering::Relaxed) {
-                    client.simple("SELECT pg_sleep(0.002)");
+                    client.simple("SELECT pg_sleep(0.02)");
                 }
             })
         };

@@ -13,11 +13,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::super::footprint::Footprint;
 use super::super::super::settings::{Settings, Values};
-use super::super::super::statements::{Prepared, Source, StatementFacts};
+use super::super::super::statements::{Prepared, Source};
 use super::super::{
     Ceiling, Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step,
 };
 use super::channels::{CLIENT, Channels, FORBIDDEN};
+use crate::audit::StatementFacts;
 use crate::catalog::SearchPath;
 use crate::guard::Breach;
 use crate::sql::{Effect, StatementKind};
@@ -528,14 +529,7 @@ impl Bench {
                     self.pipeline.refuse_parse(&name, taken, &mut self.out);
                 }
                 (Some(text), Origin::Parse { name, types }) if text != "refuse" => {
-                    let facts = StatementFacts {
-                        shape: text.clone(),
-                        rewritten: false,
-                        relations: Vec::new(),
-                        writes: Vec::new(),
-                        lookups: Vec::new(),
-                        reading: None,
-                    };
+                    let facts = Arc::new(StatementFacts::of_shape(text.clone()));
                     let kind = (!text.is_empty()).then(|| match kind(&text) {
                         StatementKind::Select if rows_of(&text).is_none() => {
                             StatementKind::Transaction

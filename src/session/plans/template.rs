@@ -1,0 +1,144 @@
+//! A plan with places for literals. Pure.
+//!
+//! Made of two plans of one text: as it came, and with marks in the place of the literals that are free
+//! ([`crate::sql::lifting`]). Where the marks have come out is where literals go.
+//!
+//! INVARIANT: the two plans are the same but for the literals, and the first, made from the template, is the first to the
+//! letter; else there is no template.
+
+use std::sync::Arc;
+
+use crate::catalog::SearchPath;
+use crate::policy::RoleView;
+use crate::session::planning::{Planned, PlannedPart};
+use crate::sql::lifting::{Kind, Lifted};
+use crate::sql::{Effect, StatementKind};
+
+/// A plan with places for literals.
+pub struct Template {
+    /// Its text is empty.
+    part: PlannedPart,
+    /// What stands in front of each place, and the number of the literal that goes there.
+    pieces: Box<[(Box<str>, usize)]>,
+    /// What stands behind the last.
+    rest: Box<str>,
+}
+
+/// What stands for a literal while its places are looked for.
+pub fn marks(lifted: &Lifted<'_>) -> Vec<String> {
+    let mark = |(number, kind)| match kind {
+        Kind::Text => format!("'scrim lifts {number:02}'"),
+        Kind::Integer => format!("9781{number:02}641"),
+    };
+    lifted.literals().iter().map(|literal| literal.kind).enumerate().map(mark).collect()
+}
+
+impl Template {
+    /// `None`: the two are not the same, or not what can be one.
+    pub fn between(
+        lifted: &Lifted<'_>,
+        free: &[bool],
+        planned: &Planned,
+        marked: &Planned,
+    ) -> Option<Template> {
+        let ([part], [with_marks]) = (planned.statements.as_slice(), marked.statements.as_slice())
+        else {
+            return None;
+        };
+        if !is_plain(part) || !is_plain(with_marks) || part.facts != with_marks.facts {
+            return None;
+        }
+        let marks = marks(lifted);
+        let is_free = |number: usize| free.get(number).copied().unwrap_or_default();
+        let sought: Vec<(usize, &str)> = marks
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| is_free(*number))
+            .map(|(number, mark)| (number, mark.as_str()))
+            .collect();
+        if sought.iter().any(|(_, mark)| part.text.contains(mark)) {
+            return None;
+        }
+        let mut places: Vec<(usize, usize, usize)> = Vec::new();
+        for (number, mark) in sought {
+            let before = places.len();
+            let found = with_marks.text.match_indices(mark);
+            places.extend(
+                found.map(|(start, mark)| (start, start.saturating_add(mark.len()), number)),
+            );
+            if places.len() == before {
+                return None;
+            }
+        }
+        places.sort_unstable();
+        let mut pieces = Vec::with_capacity(places.len());
+        let mut end = 0;
+        for (start, next, number) in places {
+            pieces.push((with_marks.text.get(end..start)?.into(), number));
+            end = next;
+        }
+        let rest = with_marks.text.get(end..)?.into();
+        let made = PlannedPart { text: String::new(), ..part.clone() };
+        let template = Template { part: made, pieces: pieces.into(), rest };
+        (template.text(lifted) == part.text).then_some(template)
+    }
+
+    /// The plan for these literals.
+    pub fn fill(&self, lifted: &Lifted<'_>) -> Planned {
+        let part = PlannedPart { text: self.text(lifted), ..self.part.clone() };
+        Planned { statements: vec![part] }
+    }
+
+    fn text(&self, lifted: &Lifted<'_>) -> String {
+        let mut text = String::with_capacity(self.bytes().saturating_add(64));
+        for (before, number) in &self.pieces {
+            text.push_str(before);
+            if let Some(literal) = lifted.literals().get(*number) {
+                text.push_str(lifted.source(literal));
+            }
+        }
+        text.push_str(&self.rest);
+        text
+    }
+
+    /// Of its text, without the literals.
+    pub fn bytes(&self) -> usize {
+        let pieces = self.pieces.iter().map(|(before, _)| before.len());
+        pieces.fold(self.rest.len(), usize::saturating_add)
+    }
+}
+
+/// A SELECT that leaves nothing behind, looks nothing up, and reads tables.
+fn is_plain(part: &PlannedPart) -> bool {
+    part.kind == StatementKind::Select
+        && part.effect == Effect::None
+        && part.makes.is_none()
+        && part.probe.is_none()
+        && part.discretion.is_none()
+        && part.tag.is_none()
+        && !part.may_set()
+        && part.facts.lookups.is_empty()
+        && part.facts.writes.is_empty()
+        && part.facts.reading.is_none()
+        && !part.facts.relations.is_empty()
+}
+
+/// True where no name without a schema, and no column of what is read, makes a literal the name of something.
+pub fn may_lift(view: &Arc<RoleView>, search_path: &SearchPath, planned: &Planned) -> bool {
+    let SearchPath(schemas) = search_path;
+    if schemas.iter().any(|schema| schema == "information_schema" || schema.starts_with("pg_")) {
+        return false;
+    }
+    let is_read = |schema: &str, name: &str| {
+        let reads = planned.statements.iter().flat_map(|part| &part.facts.relations);
+        reads.into_iter().any(|read| {
+            read.relation.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(name)
+        })
+    };
+    let names_objects =
+        |type_sql: &str| type_sql.rsplit('.').next().is_some_and(|name| name.starts_with("reg"));
+    view.snapshot().relations.values().all(|relation| {
+        let has_names = relation.columns.iter().any(|column| names_objects(&column.type_sql));
+        !has_names || !is_read(&relation.schema, &relation.name)
+    })
+}
