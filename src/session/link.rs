@@ -1,7 +1,7 @@
 //! Two sockets and what waits between them: one task moves bytes both ways.
 //!
 //! Knows no message. INVARIANT: memory is bounded: a side is read only while the caller has room for what it may
-//! lead to, and a buffer that is empty is given back, so an idle session holds none.
+//! lead to, and a buffer that is empty is given back but for the smallest, so an idle session holds little.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,8 +21,10 @@ use crate::upstream::ServerConnection;
 
 /// While this much waits for one side, the other is not read.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024;
-/// Room made before a read.
-const READ_BYTES: usize = 16 * 1024;
+/// Room made before a read: enough for what is usual, and what an idle session may keep of it.
+const ROOM_BYTES_MIN: usize = 2 * 1024;
+/// Room for a read when each before it was full.
+const ROOM_BYTES_MAX: usize = 64 * 1024;
 
 /// A server connection of the pool.
 pub type Server = Lent<Footprint>;
@@ -32,8 +34,10 @@ pub struct Link {
     client: ClientStream,
     from_client: BytesMut,
     client_flow: Flow,
+    client_room: Room,
     server: Option<Server>,
     server_flow: Flow,
+    server_room: Room,
     /// What there is while there is no server.
     nothing: BytesMut,
 }
@@ -63,8 +67,10 @@ impl Link {
             client,
             from_client,
             client_flow: Flow::default(),
+            client_room: Room::default(),
             server: None,
             server_flow: Flow::default(),
+            server_room: Room::default(),
             nothing: BytesMut::new(),
         }
     }
@@ -145,7 +151,11 @@ impl Link {
                 }
             }
             if server {
-                match poll_read(context, &mut connection.stream, &mut connection.buffer) {
+                match self.server_room.poll_read(
+                    context,
+                    &mut connection.stream,
+                    &mut connection.buffer,
+                ) {
                     Poll::Ready(Ok(1..)) => has_moved = true,
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ServerGone),
                     Poll::Pending if flow.is_broken => return Poll::Ready(Moved::ServerGone),
@@ -154,7 +164,7 @@ impl Link {
             }
         }
         if client {
-            match poll_read(context, &mut self.client, &mut self.from_client) {
+            match self.client_room.poll_read(context, &mut self.client, &mut self.from_client) {
                 Poll::Ready(Ok(1..)) => has_moved = true,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ClientGone),
                 Poll::Pending => {}
@@ -164,17 +174,41 @@ impl Link {
     }
 }
 
-fn poll_read(
-    context: &mut Context<'_>,
-    stream: &mut (impl AsyncRead + Unpin),
-    inbox: &mut BytesMut,
-) -> Poll<io::Result<usize>> {
-    inbox.reserve(READ_BYTES);
-    let read = pin!(stream.read_buf(inbox)).poll(context);
-    if read.is_pending() && inbox.is_empty() {
-        *inbox = BytesMut::new();
+/// How much is made room for: more while there is more.
+#[derive(Debug, Clone, Copy)]
+struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Room {
+        Room(ROOM_BYTES_MIN)
     }
-    read
+}
+
+impl Room {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+        inbox: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        let Room(bytes) = self;
+        inbox.reserve(*bytes);
+        let room = inbox.capacity().saturating_sub(inbox.len());
+        let read = pin!(stream.read_buf(inbox)).poll(context);
+        match &read {
+            Poll::Ready(Ok(count)) if *count == room => {
+                *bytes = bytes.saturating_mul(2).min(ROOM_BYTES_MAX);
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending => {
+                *bytes = ROOM_BYTES_MIN;
+                if inbox.is_empty() && inbox.capacity() > ROOM_BYTES_MIN {
+                    *inbox = BytesMut::new();
+                }
+            }
+        }
+        read
+    }
 }
 
 impl Flow {
@@ -208,5 +242,36 @@ impl Flow {
             self.is_unflushed = false;
         }
         Ok(has_written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use bytes::BytesMut;
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::{ROOM_BYTES_MAX, ROOM_BYTES_MIN, Room};
+
+    #[tokio::test]
+    async fn room_grows_while_there_is_more_and_goes_when_there_is_nothing() {
+        let (mut near, mut far) = tokio::io::duplex(1024 * 1024);
+        near.write_all(&vec![7; 512 * 1024]).await.unwrap();
+        let (mut room, mut inbox, mut largest) = (Room::default(), BytesMut::new(), 0);
+        let mut total = 0;
+        while total < 512 * 1024 {
+            let count = poll_fn(|context| room.poll_read(context, &mut far, &mut inbox)).await;
+            largest = largest.max(count.unwrap());
+            total += inbox.split().len();
+        }
+        assert!(largest > ROOM_BYTES_MAX / 2 && largest <= 2 * ROOM_BYTES_MAX, "{largest}");
+        poll_fn(|context| {
+            assert!(room.poll_read(context, &mut far, &mut inbox).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert!(inbox.capacity() <= ROOM_BYTES_MIN, "{}", inbox.capacity());
     }
 }
