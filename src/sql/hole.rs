@@ -57,8 +57,12 @@ pub(super) enum Content {
         schema: &'static str,
         /// Its name.
         name: &'static str,
-        /// The sub-select, in parentheses.
-        sql: String,
+        /// The sub-select, in parentheses, up to where system columns may be added to its list.
+        list: String,
+        /// The rest of it.
+        rest: String,
+        /// It is a table `l` of that name, with system columns that the login may read.
+        carries: bool,
         /// It says who asks, and is another for each user.
         by_user: bool,
     },
@@ -97,6 +101,11 @@ impl Content {
         }
     }
 
+    /// True for a system relation whose system columns the statement may name.
+    pub(super) fn carries(&self) -> bool {
+        matches!(self, Content::System { carries: true, .. })
+    }
+
     pub(super) fn template(&self) -> Option<Arc<Template>> {
         match self {
             Content::Masked(template) => Some(template.clone()),
@@ -126,7 +135,11 @@ impl Hole {
                 template.sql(self.only, sample, &conditions, &self.system_columns)
             }
             Content::View(view, body) => view.sql(body),
-            Content::System { sql, .. } => sql.clone(),
+            Content::System { list, rest, carries, .. } => {
+                let columns = self.system_columns.iter().filter(|_| *carries);
+                let columns: String = columns.map(|column| format!(", l.{column}")).collect();
+                format!("{list}{columns}{rest}")
+            }
             Content::Temporary { name } => {
                 temporary(name, self.only, self.sample.as_deref().unwrap_or_default())
             }

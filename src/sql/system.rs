@@ -7,6 +7,7 @@
 //! <https://www.postgresql.org/docs/current/catalogs.html>
 
 mod absent;
+mod counters;
 mod readable;
 mod roles;
 mod shown;
@@ -28,21 +29,26 @@ use crate::policy::RoleView;
 /// Relations of `pg_catalog` that tools need, with the columns of theirs that are closed: statements as they were sent,
 /// Scrim's own address, and options that may hold passwords.
 const PARTLY: &[(&str, &[&str])] = &[
-    (OWN_SESSION, &["query", "client_addr", "client_hostname", "client_port", "query_id"]),
     ("pg_foreign_server", &["srvoptions"]),
+    ("pg_stat_activity", &["query", "client_addr", "client_hostname", "client_port", "query_id"]),
+    ("pg_stat_gssapi", &["principal"]),
     ("pg_subscription", &["subconninfo"]),
     ("pg_user_mappings", &["umoptions"]),
 ];
 
 /// Of sessions the own one is there.
-const OWN_SESSION: &str = "pg_stat_activity";
+const OWN_SESSION: &[&str] = &["pg_stat_activity", "pg_stat_gssapi"];
 
-/// Tables by name, which BI tools ask for. The counters beside them are NULL: by them a role could count true rows, one
-/// statement after the other.
-const TABLE_COUNTERS: [&str; 2] = ["pg_stat_all_tables", "pg_stat_user_tables"];
-
-/// Large objects cannot be read, so there are none.
-const LARGE_OBJECTS: &str = "pg_largeobject_metadata";
+/// Relations without a row. Large objects cannot be read, so there are none; the rest is what the whole server is busy
+/// with for others, of which a copy of the database knows nothing.
+const EMPTY: &[&str] = &[
+    "pg_largeobject_metadata",
+    "pg_prepared_xacts",
+    "pg_replication_slots",
+    "pg_stat_replication",
+    "pg_stat_subscription",
+    "pg_stat_user_functions",
+];
 
 /// What a system relation is for a role.
 pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target, Refusal> {
@@ -56,12 +62,12 @@ pub(super) fn judge(speaker: Speaker<'_>, relation: &Relation) -> Result<Target,
         let closed = [closed, denied].concat();
         return Ok(Target::Hole(partly(speaker, relation, name, &closed)));
     }
-    if relation.schema == "pg_catalog" && name == LARGE_OBJECTS {
-        return Ok(Target::Hole(none_of(relation, LARGE_OBJECTS)));
+    let empty = EMPTY.iter().find(|known| **known == name);
+    if let (Some(name), "pg_catalog") = (empty, relation.schema.as_str()) {
+        return Ok(Target::Hole(none_of(relation, name)));
     }
-    let counters = TABLE_COUNTERS.iter().find(|known| **known == name);
-    if let (Some(name), "pg_catalog") = (counters, relation.schema.as_str()) {
-        return Ok(Target::Hole(table_counters(speaker, relation, name)));
+    if let Some(content) = counters::without_figures(speaker.view, relation) {
+        return Ok(Target::Hole(content));
     }
     let is_listed = match relation.schema.as_str() {
         "pg_catalog" => PG_CATALOG.contains(&name),
@@ -93,50 +99,26 @@ fn partly(
             let name = identifier(&column.name);
             if closed.contains(&column.name.as_str()) {
                 format!("CAST(NULL AS {}) AS {name}", column.type_sql)
-            } else if let Some(role) = roles.column(relation, &column.name, "a") {
+            } else if let Some(role) = roles.column(relation, &column.name, "l") {
                 format!("{role} AS {name}")
             } else {
-                format!("a.{name} AS {name}")
+                format!("l.{name} AS {name}")
             }
         })
         .collect();
-    // pg_dump asks for it. Views have none, and of pg_subscription nobody may read it.
-    let tableoid = if name == "pg_foreign_server" { ", a.tableoid AS tableoid" } else { "" };
-    let own = match name {
-        OWN_SESSION => " WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()",
-        _ => "",
+    let own = match OWN_SESSION.contains(&name) {
+        true => " WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()",
+        false => "",
     };
     Content::System {
         schema: "pg_catalog",
         name,
-        sql: format!(
-            "(SELECT {}{tableoid} FROM pg_catalog.{name} AS a{own} OFFSET 0)",
-            columns.join(", ")
-        ),
+        list: format!("(SELECT {}", columns.join(", ")),
+        rest: format!(" FROM pg_catalog.{name} AS l{own} OFFSET 0)"),
+        // Of pg_subscription nobody may read them.
+        carries: relation.kind == RelationKind::Table && name != "pg_subscription",
         by_user: roles.known(relation).is_some(),
     }
-}
-
-/// Tables by name, and nothing that is counted of them.
-fn table_counters(speaker: Speaker<'_>, relation: &Relation, name: &'static str) -> Content {
-    let columns: Vec<String> = relation
-        .columns
-        .iter()
-        .map(|column| match column.name.as_str() {
-            "relid" | "schemaname" | "relname" => format!("l.{}", column.name),
-            other => format!("CAST(NULL AS {}) AS {}", column.type_sql, identifier(other)),
-        })
-        .collect();
-    let absent = Absent::of(speaker.view);
-    let mut conditions = absent.conditions(relation);
-    conditions.push("true".to_owned());
-    let sql = format!(
-        "SELECT {} FROM pg_catalog.{name} AS l WHERE {} OFFSET 0",
-        columns.join(", "),
-        conditions.join(" AND ")
-    );
-    let sql = format!("({}{sql})", absent.with(&sql));
-    Content::System { schema: "pg_catalog", name, sql, by_user: false }
 }
 
 /// Catalogs that masked roles may read, by name.
@@ -147,7 +129,7 @@ pub fn readable_catalogs() -> impl Iterator<Item = &'static str> {
 /// Every system relation that masked roles may read, in whole or in part: schema and name.
 pub fn readable_relations() -> impl Iterator<Item = (&'static str, &'static str)> {
     let standard = INFORMATION_SCHEMA.iter().map(|name| ("information_schema", *name));
-    let catalogs = readable_catalogs().chain(TABLE_COUNTERS).chain([LARGE_OBJECTS]);
+    let catalogs = readable_catalogs().chain(counters::names()).chain(EMPTY.iter().copied());
     catalogs.map(|name| ("pg_catalog", name)).chain(standard)
 }
 
@@ -176,21 +158,39 @@ pub(super) fn concerns(speaker: Speaker<'_>, beside: Beside) -> bool {
 /// The OIDs of all that is absent, and what else there is not to be told of, as a relation with the column `oid`.
 pub(super) fn absent_objects(speaker: Speaker<'_>, beside: Beside) -> Content {
     let sql = Absent::of(speaker.view).untold(beside);
-    Content::System { schema: "pg_catalog", name: "pg_class", sql, by_user: false }
+    whole("pg_class", sql)
 }
 
 /// The hidden columns, as a relation with the columns `oid`, `number` and `name`; `None` where there are none.
 pub(super) fn absent_columns(speaker: Speaker<'_>) -> Option<Content> {
     let sql = Absent::of(speaker.view).hidden_columns()?;
-    Some(Content::System { schema: "pg_catalog", name: "pg_attribute", sql, by_user: false })
+    Some(whole("pg_attribute", sql))
+}
+
+/// What says something of its own.
+fn whole(name: &'static str, sql: String) -> Content {
+    Content::System {
+        schema: "pg_catalog",
+        name,
+        list: sql,
+        rest: String::new(),
+        carries: false,
+        by_user: false,
+    }
 }
 
 /// A system relation without a row.
 fn none_of(relation: &Relation, name: &'static str) -> Content {
     let columns: Vec<String> =
         relation.columns.iter().map(|column| format!("l.{}", identifier(&column.name))).collect();
-    let sql = format!("(SELECT {} FROM pg_catalog.{name} AS l WHERE false)", columns.join(", "));
-    Content::System { schema: "pg_catalog", name, sql, by_user: false }
+    Content::System {
+        schema: "pg_catalog",
+        name,
+        list: format!("(SELECT {}", columns.join(", ")),
+        rest: format!(" FROM pg_catalog.{name} AS l WHERE false)"),
+        carries: relation.kind == RelationKind::Table,
+        by_user: false,
+    }
 }
 
 /// The relation without what is absent for the role, and with the user for the login; `None` when it tells of neither.
@@ -215,18 +215,23 @@ fn without_absent(speaker: Speaker<'_>, relation: &Relation) -> Option<Content> 
         }
     };
     let list: Vec<String> = relation.columns.iter().map(column).collect();
-    // psql and pg_dump ask for tableoid, which means the catalog itself; views have none.
-    let tableoid = if relation.kind == RelationKind::Table { ", l.tableoid" } else { "" };
     let schema = if relation.schema == "pg_catalog" { "pg_catalog" } else { "information_schema" };
     let rows = match conditions.as_slice() {
         [] if is_always => " OFFSET 0".to_owned(),
         [] => String::new(),
         conditions => format!(" WHERE {} OFFSET 0", conditions.join(" AND ")),
     };
-    let list = list.join(", ");
-    let sql = format!("SELECT {list}{tableoid} FROM {schema}.{} AS l{rows}", identifier(name));
-    let sql = format!("({}{sql})", absent.with(&sql));
-    Some(Content::System { schema, name, sql, by_user: names_roles.is_some() })
+    let rest = format!(" FROM {schema}.{} AS l{rows}", identifier(name));
+    let list = format!("SELECT {}", list.join(", "));
+    Some(Content::System {
+        schema,
+        name,
+        list: format!("({}{list}", absent.with(&format!("{list}{rest}"))),
+        rest: format!("{rest})"),
+        // psql and pg_dump ask for tableoid, which means the catalog itself, pgAdmin for xmin.
+        carries: relation.kind == RelationKind::Table,
+        by_user: names_roles.is_some(),
+    })
 }
 
 /// `attmissingval` of it holds a value, whatever the role sees of the column.

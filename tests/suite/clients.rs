@@ -1,6 +1,7 @@
 //! Real clients, not only our own: psql, pg_dump, tokio-postgres, psycopg, SQLAlchemy, pgjdbc, psqlODBC, DuckDB, ogr2ogr,
-//! asyncpg, Django, psycopg2, pg8000, node-postgres, postgres.js.
+//! asyncpg, Django, psycopg2, pg8000, node-postgres, postgres.js, Adminer.
 
+mod adminer;
 mod drivers;
 mod duckdb;
 mod gdal;

@@ -59,7 +59,8 @@ pub fn clients() -> Outcome {
     node()?;
     jdbc()?;
     odbc()?;
-    gdal()
+    gdal()?;
+    adminer()
 }
 
 /// What the tests' Python can import: drivers, and DuckDB with its extension for PostgreSQL.
@@ -132,6 +133,16 @@ fn node() -> Outcome {
 fn gdal() -> Outcome {
     need("ogr2ogr", "GDAL with its PostgreSQL driver", &["gdal-bin"], || {
         run::works("ogr2ogr", &["--version"])
+    })
+}
+
+/// Adminer where Debian puts it, and a PHP that speaks to PostgreSQL to run it.
+fn adminer() -> Outcome {
+    let packages = ["adminer", "php-cli", "php-pgsql"];
+    let elsewhere = "PHP with pgsql, and Adminer as /usr/share/adminer/adminer.php";
+    need("Adminer with PHP", elsewhere, &packages, || {
+        Path::new("/usr/share/adminer/adminer.php").exists()
+            && run::works("php", &["-r", "exit(extension_loaded('pgsql') ? 0 : 1);"])
     })
 }
 

@@ -71,7 +71,7 @@ impl<'t> Walker<'t, '_> {
                     true => used,
                     false => Use::GoesOn,
                 };
-                if used != Use::AtOnce {
+                if !matches!(used, Use::AtOnce | Use::IntoText) {
                     self.unite(elements.iter());
                 }
                 elements.iter().try_for_each(|element| self.used(element, used))
@@ -88,6 +88,9 @@ impl<'t> Walker<'t, '_> {
                     location: _,
                 } = &**coalesce;
                 self.raw(xpr, "CoalesceExpr")?;
+                if are_naming_casts(args) {
+                    return args.iter().try_for_each(|argument| self.used(argument, used));
+                }
                 self.unite(args.iter());
                 self.all(args)
             }

@@ -90,6 +90,8 @@ pub(super) enum Use {
     GoesOn,
     /// It is compared, sorted or cast to a type that names nothing.
     AtOnce,
+    /// It is an array that becomes a text: nothing compares it, and nothing else has its type.
+    IntoText,
     /// It goes to the client.
     Shown,
 }
@@ -106,6 +108,17 @@ fn last(names: &[protobuf::Node]) -> Option<&str> {
     match &names.last()?.node {
         Some(Node::String(protobuf::String { sval })) => Some(sval),
         _ => None,
+    }
+}
+
+/// True for a name that means the built-in function: where somebody has overloaded it, it is pinned.
+fn is_builtin(names: &[protobuf::Node], name: &str) -> bool {
+    match names {
+        [_] => last(names) == Some(name),
+        [schema, _] => {
+            last(std::slice::from_ref(schema)) == Some("pg_catalog") && last(names) == Some(name)
+        }
+        _ => false,
     }
 }
 
@@ -159,7 +172,7 @@ impl<'t> Walker<'t, '_> {
     pub(super) fn note_name(&mut self, used: Use) {
         match used {
             Use::GoesOn => self.proof.naming.goes_on = true,
-            Use::AtOnce => {}
+            Use::AtOnce | Use::IntoText => {}
             Use::Shown => self.proof.naming.is_shown = true,
         }
     }
@@ -198,8 +211,13 @@ impl<'t> Walker<'t, '_> {
             self.proof.naming.is_made = true;
         }
         let is_known = functions::is_allowed(name);
-        if UNITING_FUNCTIONS.contains(&name) || !is_known {
+        // An array of one thing has its type, and could only give it to what it is compared with.
+        let is_alone = used == Use::IntoText && is_builtin(&call.funcname, "array_agg");
+        if (UNITING_FUNCTIONS.contains(&name) && !is_alone) || !is_known {
             self.unites();
+        }
+        if is_builtin(&call.funcname, "array_to_string") {
+            return Use::IntoText;
         }
         match is_known && !UNITING_FUNCTIONS.contains(&name) && !KEEPING_FUNCTIONS.contains(&name) {
             true => Use::AtOnce,

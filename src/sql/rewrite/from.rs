@@ -140,6 +140,9 @@ impl Rewriter<'_> {
                 }
                 let place = (content.schema().to_owned(), content.name().to_owned());
                 item.template = content.template();
+                if let Content::System { schema, name, .. } = &content {
+                    item.open = Some(((*schema).to_owned(), (*name).to_owned()));
+                }
                 item.hole = Some(self.holes.len());
                 item.unaliased = (!aliased).then_some(place);
                 *name = qualified(HOLE_SCHEMA, &self.holes.len().to_string());

@@ -16,7 +16,7 @@ pub(super) struct Item {
     pub(super) template: Option<Arc<Template>>,
     /// The hole that it became.
     pub(super) hole: Option<usize>,
-    /// Schema and name, where it is an open relation.
+    /// Schema and name, where all its columns are there: an open relation, or a system relation.
     pub(super) open: Option<(String, String)>,
     /// An outer join may fill it with NULLs.
     pub(super) nullable: bool,

@@ -44,7 +44,10 @@ impl Rewriter<'_> {
     }
 
     fn has_system_columns(&self, item: &Item) -> bool {
-        let Some(template) = &item.template else { return false };
+        let Some(template) = &item.template else {
+            let hole = item.hole.and_then(|hole| self.holes.get(hole));
+            return hole.is_some_and(|hole| hole.content.carries());
+        };
         let relation = self.speaker.view.snapshot().relation(template.oid);
         relation.is_some_and(|relation| match relation.kind {
             RelationKind::Table

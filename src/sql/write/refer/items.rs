@@ -38,6 +38,9 @@ impl Referrer<'_> {
         let (schema, relation) = found.name();
         let relation = self.speaker.view.snapshot().relation_named(schema, relation)?;
         match (&found, relation.kind) {
+            (resolve::Target::Hole(content @ Content::System { .. }), RelationKind::Table) => {
+                content.carries().then_some(true)
+            }
             (resolve::Target::Hole(Content::Temporary { .. } | Content::System { .. }), _) => None,
             (_, RelationKind::View) => Some(false),
             (
