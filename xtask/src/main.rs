@@ -2,7 +2,7 @@
 //!
 //! Uses nothing but the standard library, so that it builds before anything that it installs is there.
 
-mod bench_load;
+mod bench;
 mod cases;
 mod ci;
 mod driver_suites;
@@ -36,7 +36,7 @@ pub const CHORES: &[(&str, &str)] = &[
         "ci",
         "all that must hold: format, lints, tests on three servers (--servers), documentation, licences",
     ),
-    ("bench-load", "pgbench direct and through Scrim, in one run, with the ratios"),
+    ("bench", "Scrim, PgBouncer and PostgreSQL alone in one run, with ratios and plots; --help"),
     ("certs", "certificates for the demo and the tests, into certs/"),
     ("help", "this list"),
 ];
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         "driver-suites" => driver_suites::run(&arguments),
         "parse-rate" => parse_rate::run(&arguments),
         "ci" => ci::run(&arguments),
-        "bench-load" => bench_load::run(&arguments),
+        "bench" => bench::run(&arguments),
         "certs" => certs(&arguments),
         "help" | "--help" | "-h" => {
             help();
@@ -87,6 +87,7 @@ fn help() {
     run::print("          cargo xtask test cases::");
     run::print("          cargo xtask test --servers oldest,newest");
     run::print("          cargo xtask ci --servers installed");
+    run::print("          cargo xtask bench --quick");
 }
 
 fn demo(arguments: &[String]) -> Outcome {

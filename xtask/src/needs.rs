@@ -42,6 +42,17 @@ pub fn postgres() -> Outcome {
     Ok(())
 }
 
+/// What is measured beside Scrim, and by what.
+pub fn benches() -> Outcome {
+    // Debian has pgbench with the server, Fedora in a package of its own.
+    need("pgbench", "pgbench (postgresql-contrib)", &["postgresql"], || {
+        clients_folder().is_some_and(|folder| has(&folder, &["pgbench"]))
+    })?;
+    need("PgBouncer", "PgBouncer", &["pgbouncer"], || {
+        run::works("pgbouncer", &["--version"]) || run::works("/usr/sbin/pgbouncer", &["--version"])
+    })
+}
+
 /// The clients that the tests drive.
 pub fn clients() -> Outcome {
     python()?;

@@ -1,5 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
+use std::path::PathBuf;
+
 use super::*;
 
 /// A program that stands for Scrim, in the desk's folder.
