@@ -169,7 +169,8 @@ impl Stand {
     pub fn sent(&self, role: &str, sql: &str) -> Result<String, String> {
         let configuration = self.server().socket_folder().join("scrim-transaction/scrim.yaml");
         let mut explain = Command::new(&self.binary);
-        explain.args(["explain", "--format", "json", "--role", role, "--config"]);
+        explain.args(["explain", "--format", "json", "--role", role, "--database", DATABASE]);
+        explain.arg("--config");
         let text = crate::run::quietly(explain.arg(configuration).arg(sql))?;
         let explained: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| format!("`scrim explain`: {error}"))?;
