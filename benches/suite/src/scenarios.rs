@@ -78,6 +78,7 @@ pub mod ways {
     pub const SCRIM: &str = "Scrim, masked";
     pub const SCRIM_SESSION: &str = "Scrim, masked, session";
     pub const SCRIM_UNTOUCHED: &str = "Scrim, untouched";
+    pub const SCRIM_UNTOUCHED_SESSION: &str = "Scrim, untouched, session";
     pub const SCRIM_WRITER: &str = "Scrim, writer";
     pub const SCRIM_WRITER_SESSION: &str = "Scrim, writer, session";
 }
@@ -104,7 +105,7 @@ fn doors_for_prepared() -> [(&'static str, Door); 5] {
         (ways::PGBOUNCER_SESSION, Door::PgBouncer(Session)),
         (ways::SCRIM_SESSION, Door::Masked(Session)),
         (ways::SCRIM, Door::Masked(Transaction)),
-        (ways::SCRIM_UNTOUCHED, Door::Untouched),
+        (ways::SCRIM_UNTOUCHED_SESSION, Door::Untouched(Session)),
     ]
 }
 
@@ -115,6 +116,6 @@ fn doors() -> [(&'static str, Door); 4] {
         (ways::DIRECT, Door::Direct),
         (ways::PGBOUNCER, Door::PgBouncer(Transaction)),
         (ways::SCRIM, Door::Masked(Transaction)),
-        (ways::SCRIM_UNTOUCHED, Door::Untouched),
+        (ways::SCRIM_UNTOUCHED, Door::Untouched(Transaction)),
     ]
 }
