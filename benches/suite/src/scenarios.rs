@@ -52,10 +52,13 @@ pub struct Case {
     pub bases: Vec<&'static str>,
 }
 
+/// Does the work once.
+type Measure = dyn Fn(&Stand) -> Result<Figures, String>;
+
 /// One way to do it.
 pub struct Way {
     pub name: &'static str,
-    pub measure: Box<dyn Fn(&Stand) -> Result<Figures, String>>,
+    pub measure: Box<Measure>,
 }
 
 impl Way {
