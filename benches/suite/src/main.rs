@@ -112,6 +112,9 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, String> {
         Stand::start(&binary, if arguments.quick { CUSTOMERS_QUICK } else { arguments.customers })?;
     by_hand::check(&stand)?;
     let mut machine = Machine::look(stand.server(), &binary, load_before);
+    if arguments.scrim.is_some() {
+        machine.commit = "of a binary that was given (--scrim)".into();
+    }
     let (mut runs, mut failed) = (Runs::default(), Vec::new());
     for scenario in &scenarios {
         run_scenario(&stand, scenario, effort, &mut runs, &mut failed)?;
