@@ -63,9 +63,8 @@ pub enum Door {
     Masked(Mode),
     /// Scrim as `aria`, role agent: as support, and may write.
     Writer(Mode),
-    /// Scrim as `dba`, role admin: nothing is masked and bytes pass. Such a session has a server connection of its own in
-    /// either mode; the one with the large pool lets 200 of them in.
-    Untouched,
+    /// Scrim as `dba`, role admin: nothing is masked and bytes pass.
+    Untouched(Mode),
 }
 
 /// Where a client goes, and as whom.
@@ -132,7 +131,8 @@ impl Stand {
             Door::Masked(Mode::Session) => of_scrim(own, "alice")?,
             Door::Writer(Mode::Transaction) => of_scrim(shared, "aria")?,
             Door::Writer(Mode::Session) => of_scrim(own, "aria")?,
-            Door::Untouched => of_scrim(own, "dba")?,
+            Door::Untouched(Mode::Transaction) => of_scrim(shared, "dba")?,
+            Door::Untouched(Mode::Session) => of_scrim(own, "dba")?,
         })
     }
 
@@ -150,7 +150,7 @@ impl Stand {
             }
             Door::Masked(mode) => self.fresh_scrim(&name, mode, "alice"),
             Door::Writer(mode) => self.fresh_scrim(&name, mode, "aria"),
-            Door::Untouched => self.fresh_scrim(&name, Mode::Session, "dba"),
+            Door::Untouched(mode) => self.fresh_scrim(&name, mode, "dba"),
         }
     }
 
@@ -169,7 +169,8 @@ impl Stand {
     pub fn sent(&self, role: &str, sql: &str) -> Result<String, String> {
         let configuration = self.server().socket_folder().join("scrim-transaction/scrim.yaml");
         let mut explain = Command::new(&self.binary);
-        explain.args(["explain", "--format", "json", "--role", role, "--config"]);
+        explain.args(["explain", "--format", "json", "--role", role, "--database", DATABASE]);
+        explain.arg("--config");
         let text = crate::run::quietly(explain.arg(configuration).arg(sql))?;
         let explained: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| format!("`scrim explain`: {error}"))?;
