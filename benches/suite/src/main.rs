@@ -30,10 +30,6 @@ use machine::Machine;
 use scenarios::{Effort, Scenario};
 use stand::Stand;
 
-<<<<<<< HEAD
-const CUSTOMERS: u32 = 1_000_000;
-=======
->>>>>>> bench
 const CUSTOMERS_QUICK: u32 = 100_000;
 
 /// Measures Scrim, PgBouncer and PostgreSQL alone, in turn, and writes a page, plots and all figures.
@@ -58,26 +54,18 @@ struct Arguments {
     /// How long a run is that goes by time.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-<<<<<<< HEAD
-    /// One round of a second, fewer cases, a tenth of the data: to see that it works.
-    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
-=======
     /// How many customers there are. What is masked by a regexp takes a minute a million.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..=100_000_000))]
     customers: u32,
     /// One round of a second, fewer cases, a tenth of the data: to see that it works.
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "customers"])]
->>>>>>> bench
     quick: bool,
     /// Where the results go; otherwise benches/results, for a quick or a partial run target/bench.
     #[arg(long, value_name = "FOLDER")]
     into: Option<PathBuf>,
-<<<<<<< HEAD
-=======
     /// Measure this binary of Scrim instead of building one.
     #[arg(long, value_name = "FILE")]
     scrim: Option<PathBuf>,
->>>>>>> bench
 }
 
 /// A scenario's name.
@@ -108,14 +96,10 @@ fn main() -> ExitCode {
 /// All of it. Gives the runs that failed.
 fn measure(arguments: &Arguments) -> Result<Vec<String>, String> {
     let load_before = machine::load();
-<<<<<<< HEAD
-    let binary = build()?;
-=======
     let binary = match &arguments.scrim {
         Some(binary) => std::path::absolute(binary).map_err(|error| error.to_string())?,
         None => build()?,
     };
->>>>>>> bench
     let (rounds, seconds) =
         if arguments.quick { (1, 1) } else { (arguments.rounds, arguments.seconds) };
     let open_files = raise_limit();
@@ -124,11 +108,6 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, String> {
     let wanted = &arguments.scenarios;
     scenarios.retain(|it| wanted.is_empty() || wanted.iter().any(|name| name == it.name));
     run::print("starting PostgreSQL, PgBouncer and Scrim");
-<<<<<<< HEAD
-    let stand = Stand::start(&binary, if arguments.quick { CUSTOMERS_QUICK } else { CUSTOMERS })?;
-    by_hand::check(&stand)?;
-    let mut machine = Machine::look(stand.server(), &binary, load_before);
-=======
     let stand =
         Stand::start(&binary, if arguments.quick { CUSTOMERS_QUICK } else { arguments.customers })?;
     by_hand::check(&stand)?;
@@ -136,7 +115,6 @@ fn measure(arguments: &Arguments) -> Result<Vec<String>, String> {
     if arguments.scrim.is_some() {
         machine.commit = "of a binary that was given (--scrim)".into();
     }
->>>>>>> bench
     let (mut runs, mut failed) = (Runs::default(), Vec::new());
     for scenario in &scenarios {
         run_scenario(&stand, scenario, effort, &mut runs, &mut failed)?;

@@ -14,15 +14,12 @@ use crate::stand::{Door, SCALE, Stand};
 /// More threads than this would only take processor time away from what is measured.
 const THREADS_MAX: u32 = 2;
 
-<<<<<<< HEAD
-=======
 /// pgbench's clock starts before its clients have logged in, each of whom hashes a password first. A run is longer by what
 /// an idle machine needs for that, and is done again, longer, where that was too little. The rate counts from the last
 /// login on.
 const LOGINS_PER_SECOND: u32 = 100;
 const ATTEMPTS_MAX: u32 = 4;
 
->>>>>>> bench
 /// How statements are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -74,8 +71,6 @@ impl Load {
 /// Runs it through a door: transactions a second, processor time of the proxy and of PostgreSQL a transaction; with a
 /// fixed rate also how long transactions took.
 pub fn measure(stand: &Stand, door: Door, load: &Load) -> Result<Figures, String> {
-<<<<<<< HEAD
-=======
     let mut logins_seconds = load.clients / LOGINS_PER_SECOND;
     for _ in 0..ATTEMPTS_MAX {
         match attempt(stand, door, load, logins_seconds)? {
@@ -93,22 +88,15 @@ fn attempt(
     load: &Load,
     logins_seconds: u32,
 ) -> Result<Option<Figures>, String> {
->>>>>>> bench
     let target = stand.target(door)?;
     let postmaster = stand.postmaster()?;
     let folder = stand.folder();
     let script = folder.join("script.sql");
     write(&script, load.script)?;
-<<<<<<< HEAD
-    let mut pgbench = Command::new(stand.server().clients().join("pgbench"));
-    pgbench
-        .args(["--no-vacuum", "-M", load.protocol.word(), "-T", &load.seconds.to_string()])
-=======
     let seconds = load.seconds.saturating_add(logins_seconds);
     let mut pgbench = Command::new(stand.server().clients().join("pgbench"));
     pgbench
         .args(["--no-vacuum", "-M", load.protocol.word(), "-T", &seconds.to_string()])
->>>>>>> bench
         .args(["-c", &load.clients.to_string(), "-j", &load.clients.min(THREADS_MAX).to_string()])
         .args(["-D", &format!("scale={SCALE}"), "-D", &format!("customers={}", stand.customers())])
         .args(["-h", &target.address.ip().to_string(), "-p", &target.address.port().to_string()])
@@ -129,13 +117,10 @@ fn attempt(
     let (proxy, server) = (proxy_time()?, processor::of_family(postmaster)?);
     let text = run::quietly(&mut pgbench)?;
     let (proxy_after, server_after) = (proxy_time()?, processor::of_family(postmaster)?);
-<<<<<<< HEAD
-=======
     if !load.connect_each_time && logins(&text).is_none_or(|it| it > f64::from(logins_seconds + 1))
     {
         return Ok(None);
     }
->>>>>>> bench
     let report = Report::parse(&text).ok_or_else(|| format!("pgbench has said:\n{text}"))?;
     let each = |before: Duration, after: Duration| {
         after.saturating_sub(before).as_secs_f64() * 1e6 / report.transactions
@@ -151,9 +136,6 @@ fn attempt(
         figures.extend(latencies(folder)?);
         remove_logs(folder)?;
     }
-<<<<<<< HEAD
-    Ok(figures)
-=======
     Ok(Some(figures))
 }
 
@@ -161,7 +143,6 @@ fn attempt(
 fn logins(text: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("initial connection time = "))?;
     Some(line.strip_suffix(" ms")?.parse::<f64>().ok()? / 1000.0)
->>>>>>> bench
 }
 
 /// What pgbench prints at its end.
@@ -251,15 +232,12 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
-=======
     fn logins_that_left_nothing_are_not_told() {
         assert_eq!(logins("a\ninitial connection time = 1234.5 ms\ntps = 3"), Some(1.2345));
         assert_eq!(logins("number of transactions actually processed: 0"), None);
     }
 
     #[test]
->>>>>>> bench
     fn percentiles_of_a_log() {
         let folder = std::env::temp_dir().join(format!("scrim-bench-log-{}", std::process::id()));
         std::fs::create_dir(&folder).expect("a folder");

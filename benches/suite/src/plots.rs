@@ -39,11 +39,7 @@ fn colour(way: &str) -> RGBColor {
         ways::PGBOUNCER_BY_HAND => RGBColor(150, 190, 225),
         ways::SCRIM | ways::SCRIM_WRITER => RGBColor(200, 60, 30),
         ways::SCRIM_SESSION | ways::SCRIM_WRITER_SESSION => RGBColor(235, 130, 50),
-<<<<<<< HEAD
-        ways::SCRIM_UNTOUCHED => RGBColor(240, 190, 90),
-=======
         ways::SCRIM_UNTOUCHED | ways::SCRIM_UNTOUCHED_SESSION => RGBColor(240, 190, 90),
->>>>>>> bench
         _ => BLACK,
     }
 }

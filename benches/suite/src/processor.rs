@@ -10,14 +10,6 @@ pub fn of_process(pid: u32) -> Result<Duration, String> {
     Ok(stat.own)
 }
 
-<<<<<<< HEAD
-/// Processor time of a process, its children that live, and those that have ended.
-///
-/// PostgreSQL is a process a connection, and the time of one that has ended goes over to the postmaster.
-pub fn of_family(pid: u32) -> Result<Duration, String> {
-    let parent = Stat::read(pid)?;
-    let mut total = parent.own + parent.of_the_ended;
-=======
 /// How long processes that are ending are given, and how often it is looked whether they have.
 const ENDING: Duration = Duration::from_millis(150);
 const LOOKS_MAX: u32 = 20;
@@ -42,7 +34,6 @@ pub fn of_family(pid: u32) -> Result<Duration, String> {
 
 fn of_children(pid: u32) -> Result<Duration, String> {
     let mut total = Duration::ZERO;
->>>>>>> bench
     let entries = std::fs::read_dir("/proc").map_err(|error| format!("/proc: {error}"))?;
     for entry in entries.flatten() {
         let name = entry.file_name();

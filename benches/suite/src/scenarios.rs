@@ -52,12 +52,6 @@ pub struct Case {
     pub bases: Vec<&'static str>,
 }
 
-<<<<<<< HEAD
-/// One way to do it.
-pub struct Way {
-    pub name: &'static str,
-    pub measure: Box<dyn Fn(&Stand) -> Result<Figures, String>>,
-=======
 /// Does the work once.
 type Measure = dyn Fn(&Stand) -> Result<Figures, String>;
 
@@ -65,7 +59,6 @@ type Measure = dyn Fn(&Stand) -> Result<Figures, String>;
 pub struct Way {
     pub name: &'static str,
     pub measure: Box<Measure>,
->>>>>>> bench
 }
 
 impl Way {
@@ -88,10 +81,7 @@ pub mod ways {
     pub const SCRIM: &str = "Scrim, masked";
     pub const SCRIM_SESSION: &str = "Scrim, masked, session";
     pub const SCRIM_UNTOUCHED: &str = "Scrim, untouched";
-<<<<<<< HEAD
-=======
     pub const SCRIM_UNTOUCHED_SESSION: &str = "Scrim, untouched, session";
->>>>>>> bench
     pub const SCRIM_WRITER: &str = "Scrim, writer";
     pub const SCRIM_WRITER_SESSION: &str = "Scrim, writer, session";
 }
@@ -118,11 +108,7 @@ fn doors_for_prepared() -> [(&'static str, Door); 5] {
         (ways::PGBOUNCER_SESSION, Door::PgBouncer(Session)),
         (ways::SCRIM_SESSION, Door::Masked(Session)),
         (ways::SCRIM, Door::Masked(Transaction)),
-<<<<<<< HEAD
-        (ways::SCRIM_UNTOUCHED, Door::Untouched),
-=======
         (ways::SCRIM_UNTOUCHED_SESSION, Door::Untouched(Session)),
->>>>>>> bench
     ]
 }
 
@@ -133,10 +119,6 @@ fn doors() -> [(&'static str, Door); 4] {
         (ways::DIRECT, Door::Direct),
         (ways::PGBOUNCER, Door::PgBouncer(Transaction)),
         (ways::SCRIM, Door::Masked(Transaction)),
-<<<<<<< HEAD
-        (ways::SCRIM_UNTOUCHED, Door::Untouched),
-=======
         (ways::SCRIM_UNTOUCHED, Door::Untouched(Transaction)),
->>>>>>> bench
     ]
 }

@@ -43,11 +43,7 @@ fn case(kind: &'static str) -> Case {
         (ways::PGBOUNCER, Door::PgBouncer(shared), Text::Plain),
         (ways::PGBOUNCER_BY_HAND, Door::PgBouncer(shared), Text::ByHand),
         (ways::SCRIM, Door::Masked(shared), Text::Plain),
-<<<<<<< HEAD
-        (ways::SCRIM_UNTOUCHED, Door::Untouched, Text::Plain),
-=======
         (ways::SCRIM_UNTOUCHED, Door::Untouched(shared), Text::Plain),
->>>>>>> bench
     ];
     let made = Rc::new(OnceCell::new());
     let ways = ways.into_iter().map(|(name, door, text)| {

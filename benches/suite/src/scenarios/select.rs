@@ -18,11 +18,7 @@ pub fn scenario(effort: Effort) -> Scenario {
         about: "pgbench, read only: five columns of one of the customers by the primary key, four of them masked for the \
                 role `support`. `masks by hand` asks PostgreSQL for the same masks in SQL; every other way sends the \
                 plain statement, to which Scrim adds the masks. Both poolers have 20 server connections in transaction \
-<<<<<<< HEAD
-                mode. An untouched session has one of its own in either mode.",
-=======
                 mode, and one for each client in session mode.",
->>>>>>> bench
         unit: "transaction",
         cases: cases.collect(),
         is_once: false,
