@@ -18,6 +18,7 @@ pub mod frames;
 pub mod frontend_frames;
 pub mod grammar_agree;
 pub mod live;
+mod nothing;
 pub mod oracle;
 pub mod pages;
 pub mod rewrite;

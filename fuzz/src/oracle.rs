@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::assigned;
 use crate::desk::Seen;
+use crate::nothing;
 use crate::stand_in::{self, FILTER, Into, ROW, SCHEMA, StandIn, is_clear};
 use crate::statistics;
 
@@ -44,6 +45,7 @@ const PARTLY: &[&str] = &[
     "pg_foreign_server",
     "pg_largeobject_metadata",
     "pg_stat_activity",
+    "pg_stat_gssapi",
     "pg_subscription",
     "pg_user_mappings",
 ];
@@ -223,14 +225,14 @@ impl<'a> Walk<'a> {
         if let Some(relation) = template_source(query) {
             return self.template(query, relation);
         }
-        let of_statistics = statistics::judge(query).transpose()?.is_some();
+        let is_judged = statistics::judge(query).transpose()?.is_some() || nothing::is_read(query);
         let outer = self.scope.len();
         self.depth_of_query += 1;
         self.with(query)?;
         for (member, value) in query.as_object().into_iter().flatten() {
             match member.as_str() {
                 "with_clause" => {}
-                "from_clause" if of_statistics => {}
+                "from_clause" if is_judged => {}
                 "larg" | "rarg" if !value.is_null() => self.query(value)?,
                 _ => self.value(value)?,
             }

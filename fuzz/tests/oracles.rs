@@ -183,6 +183,10 @@ fn relations_are_found_wherever_they_stand() {
         "SELECT * FROM generate_series(1, (SELECT max(id) FROM public.customers)) AS g",
         "SELECT * FROM pg_catalog.pg_authid",
         "SELECT * FROM pg_catalog.pg_stat_activity",
+        "SELECT l.pid FROM pg_catalog.pg_stat_replication AS l",
+        "SELECT l.pid FROM pg_catalog.pg_stat_replication AS l WHERE true",
+        "SELECT l.pid FROM pg_catalog.pg_stat_replication AS l WHERE false UNION ALL SELECT l.pid FROM pg_catalog.pg_stat_replication AS l",
+        "SELECT l.rolname FROM pg_catalog.pg_authid AS l WHERE false",
         "SELECT * FROM information_schema.user_mapping_options",
         "SELECT query_to_xml('SELECT 1', true, true, '')",
         "SELECT ('SELECT 1'::text).ts_stat",
@@ -200,6 +204,7 @@ fn relations_are_found_wherever_they_stand() {
         "SELECT * FROM public.products",
         "WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT * FROM a) SELECT * FROM a",
         "SELECT * FROM pg_catalog.pg_class",
+        "SELECT pid FROM (SELECT l.pid FROM pg_catalog.pg_stat_replication AS l WHERE false) AS s",
     ] {
         assert!(!is_found("support", text), "{text}");
     }
