@@ -17,5 +17,5 @@ pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;
-pub use template::{KEPT_MARK, MISSING_MARK, Template, UNSEEN_MARK};
+pub use template::{KEPT_MARK, MISSING_MARK, Template, UNSEEN_MARK, Wanted};
 pub use view::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};

@@ -166,7 +166,7 @@ impl RoleView {
         let conditions = BTreeMap::new();
         let row =
             Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
-        prove_template(&template.outline().sql(false, None, &[], &[]), &template.list.parts, row)?;
+        prove_template(&template.outline(), &template.list.parts, row)?;
         Ok(template)
     }
 
@@ -212,11 +212,11 @@ impl RoleView {
                 Masked::Expression(_) => ColumnVerdict::Masked(spec.label()),
             };
             match form {
-                Masked::Clear => list.push(&reference, &reference),
+                Masked::Clear => list.push(&column.name, reference.clone(), reference),
                 Masked::Hidden => {}
                 Masked::Expression(mask) => {
                     let named = |sql: &str| format!("{sql} AS {name}");
-                    list.push(&named(&mask.sql), &named(&mask.outline));
+                    list.push(&column.name, named(&mask.sql), named(&mask.outline));
                     let others = relation.columns.iter().filter(|other| {
                         other.name != column.name
                             && mentions(&mask.sql, &relation.name, &other.name)

@@ -34,7 +34,7 @@ impl RoleView {
         let mut columns = Vec::with_capacity(FRESH.len());
         for ((name, value), number) in FRESH.into_iter().zip(1..) {
             let item = format!("{value} AS {name}");
-            list.push(&item, &item);
+            list.push(name, item.clone(), item);
             let decision = Decision { tag: "a sequence".to_owned(), classified: None, rule: None };
             let verdict = ColumnVerdict::Masked("as if never used".to_owned());
             let name = name.to_owned();

@@ -34,14 +34,29 @@ pub struct Template {
     pub(super) list: SelectList,
 }
 
+/// Which columns of a relation are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that the role sees.
+    All,
+    /// Those of these names, as far as the role sees them.
+    Named(BTreeSet<String>),
+}
+
+impl Wanted {
+    fn has(&self, column: &str) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Named(names) => names.contains(column),
+        }
+    }
+}
+
 /// The columns of a template, with their masks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SelectList {
-    /// As it is sent.
-    pub(super) sql: String,
-    /// With names in the places of deep parts of masks, as it is proven.
-    pub(super) outline: String,
-    /// Those parts.
+    items: Vec<Item>,
+    /// What the outlines have names for.
     pub(super) parts: Vec<String>,
     /// The masks by column, as they are sent.
     pub(super) masks: BTreeMap<String, String>,
@@ -49,15 +64,20 @@ pub(super) struct SelectList {
     pub(super) decisive: BTreeSet<String>,
 }
 
+/// A column of the list.
+#[derive(Debug, Clone)]
+struct Item {
+    column: String,
+    /// As it is sent.
+    sql: String,
+    /// With names in the places of deep parts of its mask, as it is proven.
+    outline: String,
+}
+
 impl SelectList {
-    /// One more column: its SQL, in the list and in the outline.
-    pub(super) fn push(&mut self, sql: &str, outline: &str) {
-        for (list, item) in [(&mut self.sql, sql), (&mut self.outline, outline)] {
-            if !list.is_empty() {
-                list.push_str(", ");
-            }
-            list.push_str(item);
-        }
+    /// One more column: its SQL, as it is sent and in outline.
+    pub(super) fn push(&mut self, column: &str, sql: String, outline: String) {
+        self.items.push(Item { column: column.to_owned(), sql, outline });
     }
 }
 
@@ -67,13 +87,16 @@ impl Template {
     ///
     /// `OFFSET 0` behind a filter keeps the planner from running the statement's own functions over rows that
     /// the filter drops.
-    /// `system_columns` (`ctid`, `xmin`, `tableoid`) come behind the relation's own.
+    /// `system_columns` (`ctid`, `xmin`, `tableoid`) come behind the relation's own. Of those only the `wanted` ones
+    /// are computed: PostgreSQL looks at every expression of a sub-select while it plans, also where nobody asks
+    /// for it.
     pub fn sql(
         &self,
         only: bool,
         sample: Option<&str>,
         conditions: &[String],
         system_columns: &[&str],
+        wanted: &Wanted,
     ) -> String {
         let mut source = String::from(if only { "ONLY " } else { "" });
         source.push_str(&quote_identifier(&self.schema));
@@ -83,13 +106,15 @@ impl Template {
             source.push(' ');
             source.push_str(sample);
         }
-        self.over(&source, false, conditions, system_columns)
+        self.over(&source, false, conditions, system_columns, wanted)
     }
 
-    /// The same with the outline of the columns' masks, to be proven with their parts.
-    pub(super) fn outline(&self) -> Template {
-        let list = SelectList { sql: self.list.outline.clone(), ..SelectList::default() };
-        Template { list, ..self.clone() }
+    /// The sub-select of all columns with the outline of their masks, to be proven with their parts.
+    pub(super) fn outline(&self) -> String {
+        let outlined = |item: &Item| Item { sql: item.outline.clone(), ..item.clone() };
+        let items = self.list.items.iter().map(outlined).collect();
+        let list = SelectList { items, ..SelectList::default() };
+        Template { list, ..self.clone() }.sql(false, None, &[], &[], &Wanted::All)
     }
 
     /// The sub-select over another source than the relation itself. `source` is called what the relation is
@@ -100,17 +125,13 @@ impl Template {
         fenced: bool,
         conditions: &[String],
         system_columns: &[&str],
+        wanted: &Wanted,
     ) -> String {
-        let mut list = self.list.sql.clone();
-        for column in system_columns {
-            if !list.is_empty() {
-                list.push_str(", ");
-            }
-            list.push_str(&quote_identifier(&self.name));
-            list.push('.');
-            list.push_str(column);
-        }
-        let mut sql = format!("(SELECT {list} FROM {source}");
+        let name = quote_identifier(&self.name);
+        let own = self.list.items.iter().filter(|item| wanted.has(&item.column));
+        let system = system_columns.iter().map(|column| format!("{name}.{column}"));
+        let list: Vec<String> = own.map(|item| item.sql.clone()).chain(system).collect();
+        let mut sql = format!("(SELECT {} FROM {source}", list.join(", "));
         let filter = self.filter.iter().map(|filter| format!("({filter})"));
         let conditions: Vec<String> = filter.chain(conditions.iter().cloned()).collect();
         if !conditions.is_empty() {

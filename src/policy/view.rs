@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::access::{Access, ColumnVerdict, Read};
 use super::role_view::{RoleView, Unfit, closed};
-use super::template::Template;
+use super::template::{Template, Wanted};
 use crate::catalog::{Relation, RelationKind, RelationOid};
 use crate::grammar::quote_identifier;
 use crate::rules::MaskSpec;
@@ -69,8 +69,8 @@ impl View {
         body
     }
 
-    /// The sub-select that stands for the view, in parentheses, without an alias.
-    pub fn sql(&self, body: &ViewBody) -> String {
+    /// The sub-select that stands for the view, in parentheses, without an alias, with the `wanted` ones of its columns.
+    pub fn sql(&self, body: &ViewBody, wanted: &Wanted) -> String {
         let columns: Vec<_> = self.columns.iter().map(|name| quote_identifier(name)).collect();
         let source = format!(
             "({}) AS {}({})",
@@ -78,7 +78,7 @@ impl View {
             quote_identifier(&self.template.name),
             columns.join(", ")
         );
-        self.template.over(&source, self.is_barrier, &[], &[])
+        self.template.over(&source, self.is_barrier, &[], &[], wanted)
     }
 }
 

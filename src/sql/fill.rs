@@ -2,6 +2,7 @@
 
 use super::hole::{HOLE_SCHEMA, Hole};
 use super::refusal::Refusal;
+use super::wanted::Wishes;
 
 /// SQL that may be sent to PostgreSQL for a masked role. Only this room makes one.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,22 +55,32 @@ pub(super) fn fill_pieces(text: &str, mut pieces: Vec<Piece>) -> Result<Verified
     Ok(VerifiedSql { text: filled })
 }
 
-/// Fills a verified text. `places`: byte offset and index of each hole, as the verifier found them.
+/// Where a hole is in a text, as the verifier found it.
+pub(super) struct HolePlace {
+    /// Byte offset of its name.
+    pub(super) offset: usize,
+    /// Which of the holes.
+    pub(super) index: usize,
+    /// What the statement calls it.
+    pub(super) alias: Option<String>,
+}
+
+/// Fills a verified text, with what the statement may want of each hole.
 pub(super) fn fill(
     text: &str,
     holes: &[Hole],
-    places: &[(usize, usize)],
+    mut places: Vec<HolePlace>,
+    wishes: &Wishes<'_>,
 ) -> Result<VerifiedSql, Refusal> {
     let lost = || Refusal::not_understood("a hole is not where PostgreSQL's parser saw it");
-    let mut places = places.to_vec();
-    places.sort_unstable();
+    places.sort_by_key(|place| place.offset);
     if places.len() != holes.len() {
         return Err(lost());
     }
     let mut filled =
         String::with_capacity(text.len().saturating_add(holes.len().saturating_mul(256)));
     let mut rest = 0;
-    for (offset, index) in places {
+    for HolePlace { offset, index, alias } in places {
         let name = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
         let hole = holes.get(index).ok_or_else(lost)?;
         let before = text.get(rest..offset).ok_or_else(lost)?;
@@ -78,7 +89,7 @@ pub(super) fn fill(
             return Err(lost());
         }
         filled.push_str(before);
-        filled.push_str(&hole.sql());
+        filled.push_str(&hole.sql(&wishes.of(hole, alias.as_deref())));
         rest = offset.saturating_add(name.len());
     }
     filled.push_str(text.get(rest..).ok_or_else(lost)?);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::temporary::TEMP_SCHEMA;
 use crate::grammar::{RESERVED_SCHEMA, quote_identifier};
-use crate::policy::{ColumnAccess, Template, View, ViewBody};
+use crate::policy::{ColumnAccess, Template, View, ViewBody, Wanted};
 
 /// The reserved schema in which holes have their names, while a statement is being planned. No catalog has it:
 /// a client that writes it is told that no such relation exists.
@@ -125,16 +125,17 @@ impl Hole {
         }
     }
 
-    /// The sub-select, in parentheses. Views and system relations have no children and are not sampled.
-    pub(super) fn sql(&self) -> String {
+    /// The sub-select, in parentheses, with the `wanted` ones of the columns that the rules judge. Views and system
+    /// relations have no children and are not sampled.
+    pub(super) fn sql(&self, wanted: &Wanted) -> String {
         match &self.content {
             Content::Masked(template) => {
                 let conditions: Vec<String> =
                     self.lookups.iter().map(|lookup| lookup.condition(&template.name)).collect();
                 let sample = self.sample.as_deref();
-                template.sql(self.only, sample, &conditions, &self.system_columns)
+                template.sql(self.only, sample, &conditions, &self.system_columns, wanted)
             }
-            Content::View(view, body) => view.sql(body),
+            Content::View(view, body) => view.sql(body, wanted),
             Content::System { list, rest, carries, .. } => {
                 let columns = self.system_columns.iter().filter(|_| *carries);
                 let columns: String = columns.map(|column| format!(", l.{column}")).collect();

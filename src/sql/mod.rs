@@ -33,6 +33,7 @@ mod types;
 mod untold;
 mod verify;
 mod view;
+mod wanted;
 mod who;
 mod wrapped;
 mod write;
@@ -58,7 +59,7 @@ use pg_query::protobuf::RawStmt;
 use pg_query::protobuf::node::Node;
 
 use crate::catalog::{SearchPath, TempTables};
-use crate::grammar::{self, Naming};
+use crate::grammar::{self, Naming, Proof};
 pub use crate::policy::Read;
 use crate::policy::RoleView;
 use gate::{Gated, Wrapped};
@@ -66,6 +67,7 @@ use hole::Hole;
 use resolve::resolve;
 use rewrite::Rewritten;
 use verify::AsWritten;
+use wanted::Wishes;
 
 /// What planning needs to know of the session.
 #[derive(Debug, Clone, Copy)]
@@ -228,9 +230,9 @@ fn plan_query(
     let Query { canonical, rewritten, reads, parameters, reading, naming: _ } =
         query(text, statement, speaker)?;
     let reader = reading.map_or(Reader::Tree, |reading| reading.reader);
-    let places = verify::verify(speaker, &rewritten, &parameters)
+    let proof = verify::verify(speaker, &rewritten, &parameters)
         .map_err(|refusal| refusal.by(reader, statement))?;
-    let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
+    let sql = filled(&rewritten, &proof, speaker)?;
     let planned = PlannedStatement {
         canonical,
         sql,
@@ -275,8 +277,8 @@ fn plan_wrapped(
         _ => None,
     };
     rewritten.text = shell.around(&rewritten.text)?;
-    let places = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
-    let sql = fill::fill(&rewritten.text, &rewritten.holes, &places)?;
+    let proof = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
+    let sql = filled(&rewritten, &proof, speaker)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
     let lookups = lookups::of(&rewritten.holes);
     let writes = Vec::new();
@@ -291,8 +293,17 @@ fn probe(
 ) -> Result<VerifiedSql, Refusal> {
     let text = format!("SELECT * FROM ({}) AS probe LIMIT 0", rewritten.text);
     let probe = Rewritten { text, ..rewritten.clone() };
-    let places = verify::verify(speaker, &probe, parameters)?;
-    fill::fill(&probe.text, &probe.holes, &places)
+    filled(&probe, &verify::verify(speaker, &probe, parameters)?, speaker)
+}
+
+/// A proven text with its holes filled.
+fn filled(
+    rewritten: &Rewritten,
+    proof: &Proof,
+    speaker: Speaker<'_>,
+) -> Result<VerifiedSql, Refusal> {
+    let wishes = Wishes::new(proof, rewritten, speaker);
+    fill::fill(&rewritten.text, &rewritten.holes, verify::places(proof)?, &wishes)
 }
 
 /// A query, rewritten and not yet proven.

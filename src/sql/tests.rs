@@ -133,33 +133,68 @@ fn sent(sql: &str) -> String {
     texts.join("; ")
 }
 
-/// The template of customers, shortened, so that the tables below can be read.
+/// The templates of customers, shortened, so that the tables below can be read.
 fn short(sql: &str) -> String {
-    let text = sent(sql);
-    let mut rest = text.as_str();
-    let mut out = String::new();
-    while let Some(start) = rest.find("(SELECT customers.id") {
-        let tail = &rest[start..];
-        let mut depth = 0;
-        let mut end = tail.len();
-        for (index, byte) in tail.bytes().enumerate() {
-            match byte {
-                b'(' => depth += 1,
-                b')' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        end = index + 1;
-                        break;
-                    }
-                }
-                _ => {}
-            }
-        }
-        out.push_str(&rest[..start]);
-        out.push_str("(…)");
-        rest = &tail[end..];
+    const END: &str = " FROM public.customers)";
+    let mut text = sent(sql);
+    while let Some(at) = text.find(END) {
+        let mut depth = 1;
+        let opens = text[..at].char_indices().rev().find(|(_, sign)| {
+            depth += i32::from(*sign == ')') - i32::from(*sign == '(');
+            depth == 0
+        });
+        let start = opens.expect("the template is in parentheses").0;
+        text.replace_range(start..at + END.len(), "(…)");
     }
-    out + rest
+    text
+}
+
+/// The columns of the template of customers, or of several.
+fn columns(sql: &str) -> Vec<Vec<String>> {
+    let text = sent(sql);
+    let mut found = Vec::new();
+    for part in text.rsplit(" FROM public.customers)").skip(1) {
+        let (_, list) = part.rsplit_once("(SELECT").expect("the template is a sub-select");
+        let name = |item: &str| item.rsplit([' ', '.']).next().unwrap_or_default().to_owned();
+        found.push(list.split(", ").map(name).filter(|name| !name.is_empty()).collect());
+    }
+    found.reverse();
+    found
+}
+
+#[test]
+fn a_template_has_the_columns_that_a_statement_can_mean() {
+    let cases: [(&str, &[&[&str]]); 24] = [
+        ("SELECT id FROM customers", &[&["id"]]),
+        ("SELECT email AS e FROM customers ORDER BY e", &[&["email"]]),
+        ("SELECT count(*) FROM customers", &[&[]]),
+        ("SELECT count(*) AS n FROM customers GROUP BY id ORDER BY n, count", &[&["id"]]),
+        ("SELECT c.id FROM customers c WHERE lower(c.name) = 'a'", &[&["id", "name"]]),
+        ("SELECT id FROM (SELECT c.id, c.name FROM customers c) s", &[&["id", "name"]]),
+        ("SELECT s.* FROM (SELECT c.id FROM customers c) s", &[&["id"]]),
+        ("SELECT s FROM (SELECT c.id FROM customers c) s", &[&["id"]]),
+        ("SELECT 1 FROM customers a JOIN customers b USING (id)", &[&["id"], &["id"]]),
+        ("SELECT a.id FROM customers a, customers b WHERE b.name = a.email", &[ALL, ALL]),
+        ("SELECT * FROM customers", &[ALL]),
+        ("SELECT a.* FROM customers a, customers b", &[ALL, &[]]),
+        ("SELECT 1 FROM customers a NATURAL JOIN customers b", &[ALL, ALL]),
+        ("SELECT 1 FROM (customers a JOIN customers b ON true) AS j", &[ALL, ALL]),
+        ("SELECT c FROM customers c", &[ALL]),
+        ("SELECT count(c) FROM customers c", &[ALL]),
+        ("SELECT (c).id FROM customers c", &[ALL]),
+        ("SELECT 1 FROM customers c WHERE c IS NOT NULL", &[ALL]),
+        ("SELECT c.row_to_json FROM customers c", &[ALL]),
+        ("SELECT x FROM customers AS c(x)", &[ALL]),
+        // The hint names a column that is called nearly so.
+        ("SELECT nmae FROM customers", &[ALL]),
+        ("SELECT c.emial FROM customers c", &[ALL]),
+        ("SELECT 1 FROM products p WHERE EXISTS (SELECT p.id FROM customers)", &[&["id"]]),
+        ("DECLARE c CURSOR FOR SELECT id FROM customers", &[&["id"]]),
+    ];
+    const ALL: &[&str] = &["id", "email", "name"];
+    for (sql, expected) in cases {
+        assert_eq!(columns(sql), expected, "{sql}");
+    }
 }
 
 #[test]
@@ -179,12 +214,14 @@ fn what_stands_around_a_query_is_put_around_it_again() {
         ),
         ("EXECUTE p", "EXECUTE p"),
         ("EXECUTE p(1, lower('A'))", "EXECUTE p(1, pg_catalog.lower('A'))"),
-        ("COPY customers (id) TO STDOUT", "COPY (SELECT id FROM (…) customers) TO STDOUT"),
+        (
+            "COPY customers (id) TO STDOUT",
+            "COPY (SELECT id FROM (SELECT customers.id FROM ONLY public.customers) customers) TO STDOUT",
+        ),
         (
             "COPY sums TO STDOUT",
             "COPY (SELECT id FROM (SELECT CAST(CASE WHEN sums.id IS NOT NULL THEN CAST(0 AS integer) \
-             END AS integer) AS id, CAST(CASE WHEN sums.twice IS NOT NULL THEN \
-             CAST('***' AS text) END AS text) AS twice FROM ONLY public.sums) sums) TO STDOUT",
+             END AS integer) AS id FROM ONLY public.sums) sums) TO STDOUT",
         ),
         (
             "LOCK desk.public.customers, products IN ACCESS SHARE MODE",
@@ -208,8 +245,8 @@ fn what_stands_around_a_query_is_put_around_it_again() {
 #[test]
 fn views_become_their_definitions() {
     let text = short("SELECT id FROM two");
-    let expected = "SELECT id FROM (SELECT two.id FROM (SELECT one.id FROM (SELECT one.id FROM (…) AS \
-                    one(id)) AS \"one\") AS two(id)) AS \"two\"";
+    let expected = "SELECT id FROM (SELECT two.id FROM (SELECT one.id FROM (SELECT one.id FROM \
+                    (SELECT customers.id FROM (…) AS \"customers\") AS one(id)) AS \"one\") AS two(id)) AS \"two\"";
     assert_eq!(text, expected);
     let plan = planned("SELECT id FROM two").unwrap();
     let read: Vec<_> = plan.statements[0].reads.iter().map(|read| read.relation.as_str()).collect();

@@ -10,6 +10,7 @@ use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
 use super::channel::judge_pg_notify;
+use super::fill::HolePlace;
 use super::hole::HOLE_SCHEMA;
 use super::lookups;
 use super::rewrite::{Rewritten, is_judged};
@@ -32,12 +33,12 @@ pub(super) struct WithHoles<'a> {
     pub(super) open: &'a [(String, String)],
 }
 
-/// Proves a text with holes: gives each hole's place and index. `parameters` must be those of the client's text.
+/// Proves a text with holes. `parameters` must be those of the client's text.
 pub(super) fn verify(
     speaker: Speaker<'_>,
     rewritten: &Rewritten,
     parameters: &BTreeSet<i32>,
-) -> Result<Vec<(usize, usize)>, Refusal> {
+) -> Result<Proof, Refusal> {
     prove_query(speaker, rewritten, &one(&rewritten.text)?, parameters)
 }
 
@@ -47,7 +48,7 @@ pub(super) fn verify_wrapped(
     rewritten: &Rewritten,
     shell: &Shell,
     parameters: &BTreeSet<i32>,
-) -> Result<Vec<(usize, usize)>, Refusal> {
+) -> Result<Proof, Refusal> {
     let statement = one(&rewritten.text)?;
     let node = statement.stmt.as_ref().and_then(|node| node.node.as_ref());
     let (found, query) =
@@ -82,7 +83,7 @@ fn prove_query(
     rewritten: &Rewritten,
     query: &protobuf::RawStmt,
     parameters: &BTreeSet<i32>,
-) -> Result<Vec<(usize, usize)>, Refusal> {
+) -> Result<Proof, Refusal> {
     let terms = WithHoles { speaker, holes: rewritten.holes.len(), open: &rewritten.open };
     let role = &speaker.view.role().name;
     let proof = prove(query, &terms).map_err(|found| Refusal::violation(&found, role))?;
@@ -93,17 +94,18 @@ fn prove_query(
     if found != *parameters {
         return Err(lost("the parameters changed"));
     }
-    places(&proof)
+    Ok(proof)
 }
 
-pub(super) fn places(proof: &Proof) -> Result<Vec<(usize, usize)>, Refusal> {
+/// Where the holes of a proven text are.
+pub(super) fn places(proof: &Proof) -> Result<Vec<HolePlace>, Refusal> {
     proof
         .relations
         .iter()
         .filter(|relation| relation.schema.as_deref() == Some(HOLE_SCHEMA))
         .map(|relation| {
             let index = relation.name.parse().map_err(|_| lost("a hole without a number"))?;
-            Ok((relation.location, index))
+            Ok(HolePlace { offset: relation.location, index, alias: relation.alias.clone() })
         })
         .collect()
 }

@@ -161,6 +161,13 @@ impl<'t> Walker<'t, '_> {
         self.proof.columns.insert(ColumnUse { qualifier, name: name.to_owned() });
     }
 
+    /// A name that something is given.
+    pub(super) fn label(&mut self, name: &str) {
+        if !name.is_empty() {
+            self.proof.labels.insert(name.to_owned());
+        }
+    }
+
     /// Columns that are mentioned by bare names only: USING, SEARCH, CYCLE.
     pub(super) fn note_names(&mut self, names: &'t [protobuf::Node], what: &'static str) -> Proven {
         for name in strings(names, what)? {

@@ -74,10 +74,12 @@ impl<'t> Walker<'t, '_> {
         Ok(())
     }
 
-    fn alias(&mut self, alias: Option<&protobuf::Alias>) -> Proven {
+    pub(super) fn alias(&mut self, alias: Option<&protobuf::Alias>) -> Proven {
         let Some(alias) = alias else { return Ok(()) };
-        let protobuf::Alias { aliasname: _, colnames } = alias;
-        strings(colnames, "Alias").map(drop)
+        let protobuf::Alias { aliasname, colnames } = alias;
+        self.label(aliasname);
+        strings(colnames, "Alias")?.into_iter().for_each(|name| self.label(name));
+        Ok(())
     }
 
     /// USING and NATURAL compare with whatever `=` is in the search_path.
@@ -102,7 +104,8 @@ impl<'t> Walker<'t, '_> {
         }
         self.side(larg)?;
         self.side(rarg)?;
-        if *is_natural {
+        // By the alias of a join all columns of its sides can be named, as in `j.*`.
+        if *is_natural || alias.is_some() {
             self.note_column(None, "*");
         }
         if *is_natural || !using_clause.is_empty() {
@@ -169,7 +172,7 @@ impl<'t> Walker<'t, '_> {
     /// Name, type and collation: what else a column of a table may have, a column of a function may not.
     fn column_definition(&mut self, definition: &'t protobuf::ColumnDef) -> Proven {
         let protobuf::ColumnDef {
-            colname: _,
+            colname,
             type_name,
             compression,
             inhcount: _,
@@ -207,6 +210,7 @@ impl<'t> Walker<'t, '_> {
             }
             self.ask_collation(collname)?;
         }
+        self.label(colname);
         match type_name {
             Some(name) => self.ask_made_type(name),
             None => Err(Violation::Node("ColumnDef")),
@@ -250,7 +254,7 @@ impl<'t> Walker<'t, '_> {
                 return Err(unexpected(&column.node, "RangeTableFuncCol"));
             };
             let protobuf::RangeTableFuncCol {
-                colname: _,
+                colname,
                 type_name,
                 for_ordinality: _,
                 is_not_null: _,
@@ -258,6 +262,7 @@ impl<'t> Walker<'t, '_> {
                 coldefexpr,
                 location: _,
             } = &**column;
+            self.label(colname);
             type_name.as_ref().map_or(Ok(()), |name| self.ask_made_type(name))?;
             self.optional(colexpr)?;
             self.optional(coldefexpr)?;

@@ -147,9 +147,7 @@ impl<'t> Walker<'t, '_> {
             location: _,
         } = table;
         self.ask_json("json_table")?;
-        if let Some(protobuf::Alias { aliasname: _, colnames }) = alias {
-            super::ask::strings(colnames, "Alias")?;
-        }
+        self.alias(alias.as_ref())?;
         self.json_value(context_item.as_deref())?;
         self.json_path(pathspec.as_deref())?;
         self.json_passing(passing)?;
@@ -165,7 +163,7 @@ impl<'t> Walker<'t, '_> {
             };
             let protobuf::JsonTableColumn {
                 coltype,
-                name: _,
+                name,
                 type_name,
                 pathspec,
                 format,
@@ -176,6 +174,7 @@ impl<'t> Walker<'t, '_> {
                 on_error,
                 location: _,
             } = &**column;
+            self.label(name);
             match JsonTableColumnType::try_from(*coltype) {
                 Ok(
                     JsonTableColumnType::JtcForOrdinality

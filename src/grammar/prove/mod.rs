@@ -131,8 +131,12 @@ pub struct Proof {
     pub functions: BTreeSet<String>,
     /// Columns that are mentioned, with the qualifier in front if there is one (`None` for a bare name); a
     /// star is the name `*`. What means more columns than it names counts as a star: NATURAL JOIN as one without
-    /// qualifier, a relation whose columns get other names (`customers AS c(a, b)`) as one with its alias.
+    /// qualifier, a join that has an alias too, a relation whose columns get other names (`customers AS c(a, b)`) as
+    /// one with its alias.
     pub columns: BTreeSet<ColumnUse>,
+    /// Names that are given to something: to columns of a select list, to what is in FROM and its columns, to common
+    /// table expressions and theirs.
+    pub labels: BTreeSet<String>,
     /// Relations that are written. This and what follows is found by [`prove_statement`] only.
     pub writes: Vec<Write>,
     /// Column references, once for each place.

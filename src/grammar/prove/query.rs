@@ -155,7 +155,8 @@ impl<'t> Walker<'t, '_> {
             ctecoltypmods,
             ctecolcollations,
         } = cte;
-        strings(aliascolnames, "CommonTableExpr")?;
+        self.label(ctename);
+        strings(aliascolnames, "CommonTableExpr")?.into_iter().for_each(|name| self.label(name));
         let analysed = [ctecolnames, ctecoltypes, ctecoltypmods, ctecolcollations];
         if analysed.into_iter().any(|list| !list.is_empty()) {
             return Err(Violation::Node("CommonTableExpr"));
@@ -208,7 +209,8 @@ impl<'t> Walker<'t, '_> {
     pub(super) fn target(&mut self, target: &'t protobuf::Node) -> Proven {
         match &target.node {
             Some(Node::ResTarget(target)) => {
-                let protobuf::ResTarget { name: _, indirection, val, location: _ } = &**target;
+                let protobuf::ResTarget { name, indirection, val, location: _ } = &**target;
+                self.label(name);
                 if !indirection.is_empty() || val.is_none() {
                     return Err(Violation::Node("ResTarget"));
                 }

@@ -17,7 +17,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Speaker;
-use super::super::fill::Piece;
+use super::super::fill::{HolePlace, Piece};
 use super::super::hole::HOLE_SCHEMA;
 use super::super::refusal::Refusal;
 use super::super::resolve::{self, resolve};
@@ -25,7 +25,7 @@ use super::super::verify::{WithHoles, one, places};
 use super::target::{Seen, Target};
 use super::{Around, Holes, ROW, SYSTEM_COLUMNS};
 use crate::grammar::{self, Proof, Reference, Row, Write, WriteKind, quote_identifier};
-use crate::policy::{KEPT_MARK, UNSEEN_MARK};
+use crate::policy::{KEPT_MARK, UNSEEN_MARK, Wanted};
 
 /// Proves a text; gives what goes into it.
 pub(super) fn prove(
@@ -59,10 +59,10 @@ pub(super) fn prove(
     for reference in &proof.references {
         judge_reference(reference, &targets, holes, &mut pieces)?;
     }
-    for (offset, index) in places(&proof)? {
+    for HolePlace { offset, index, .. } in places(&proof)? {
         let hole = holes.holes.get(index).ok_or_else(|| lost("a hole without content"))?;
         let expected = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
-        pieces.push(Piece { offset, expected, filling: hole.sql() });
+        pieces.push(Piece { offset, expected, filling: hole.sql(&Wanted::All) });
     }
     // One place may be walked twice: `(a, b) = (SELECT …)`.
     pieces.sort_by_key(|piece: &Piece| piece.offset);
