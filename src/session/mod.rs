@@ -47,6 +47,7 @@ mod serving;
 mod settings;
 mod showing;
 mod slowing;
+mod source;
 mod statements;
 mod stream;
 mod untouched;

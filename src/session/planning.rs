@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::budgets::Exhausted;
 use super::journal::read_by;
 use super::parameters::time_limits;
-use super::plans::{Asked, Plans};
+use super::plans::{Again, Asked, Plans};
 use super::settings::Settings;
 use super::statements::Prepared;
 use crate::audit::{LookupMade, RelationRead, RelationWritten, StatementFacts};
@@ -39,6 +39,8 @@ pub struct Who {
 pub struct Planned {
     /// In order.
     pub statements: Vec<PlannedPart>,
+    /// The same as it has been met before, where server connections may keep it prepared.
+    pub again: Option<Again>,
 }
 
 /// A statement of it.
@@ -60,6 +62,8 @@ pub struct PlannedPart {
     pub effect: Effect,
     /// What the client is told when it is complete, where the server says something else.
     pub tag: Option<&'static str>,
+    /// A star in it counts the columns of an open relation.
+    pub(super) counts_columns: bool,
     /// The statement in lower case, where it may set something.
     pub(super) sets: Option<Box<str>>,
 }
@@ -71,6 +75,15 @@ impl PlannedPart {
     }
 }
 
+/// How a text came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// In a Query.
+    Query,
+    /// In a Parse.
+    Parse,
+}
+
 /// Plans a text for a session, or takes the plan that was made before.
 pub async fn plan(
     text: &str,
@@ -79,11 +92,17 @@ pub async fn plan(
     who: &Who,
     plans: &Plans,
     metrics: &Metrics,
+    message: Message,
 ) -> Result<Planned, Refusal> {
-    let now = settings.current();
-    let (search_path, temp_tables) = (&now.search_path, &now.temp_tables);
-    let asked = Asked { view, who, search_path, temp_tables, text };
+    let asked = Asked { view, who, values: settings.current(), text };
     let planned = match plans.get(asked) {
+        // Server connections are not to keep a statement for each value.
+        Some(planned) if message == Message::Query && planned.again.is_some() => {
+            metrics.plans_kept.inc();
+            let lifted = lift(text);
+            let filled = lifted.as_ref().and_then(|lifted| plans.fill(asked, lifted));
+            filled.filter(|filled| filled.again.is_some()).unwrap_or(planned)
+        }
         Some(planned) => {
             metrics.plans_kept.inc();
             planned
@@ -156,7 +175,7 @@ pub(super) fn plan_now(
     };
     let plan = sql::plan_following(text, speaker, &mut follow)?;
     let statements = plan.statements.into_iter().map(|statement| part(statement, view)).collect();
-    Ok(Planned { statements })
+    Ok(Planned { statements, again: None })
 }
 
 /// What the server will say to a statement whose success means something else when it says ROLLBACK.
@@ -398,6 +417,8 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
     let text = statement.canonical.to_ascii_lowercase();
     let sets = statement.kind == StatementKind::Set || text.contains("set_config");
     let rewritten = !statement.writes.is_empty() || statement.reads.iter().any(|read| !read.open);
+    let reads_open = statement.reads.iter().any(|read| read.open);
+    let counts_columns = reads_open && statement.canonical.replace("(*)", "").contains('*');
     let mut facts = StatementFacts {
         shape: shape(&statement.canonical),
         rewritten,
@@ -425,6 +446,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         kind: statement.kind,
         effect: statement.effect,
         tag: None,
+        counts_columns,
         sets: sets.then(|| text.into()),
     }
 }

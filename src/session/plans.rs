@@ -7,8 +7,11 @@
 //! INVARIANT: the key is all that planning looks at: what the role sees (by the very view, so by its rules and its
 //! catalog), who asks, what names mean, and the text to the letter. What has an effect on the session is not kept.
 //!
+//! What is met again says so, and what server connections may then keep prepared ([`Recurring`]).
+//!
 //! The texts stand here with their literals, in memory only, as long as there is room for them.
 
+mod recurring;
 mod template;
 
 use std::hash::{Hash, Hasher};
@@ -18,10 +21,13 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 use super::planning::{Planned, PlannedPart, Who};
+use super::settings::Values;
+use super::source::Source;
 use crate::catalog::{SearchPath, TempTables};
 use crate::policy::RoleView;
 use crate::sql::Effect;
 use crate::sql::lifting::{self, Lifted};
+pub use recurring::{Again, Recurring};
 use template::Template;
 
 /// All plans together, in bytes; what has not been used for long goes first.
@@ -39,8 +45,8 @@ pub struct Plans {
 /// What is known under a key.
 #[derive(Clone)]
 enum Kept {
-    /// Of a text to the letter.
-    Plan(Arc<[PlannedPart]>),
+    /// Of a text to the letter, and what may be kept prepared of it.
+    Plan(Arc<[PlannedPart]>, Option<Arc<Recurring>>),
     /// Of a text without literals: it has been met once.
     Met,
     /// Of the same: these are free.
@@ -58,10 +64,8 @@ pub struct Asked<'a> {
     pub view: &'a Arc<RoleView>,
     /// Who it is.
     pub who: &'a Who,
-    /// Where names are looked up.
-    pub search_path: &'a SearchPath,
-    /// What is found before that.
-    pub temp_tables: &'a TempTables,
+    /// What it has set: where names are looked up, and what is found before that.
+    pub values: &'a Values,
     /// As the client sent it.
     pub text: &'a str,
 }
@@ -98,7 +102,10 @@ impl Plans {
             return None;
         }
         match self.kept.get(&asked)? {
-            Kept::Plan(statements) => Some(Planned { statements: statements.to_vec() }),
+            Kept::Plan(statements, recurring) => {
+                let again = recurring.map(|recurring| Again { recurring, values: Vec::new() });
+                Some(Planned { statements: statements.to_vec(), again })
+            }
             Kept::Met | Kept::Free(_) | Kept::Template(_) | Kept::Closed => None,
         }
     }
@@ -110,7 +117,7 @@ impl Plans {
         };
         match self.kept.get(&asked.about(&key_of(lifted, &free)))? {
             Kept::Template(template) => Some(template.fill(lifted)),
-            Kept::Plan(_) | Kept::Met | Kept::Free(_) | Kept::Closed => None,
+            Kept::Plan(..) | Kept::Met | Kept::Free(_) | Kept::Closed => None,
         }
     }
 
@@ -137,7 +144,7 @@ impl Plans {
                 None => return self.insert(asked.about(&shape), Kept::Closed),
             },
             Some(Kept::Free(free)) => free,
-            Some(Kept::Closed | Kept::Plan(_) | Kept::Template(_)) => return,
+            Some(Kept::Closed | Kept::Plan(..) | Kept::Template(_)) => return,
         };
         let key = key_of(lifted, &free);
         if self.kept.get(&asked.about(&key)).is_some() {
@@ -158,7 +165,11 @@ impl Plans {
         if asked.text.len() > TEXT_BYTES_MAX || !planned.statements.iter().all(is_kept) {
             return;
         }
-        self.insert(asked, Kept::Plan(planned.statements.as_slice().into()));
+        let recurring = match planned.statements.as_slice() {
+            [only] => recurring_of(asked, only, only.text.clone(), Vec::new()),
+            _ => None,
+        };
+        self.insert(asked, Kept::Plan(planned.statements.as_slice().into(), recurring));
     }
 }
 
@@ -176,6 +187,20 @@ fn key_of(lifted: &Lifted<'_>, free: &[bool]) -> String {
     key
 }
 
+/// What may be kept prepared of a plan, as `text` with parameters of these types.
+fn recurring_of(
+    asked: Asked<'_>,
+    part: &PlannedPart,
+    text: String,
+    types: Vec<u32>,
+) -> Option<Arc<Recurring>> {
+    if !recurring::may_recur(part, &text) {
+        return None;
+    }
+    let source = Source::new(text, types, asked.values);
+    source.is_lasting().then(|| Arc::new(Recurring::new(source)))
+}
+
 fn template_of(
     asked: Asked<'_>,
     lifted: &Lifted<'_>,
@@ -183,7 +208,7 @@ fn template_of(
     planned: &Planned,
     plan: impl FnOnce(&str) -> Option<Planned>,
 ) -> Option<Template> {
-    if !template::may_lift(asked.view, asked.search_path, planned) {
+    if !template::may_lift(asked.view, &asked.values.search_path, planned) {
         return None;
     }
     let marks = template::marks(lifted);
@@ -193,7 +218,9 @@ fn template_of(
     let is_free = |number: usize| free.get(number).copied().unwrap_or_default();
     let marked =
         lifted.with(|number, _| marks.get(number).map(String::as_str).filter(|_| is_free(number)));
-    Template::between(lifted, free, planned, &plan(&marked)?)
+    let template = Template::between(lifted, free, planned, &plan(&marked)?)?;
+    let (text, types) = template.with_parameters(lifted);
+    Some(template.recurring_as(recurring_of(asked, planned.statements.first()?, text, types)))
 }
 
 impl Weighter<Key, Kept> for ByBytes {
@@ -201,7 +228,10 @@ impl Weighter<Key, Kept> for ByBytes {
         let sent =
             |part: &PlannedPart| part.text.len() + part.probe.as_ref().map_or(0, String::len);
         let (texts, count) = match kept {
-            Kept::Plan(statements) => (statements.iter().map(sent).sum(), statements.len()),
+            Kept::Plan(statements, recurring) => {
+                let again = recurring.as_ref().map_or(0, |recurring| recurring.bytes());
+                (statements.iter().map(sent).sum::<usize>() + again, statements.len())
+            }
             Kept::Template(template) => (template.bytes(), 1),
             Kept::Met | Kept::Free(_) | Kept::Closed => (0, 0),
         };
@@ -216,8 +246,8 @@ impl Key {
             view: Arc::downgrade(asked.view),
             user: Arc::clone(&asked.who.user),
             acts_for_others: asked.who.acts_for_others,
-            search_path: asked.search_path.clone(),
-            temp_tables: asked.temp_tables.clone(),
+            search_path: asked.values.search_path.clone(),
+            temp_tables: asked.values.temp_tables.clone(),
             text: asked.text.into(),
         }
     }
@@ -239,8 +269,8 @@ impl Asked<'_> {
             && self.text == &*key.text
             && self.who.user == key.user
             && self.who.acts_for_others == key.acts_for_others
-            && *self.search_path == key.search_path
-            && *self.temp_tables == key.temp_tables
+            && self.values.search_path == key.search_path
+            && self.values.temp_tables == key.temp_tables
     }
 }
 
@@ -249,7 +279,7 @@ impl Hash for Asked<'_> {
         Arc::as_ptr(self.view).hash(state);
         self.text.hash(state);
         self.who.user.hash(state);
-        self.search_path.hash(state);
+        self.values.search_path.hash(state);
     }
 }
 

@@ -18,9 +18,10 @@ use super::closing::{Farewell, error_frame};
 use super::entrance::Entrance;
 use super::link::{Moved, WAITING_BYTES_MAX};
 use super::pipeline::{Ask, Event, Execute, Origin, Pipeline, SentStatement, Step, Txn};
-use super::planning::{self, Planned, PlannedPart, Who};
+use super::planning::{self, Message, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
-use super::statements::{Prepared, SHARED_NAME, Source};
+use super::source::{SHARED_NAME, Source};
+use super::statements::Prepared;
 use super::welcoming::Masked;
 use crate::audit::StatementFacts;
 use crate::grammar::shape;
@@ -270,8 +271,12 @@ impl Serving {
             tokio::task::yield_now().await;
         }
         self.follow_catalog();
+        let message = match &ask.origin {
+            Origin::Query => Message::Query,
+            Origin::Parse { .. } => Message::Parse,
+        };
         let planned = match &ask.text {
-            Some(text) => self.planned(text).await,
+            Some(text) => self.planned(text, message).await,
             None => Err(planning::too_large()),
         };
         if planned.is_ok() {
@@ -341,12 +346,17 @@ impl Serving {
                 }
             }
         }
-        self.pipeline.query(&text, sent, &mut self.attached.out).map_err(|_| planning::unwritable())
+        let out = &mut self.attached.out;
+        let written = match planned.again {
+            Some(again) => self.pipeline.query_again(&again, &text, sent, out),
+            None => self.pipeline.query(&text, sent, out),
+        };
+        written.map_err(|_| planning::unwritable())
     }
 
     fn send_parse(
         &mut self,
-        planned: Planned,
+        mut planned: Planned,
         written: &str,
         name: &str,
         types: &[u32],
@@ -360,8 +370,16 @@ impl Serving {
         if self.pipeline.is_taken(name) {
             return Err(planning::name_taken(name));
         }
-        let (text, prepared) = self.prepared(planned, types)?;
-        let prepared = Arc::new(prepared.planned_from(written, types));
+        // Under a name of its own it is kept anyway.
+        let again = planned.again.take().filter(|_| name.is_empty() && self.entrance.is_shared());
+        let prepared = match again {
+            Some(again) => again.recurring.parsed(types, || {
+                let (_, prepared) = self.prepared(planned, types)?;
+                Ok(prepared.planned_from(written, types).kept())
+            })?,
+            None => Arc::new(self.prepared(planned, types)?.1.planned_from(written, types)),
+        };
+        let text = prepared.source.as_ref().map(|source| source.text.clone()).unwrap_or_default();
         self.pipeline
             .parse(name, &text, types, prepared, &mut self.attached.out)
             .map_err(|_| planning::unwritable())
@@ -372,6 +390,7 @@ impl Serving {
         judge_parameters(types, &self.view)?;
         let mut parts = planned.statements.into_iter();
         let version = self.view.snapshot().version;
+        let values = self.pipeline.settings.current();
         match (parts.next(), parts.next()) {
             (Some(part), None) => {
                 let PlannedPart {
@@ -398,12 +417,12 @@ impl Serving {
                     .with_probe(probe)
                     .with_made(makes)
                     .with_discretion(discretion)
-                    .with_source(Source::new(text.clone(), types.to_vec()));
+                    .with_source(Source::new(text.clone(), types.to_vec(), values));
                 Ok((text, prepared))
             }
             (None, _) => {
                 let prepared = Prepared::new(Arc::default(), None, Effect::None, version)
-                    .with_source(Source::new(String::new(), types.to_vec()));
+                    .with_source(Source::new(String::new(), types.to_vec(), values));
                 Ok((String::new(), prepared))
             }
             (Some(_), Some(_)) => Err(planning::several_in_parse()),

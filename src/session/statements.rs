@@ -11,8 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ring::digest::{Context, SHA256};
-
+use super::source::Source;
 use crate::audit::StatementFacts;
 use crate::guard::{Breach, Discretion};
 use crate::sql::{Effect, StatementKind};
@@ -20,11 +19,6 @@ use crate::wire::reader;
 
 /// Named statements and open portals of a session at most, each; a client that wants more is refused.
 pub const NAMES_MAX: usize = 4096;
-
-/// How the names of shared statements begin; the client's may not.
-pub const SHARED_NAME: &str = "scrim$";
-/// Of the hash, in the name: two texts of one name are not to be found.
-const SHARED_NAME_BYTES: usize = 16;
 
 /// A statement that was planned and sent in a Parse.
 pub struct Prepared {
@@ -44,6 +38,8 @@ pub struct Prepared {
     pub source: Option<Source>,
     /// What the client is told in the place of what the server says when it is complete.
     pub tag: Option<&'static str>,
+    /// It has been met before: server connections keep it by a name of ours where the client gives it none.
+    pub is_kept: bool,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -53,35 +49,6 @@ pub struct Prepared {
     columns: Mutex<Option<Columns>>,
 }
 
-/// A Parse that can be sent to any server connection of the session's kind.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The planned text.
-    pub text: String,
-    /// Types of the parameters, as far as given.
-    pub types: Vec<u32>,
-    /// Its name on shared server connections: the same for the same text and types, whoever sends them.
-    pub shared_name: Arc<str>,
-}
-
-impl Source {
-    /// Of a Parse.
-    pub fn new(text: String, types: Vec<u32>) -> Source {
-        let mut hash = Context::new(&SHA256);
-        for kind in &types {
-            hash.update(&kind.to_be_bytes());
-        }
-        // No text holds a zero byte, so nothing runs into it.
-        hash.update(&[0]);
-        hash.update(text.as_bytes());
-        let digest = hash.finish();
-        let mut name = String::from(SHARED_NAME);
-        for byte in digest.as_ref().iter().take(SHARED_NAME_BYTES) {
-            name.push_str(&format!("{byte:02x}"));
-        }
-        Source { text, types, shared_name: name.into() }
-    }
-}
 /// What a Parse said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFrom {
@@ -126,6 +93,7 @@ impl Prepared {
             discretion: None,
             source: None,
             tag: None,
+            is_kept: false,
             judged_under,
             rows,
             origin: None,
@@ -161,6 +129,11 @@ impl Prepared {
     /// Of which the client is told another tag than the server gives.
     pub fn with_tag(self, tag: Option<&'static str>) -> Prepared {
         Prepared { tag, ..self }
+    }
+
+    /// One that has been met before.
+    pub fn kept(self) -> Prepared {
+        Prepared { is_kept: true, ..self }
     }
 
     /// True for statements whose description is asked for after Parse.
@@ -201,6 +174,11 @@ impl Prepared {
     pub fn set_columns(&self, description: Option<&[u8]>) {
         let columns = description.map(columns_of);
         *self.columns.lock().unwrap_or_else(PoisonError::into_inner) = Some(columns);
+    }
+
+    /// True when its rows have been judged, by this version of the catalog.
+    pub fn is_judged(&self, version: u64) -> bool {
+        self.rows() != Rows::Unknown && !self.is_outdated(version)
     }
 
     /// True when its rows must be judged again: the catalog has changed since they were, or what it names may be

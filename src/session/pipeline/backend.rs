@@ -87,7 +87,7 @@ impl Pipeline {
                     footprint.prepared(shared);
                 }
                 if let Some(prepared) = prepared {
-                    if name.is_empty() {
+                    if name.is_empty() && shared.is_none() {
                         self.unnamed = Some(Arc::clone(prepared));
                     }
                     self.statements.parsed(name, Arc::clone(prepared));
@@ -110,11 +110,14 @@ impl Pipeline {
             (Reply::DescribeStatement { has_parameters: true, .. }, b'T' | b'n')
             | (Reply::DescribePortal { .. }, b'T' | b'n') => self.described(frame, out),
             (Reply::Execute(_), b'C' | b's' | b'I') => return self.executed(frame, out),
-            (Reply::Query(run), b'T') if run.ended < run.statements.len() => {
+            (Reply::Query(_), b'1' | b'2') => return self.bound_again(&frame, misfit),
+            (Reply::Query(run), b'T') if run.is_bound() && run.ended < run.statements.len() => {
                 let judge = Arc::clone(&run.judge);
                 self.query_described(frame, judge.as_ref(), out);
             }
-            (Reply::Query(run), b'C') if run.ended < run.statements.len() && !run.failed => {
+            (Reply::Query(run), b'C')
+                if run.is_bound() && run.ended < run.statements.len() && !run.failed =>
+            {
                 return self.query_completed(frame, out);
             }
             (Reply::Query(run), b'I') if run.statements.is_empty() && !run.was_empty => {
@@ -295,9 +298,13 @@ impl Pipeline {
 
     /// ReadyForQuery.
     fn ready(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
+        if self.sends_text(&frame, out)? {
+            return Ok(());
+        }
         let misfit = self.misfit(b'Z');
         let status = reader::ready_status(frame.body()).map_err(|_| misfit.clone())?;
         let Some(front) = self.queue.pop_front() else { return Err(misfit) };
+        let was_empty = matches!(&front.reply, Reply::Query(run) if run.was_empty);
         let is_query = match &front.reply {
             Reply::Sync => false,
             Reply::Query(run) => {
@@ -323,8 +330,12 @@ impl Pipeline {
             _ => Txn::Failed,
         };
         if is_query {
-            // PostgreSQL drops the unnamed statement before it reads the text, whatever comes of it.
+            // PostgreSQL drops the unnamed statement before it reads the text, whatever comes of it, and runs it in the
+            // unnamed portal, if there is anything in it.
             self.statements.drop_statement("");
+            if !was_empty {
+                self.statements.drop_portal("");
+            }
             self.unnamed = None;
         }
         if self.txn == Txn::Idle {

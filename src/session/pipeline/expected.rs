@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::super::statements::Prepared;
 use super::Judge;
+use super::again::Binding;
 use crate::guard::Discretion;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
@@ -206,6 +207,8 @@ pub struct QueryRun {
     pub probed: Probed,
     /// Of the statement under way.
     pub progress: Progress,
+    /// What is sent in its place, where the server keeps the statement prepared.
+    pub binding: Option<Box<Binding>>,
 }
 
 /// What a probe has found.

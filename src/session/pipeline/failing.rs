@@ -24,6 +24,12 @@ impl Pipeline {
         if matches!(self.queue.front().map(|front| &front.reply), Some(Reply::Replay { .. })) {
             return Err(Fault::NotAsItWas { code });
         }
+        if self.falls_back_to_text(&code) {
+            return Ok(());
+        }
+        if matches!(code.as_str(), "0A000" | "26000") {
+            self.forget_shared();
+        }
         let said = match self.queue.front().map(|front| &front.fate) {
             None => return Err(self.misfit(b'E')),
             Some(Fate::Synthesise(_)) => return Err(self.misfit(b'E')),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::super::statements::{Prepared, SHARED_NAME};
+use super::super::source::SHARED_NAME;
+use super::super::statements::Prepared;
+use super::again::Binding;
 use super::copy_in::Copied;
 use super::expected::{Execution, Fate, Probed, Progress, QueryRun, Reply, SentStatement};
 use super::lookup::{Known, Use};
@@ -46,6 +48,7 @@ impl Pipeline {
     fn take_whole(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
         match frame.tag() {
             b'X' => return Ok(Step::Terminate),
+            _ if self.may_fall_back_to_text() => return Ok(self.wait(Piece::Whole(frame), out)),
             b'S' => {
                 reader::nothing(frame.body(), "Sync message")?;
                 if self.queue.len() >= ENTRIES_MAX {
@@ -106,6 +109,9 @@ impl Pipeline {
     /// The start of a long message: a Bind streams through; a text over the limit, and a function call, go nowhere.
     fn take_start(&mut self, tag: u8, bytes: Bytes, out: &mut Out) -> Result<Step, Fault> {
         let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        if self.may_fall_back_to_text() {
+            return Ok(self.wait(Piece::Start { tag, bytes }, out));
+        }
         if self.skipping || tag == b'd' {
             self.from_client = Some(Course::Drop);
             return Ok(Step::Done);
@@ -341,7 +347,7 @@ impl Pipeline {
     ) -> Result<(), Unwritable> {
         writer::query(&mut out.to_server, text)?;
         self.note_kinds(statements.iter().map(|statement| statement.kind));
-        self.push_query(statements, Fate::Forward);
+        self.push_query(statements, None, Fate::Forward);
         Ok(())
     }
 
@@ -355,10 +361,10 @@ impl Pipeline {
                 self.statements.drop_statement("");
             }
             // Nothing is asked, so nothing is due: said at once.
-            self.push_query(Vec::new(), Fate::Synthesise(said.freeze()));
+            self.push_query(Vec::new(), None, Fate::Synthesise(said.freeze()));
             self.say_what_is_due(out);
         } else if writer::query(&mut out.to_server, POISON).is_ok() {
-            self.push_query(Vec::new(), Fate::Replace(error));
+            self.push_query(Vec::new(), None, Fate::Replace(error));
         }
     }
 
@@ -398,7 +404,7 @@ impl Pipeline {
             writer::parse(&mut out.to_server, &there, text, types)?;
             self.push(prepares(shared), Fate::Forward);
         }
-        if prepared.is_described() {
+        if prepared.is_described() && !prepared.is_judged(self.judge.version()) {
             self.describe_ourselves(&there, prepared, types, out);
         }
         Ok(())
@@ -435,7 +441,12 @@ impl Pipeline {
         self.refuse_parse(POISON_NAME, error, out);
     }
 
-    fn push_query(&mut self, statements: Vec<SentStatement>, fate: Fate) {
+    pub(super) fn push_query(
+        &mut self,
+        statements: Vec<SentStatement>,
+        binding: Option<Box<Binding>>,
+        fate: Fate,
+    ) {
         self.unit_open = false;
         let judge = Arc::clone(&self.judge);
         let run = QueryRun {
@@ -446,6 +457,7 @@ impl Pipeline {
             failed: false,
             probed: Probed::Nothing,
             progress: Progress::default(),
+            binding,
         };
         self.push(Reply::Query(run), fate);
     }

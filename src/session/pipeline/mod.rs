@@ -37,6 +37,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>
 
+mod again;
 mod backend;
 mod copy_in;
 mod expected;

@@ -19,7 +19,8 @@ use super::lookup::Known;
 use super::{Fault, Out, Pipeline};
 use crate::session::attached::Remains;
 use crate::session::footprint::{self, Footprint, Reported};
-use crate::session::statements::{Prepared, SHARED_NAME};
+use crate::session::source::SHARED_NAME;
+use crate::session::statements::Prepared;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::{self, Named};
 use crate::wire::{Frame, Piece, writer};
@@ -200,7 +201,7 @@ impl Pipeline {
             Known::Yes(prepared) => prepared,
         };
         let Some(source) = &prepared.source else { return Provided::AsIs };
-        if name.is_empty() {
+        if name.is_empty() && !prepared.is_kept {
             if !self.is_unnamed(&prepared)
                 && writer::parse(&mut out.to_server, "", &source.text, &source.types).is_ok()
             {
@@ -213,7 +214,11 @@ impl Pipeline {
             }
             return Provided::AsIs;
         }
-        let shared = Arc::clone(&source.shared_name);
+        if self.settings_are_uncertain() {
+            // What is on its way may have it read another way.
+            return Provided::Wait;
+        }
+        let shared = source.name(self.settings.current());
         if !self.is_there(&shared) {
             self.unit_open = true;
             self.make_way(&shared, out);
@@ -230,7 +235,7 @@ impl Pipeline {
     /// True when the statement will be the unnamed one when the server comes to the next message.
     fn is_unnamed(&self, prepared: &Arc<Prepared>) -> bool {
         for expected in self.queue.iter().rev() {
-            if let Reply::Parse { name, prepared: last, .. } = &expected.reply
+            if let Reply::Parse { name, prepared: last, shared: None } = &expected.reply
                 && name.is_empty()
             {
                 return last.as_ref().is_some_and(|last| Arc::ptr_eq(last, prepared));
@@ -244,8 +249,9 @@ impl Pipeline {
 
     /// The name of a statement on the server connection, where that is not the client's.
     pub(super) fn shared_name(&self, name: &str, prepared: &Prepared) -> Option<Arc<str>> {
-        let source = prepared.source.as_ref().filter(|_| self.is_shared && !name.is_empty())?;
-        Some(Arc::clone(&source.shared_name))
+        let is_named = !name.is_empty() || prepared.is_kept;
+        let source = prepared.source.as_ref().filter(|_| self.is_shared && is_named)?;
+        Some(source.name(self.settings.current()))
     }
 
     /// True when a shared statement will be there when the server comes to the next message, whatever fails before.
@@ -276,6 +282,20 @@ impl Pipeline {
             }
         }
         self.footprint.as_mut().is_some_and(|footprint| footprint.uses(shared))
+    }
+
+    /// A statement that the front entry names is not as it was prepared, or not there: it is prepared anew when it is needed
+    /// next.
+    pub(super) fn forget_shared(&mut self) {
+        let named = match self.queue.front().map(|front| &front.reply) {
+            Some(Reply::Bind { statement, .. }) => self.statements.prepared(statement),
+            Some(Reply::DescribeStatement { name, .. }) => self.statements.prepared(name),
+            _ => None,
+        };
+        let source = named.and_then(|prepared| prepared.source.as_ref());
+        if let (Some(source), Some(footprint)) = (source, &mut self.footprint) {
+            footprint.dropped(&source.name(self.settings.current()));
+        }
     }
 
     /// Closes what may have that name already, which is no error where nothing has, and what is too much.

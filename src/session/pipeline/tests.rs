@@ -11,6 +11,7 @@ use bytes::BytesMut;
 
 use super::{Event, Fault, SentStatement};
 use crate::guard::Discretion;
+use crate::session::settings::Values;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 use crate::wire::writer;
@@ -179,10 +180,55 @@ fn the_unnamed_statement_is_nobody_elses() {
 }
 
 #[test]
+fn a_text_that_has_been_met_is_kept_prepared() {
+    let mut bench = Bench::shared(1);
+    let prepared =
+        |bench: &Bench| bench.server.prepared.keys().filter(|name| !name.is_empty()).count();
+    // The first time as it is; then under a name of ours, which the client does not notice.
+    for times in [0, 1, 1] {
+        assert_eq!(run(&mut bench, &["Q ok 2"]), "T D D C ZI");
+        assert_eq!(prepared(&bench), times);
+    }
+    for times in [1, 2, 2] {
+        assert_eq!(
+            run(&mut bench, &["P - ok 3", "B - -", "DP -", "E - 0", "S"]),
+            "1 2 T D D D C ZI"
+        );
+        assert_eq!(prepared(&bench), times);
+    }
+    // What PostgreSQL does not take prepared is sent as it is, before anything that comes behind it.
+    for _ in 0..3 {
+        assert_eq!(run(&mut bench, &["Q typed 1", "Q ok 0"]), "T D C ZI T C ZI");
+        assert_eq!(
+            run(&mut bench, &["Q moved 1", "P s ok 1", "S", "CS s", "S"]),
+            "T D C ZI 1 ZI 3 ZI"
+        );
+    }
+    // In a transaction only what is there already: an error would end it.
+    let script = ["Q begin", "Q typed 1", "Q ok 2", "Q commit"];
+    assert_eq!(run(&mut bench, &script), "C ZT T D C ZT T D D C ZT C ZI");
+    // Errors of its own are the statement's.
+    for _ in 0..3 {
+        assert_eq!(run(&mut bench, &["Q late 1", "Q ok 0"]), "T D E22012 ZI T C ZI");
+    }
+    // The unnamed portal is gone as after any Query.
+    assert_eq!(run(&mut bench, &["Q begin", "Q ok 2", "E - 0", "S"]), "C ZT T D D C ZT E34000 ZE");
+    assert_eq!(run(&mut bench, &["Q rollback"]), "C ZI");
+}
+
+#[test]
 fn names_of_other_sessions_statements_do_not_exist() {
     let mut bench = Bench::shared(1);
     assert_eq!(run(&mut bench, &["P s ok 1", "S"]), "1 ZI");
-    let name = bench.pipeline.statements.prepared("s").unwrap().source.clone().unwrap().shared_name;
+    let name = bench
+        .pipeline
+        .statements
+        .prepared("s")
+        .unwrap()
+        .source
+        .clone()
+        .unwrap()
+        .name(&Values::default());
     for words in [format!("B - {name}"), format!("DS {name}")] {
         assert_eq!(run(&mut bench, &[&words, "S"]), "E26000 ZI", "{words}");
     }

@@ -8,11 +8,16 @@
 
 use std::sync::Arc;
 
+use super::recurring::{Again, Recurring, is_plain};
 use crate::catalog::SearchPath;
 use crate::policy::RoleView;
 use crate::session::planning::{Planned, PlannedPart};
-use crate::sql::lifting::{Kind, Lifted};
-use crate::sql::{Effect, StatementKind};
+use crate::sql::lifting::{Kind, Lifted, Literal};
+
+/// `int4`, which an integer of so few digits is.
+const INT4: u32 = 23;
+/// A literal in quotes, like a parameter of no type, takes the type of what it stands beside.
+const UNKNOWN: u32 = 0;
 
 /// A plan with places for literals.
 pub struct Template {
@@ -22,6 +27,8 @@ pub struct Template {
     pieces: Box<[(Box<str>, usize)]>,
     /// What stands behind the last.
     rest: Box<str>,
+    /// What may be kept prepared of it, with a parameter in each place.
+    recurring: Option<Arc<Recurring>>,
 }
 
 /// What stands for a literal while its places are looked for.
@@ -79,14 +86,45 @@ impl Template {
         }
         let rest = with_marks.text.get(end..)?.into();
         let made = PlannedPart { text: String::new(), ..part.clone() };
-        let template = Template { part: made, pieces: pieces.into(), rest };
+        let template = Template { part: made, pieces: pieces.into(), rest, recurring: None };
         (template.text(lifted) == part.text).then_some(template)
     }
 
     /// The plan for these literals.
     pub fn fill(&self, lifted: &Lifted<'_>) -> Planned {
         let part = PlannedPart { text: self.text(lifted), ..self.part.clone() };
-        Planned { statements: vec![part] }
+        let again = self.recurring.as_ref().map(|recurring| {
+            let value = |(_, number): &(_, usize)| {
+                let literal = lifted.literals().get(*number);
+                literal.map_or_else(String::new, |literal| value(lifted, literal))
+            };
+            Again {
+                recurring: Arc::clone(recurring),
+                values: self.pieces.iter().map(value).collect(),
+            }
+        });
+        Planned { statements: vec![part], again }
+    }
+
+    /// With what may be kept prepared of it.
+    pub fn recurring_as(self, recurring: Option<Arc<Recurring>>) -> Template {
+        Template { recurring, ..self }
+    }
+
+    /// The text with a parameter in each place, and their types: what PostgreSQL would take the literals for.
+    pub fn with_parameters(&self, lifted: &Lifted<'_>) -> (String, Vec<u32>) {
+        let mut text = String::with_capacity(self.bytes().saturating_add(64));
+        let mut types = Vec::with_capacity(self.pieces.len());
+        for (place, (before, number)) in self.pieces.iter().enumerate() {
+            text.push_str(before);
+            text.push_str(&format!("${}", place.saturating_add(1)));
+            types.push(match lifted.literals().get(*number).map(|literal| literal.kind) {
+                Some(Kind::Integer) => INT4,
+                Some(Kind::Text) | None => UNKNOWN,
+            });
+        }
+        text.push_str(&self.rest);
+        (text, types)
     }
 
     fn text(&self, lifted: &Lifted<'_>) -> String {
@@ -108,19 +146,14 @@ impl Template {
     }
 }
 
-/// A SELECT that leaves nothing behind, looks nothing up, and reads tables.
-fn is_plain(part: &PlannedPart) -> bool {
-    part.kind == StatementKind::Select
-        && part.effect == Effect::None
-        && part.makes.is_none()
-        && part.probe.is_none()
-        && part.discretion.is_none()
-        && part.tag.is_none()
-        && !part.may_set()
-        && part.facts.lookups.is_empty()
-        && part.facts.writes.is_empty()
-        && part.facts.reading.is_none()
-        && !part.facts.relations.is_empty()
+/// What a literal means, as a parameter in text format.
+fn value(lifted: &Lifted<'_>, literal: &Literal) -> String {
+    let source = lifted.source(literal);
+    match literal.kind {
+        // No quote and no backslash stands in it.
+        Kind::Text => source.trim_matches('\'').to_owned(),
+        Kind::Integer => source.to_owned(),
+    }
 }
 
 /// True where no name without a schema, and no column of what is read, makes a literal the name of something.

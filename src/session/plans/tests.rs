@@ -80,9 +80,7 @@ fn askers() -> Vec<Asker> {
 
 impl Asker {
     fn asks<'a>(&'a self, text: &'a str) -> Asked<'a> {
-        let now = self.settings.current();
-        let (search_path, temp_tables) = (&now.search_path, &now.temp_tables);
-        Asked { view: &self.view, who: &self.who, search_path, temp_tables, text }
+        Asked { view: &self.view, who: &self.who, values: self.settings.current(), text }
     }
 
     /// What is sent, or why nothing is.

@@ -10,21 +10,29 @@ use crate::session::attached::Ending;
 use crate::session::catalogs::GuardJudge;
 use crate::session::closing::{Farewell, error_frame};
 use crate::session::pipeline::{Ceiling, Use};
-use crate::session::planning::{self, Planned};
+use crate::session::planning::{self, Message, Planned};
 use crate::sql::{Effect, Reason, Refusal};
 use crate::wire::Piece;
 use crate::wire::frame::announced_bytes;
 
 impl Serving {
-    pub(super) async fn planned(&mut self, text: &str) -> Result<Planned, Refusal> {
+    pub(super) async fn planned(
+        &mut self,
+        text: &str,
+        message: Message,
+    ) -> Result<Planned, Refusal> {
         let began = std::time::Instant::now();
-        let planned = self.planned_by_newest(text).await;
+        let planned = self.planned_by_newest(text, message).await;
         self.proxy.metrics.planning.observe(began.elapsed());
         planned
     }
 
-    async fn planned_by_newest(&mut self, text: &str) -> Result<Planned, Refusal> {
-        let planned = self.planned_once(text).await;
+    async fn planned_by_newest(
+        &mut self,
+        text: &str,
+        message: Message,
+    ) -> Result<Planned, Refusal> {
+        let planned = self.planned_once(text, message).await;
         match planned {
             Err(refusal)
                 if matches!(refusal.reason, Reason::NoSuchRelation | Reason::NoSuchColumn) =>
@@ -34,15 +42,16 @@ impl Serving {
                     return Err(refusal);
                 }
                 self.follow_catalog();
-                self.planned_once(text).await
+                self.planned_once(text, message).await
             }
             planned => planned,
         }
     }
 
-    async fn planned_once(&self, text: &str) -> Result<Planned, Refusal> {
+    async fn planned_once(&self, text: &str, message: Message) -> Result<Planned, Refusal> {
         let (settings, proxy) = (&self.pipeline.settings, &self.proxy);
-        planning::plan(text, &self.view, settings, &self.who, &proxy.plans, &proxy.metrics).await
+        let (plans, metrics) = (&proxy.plans, &proxy.metrics);
+        planning::plan(text, &self.view, settings, &self.who, plans, metrics, message).await
     }
 
     /// From now on by the newest snapshot.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{GuardJudge, Serving, ceiling};
 use crate::session::closing::error_frame;
 use crate::session::pipeline::Renew;
-use crate::session::planning;
+use crate::session::planning::{self, Message};
 use crate::session::statements::{PlannedFrom, Prepared, Rows};
 use crate::sql::Refusal;
 use crate::wire::Piece;
@@ -102,7 +102,7 @@ impl Serving {
             }
         }
         self.follow_catalog();
-        let planned = self.planned(&written).await?;
+        let planned = self.planned(&written, Message::Parse).await?;
         let (text, new) = self.prepared(planned, &types)?;
         let new = Arc::new(new.planned_from(&written, &types));
         // A COPY is described by what stands for it, and its columns are its own business.

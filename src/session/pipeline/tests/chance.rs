@@ -18,6 +18,9 @@ fn text(with_raw: bool) -> BoxedStrategy<String> {
     let mut texts = vec![
         (6, (0..4).prop_map(|rows| format!("ok {rows}")).boxed()),
         (1, (0..3).prop_map(|rows| format!("late {rows}")).boxed()),
+        // Prepared they fail, each at another message.
+        (2, (0..3).prop_map(|rows| format!("typed {rows}")).boxed()),
+        (2, (0..3).prop_map(|rows| format!("moved {rows}")).boxed()),
         (1, Just("bad".to_owned()).boxed()),
         (2, "[ab]".prop_map(|path| format!("set {path}")).boxed()),
         (2, Just("begin".to_owned()).boxed()),

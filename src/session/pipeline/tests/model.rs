@@ -5,15 +5,17 @@
 //! `listen C` and its like are in [`super::channels`].
 //! What the shell has planned carries the search_path it was planned under: `v@P ok 3`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::super::footprint::Footprint;
+use super::super::super::plans::{Again, Recurring};
 use super::super::super::settings::{Settings, Values};
-use super::super::super::statements::{Prepared, Source};
+use super::super::super::source::Source;
+use super::super::super::statements::Prepared;
 use super::super::{
     Ceiling, Event, Fault, Judge, Origin, Out, POISON, Pipeline, SentStatement, Step,
 };
@@ -37,7 +39,7 @@ pub fn error(code: &str, message: &str) -> Bytes {
 }
 
 pub struct Model {
-    prepared: HashMap<String, String>,
+    pub prepared: HashMap<String, String>,
     /// Text and rows left.
     portals: HashMap<String, (String, usize)>,
     txn: u8,
@@ -100,6 +102,9 @@ impl Model {
             b'Q' => {
                 let text = reader::Query::read(frame.body()).unwrap().text.to_owned();
                 self.prepared.remove("");
+                if !text.is_empty() {
+                    self.portals.remove("");
+                }
                 let done = self.query(&text);
                 let is_good = done.is_ok();
                 if let Err(said) = done {
@@ -289,6 +294,10 @@ impl Model {
             self.prepared.remove("");
         }
         let text = self.read(parse.text)?;
+        // Of another type as a parameter than as a literal.
+        if text.starts_with("typed") {
+            return Err(error("42883", "typed"));
+        }
         if self.prepared.contains_key(parse.name) {
             return Err(error("42P05", "exists"));
         }
@@ -302,6 +311,10 @@ impl Model {
         let text = self.prepared.get(head.statement).cloned();
         let text = text.ok_or_else(|| error("26000", "no such statement"))?;
         let text = self.allowed(&text)?;
+        // Its table has been changed since it was prepared.
+        if text.starts_with("moved") {
+            return Err(error("0A000", "moved"));
+        }
         if !head.portal.is_empty() && self.portals.contains_key(head.portal) {
             return Err(error("42P03", "exists"));
         }
@@ -375,7 +388,7 @@ pub fn row_description(out: &mut BytesMut, table: i32) {
 fn rows_of(text: &str) -> Option<(usize, i32)> {
     let (kind, rows) = text.split_once(' ')?;
     match kind {
-        "ok" | "late" => Some((rows.parse().unwrap(), 0)),
+        "ok" | "late" | "typed" | "moved" => Some((rows.parse().unwrap(), 0)),
         "raw" => Some((rows.parse().unwrap(), RAW_TABLE)),
         _ => None,
     }
@@ -420,6 +433,9 @@ pub struct Bench {
     pub events: Vec<Event>,
     /// Shape of each statement whose record was taken.
     pub accepted: HashMap<u64, String>,
+    /// Texts that have been met.
+    met: HashMap<String, Arc<Recurring>>,
+    parsed: HashSet<String>,
     /// Of the server, on the wire.
     wire: BytesMut,
     from_client: Pieces,
@@ -448,6 +464,8 @@ impl Bench {
             to_client: BytesMut::new(),
             events: Vec::new(),
             accepted: HashMap::new(),
+            met: HashMap::new(),
+            parsed: HashSet::new(),
             wire: BytesMut::new(),
             from_client: Pieces::new(Limits::frontend()),
             to_server: Pieces::new(Limits::frontend()),
@@ -521,7 +539,13 @@ impl Bench {
                     let sent = sent.collect();
                     let texts: Vec<String> =
                         parts.iter().map(|part| format!("v@{path} {part}")).collect();
-                    self.pipeline.query(&texts.join("; "), sent, &mut self.out).unwrap();
+                    let text = texts.join("; ");
+                    match self.again(&parts, &texts) {
+                        Some(again) => {
+                            self.pipeline.query_again(&again, &text, sent, &mut self.out).unwrap();
+                        }
+                        None => self.pipeline.query(&text, sent, &mut self.out).unwrap(),
+                    }
                 }
                 (_, Origin::Query) => self.pipeline.refuse_query(refusal, &mut self.out),
                 (_, Origin::Parse { name, .. }) if self.pipeline.is_taken(&name) => {
@@ -538,8 +562,11 @@ impl Bench {
                     });
                     let prepared = Prepared::new(facts, kind, effect(&text), 1);
                     let text = if text.is_empty() { text } else { format!("v@{path} {text}") };
-                    let source = Source::new(text.clone(), types.clone());
-                    let prepared = Arc::new(prepared.with_source(source));
+                    let source =
+                        Source::new(text.clone(), types.clone(), self.pipeline.settings.current());
+                    let prepared = prepared.with_source(source);
+                    let is_again = name.is_empty() && !self.parsed.insert(text.clone());
+                    let prepared = Arc::new(if is_again { prepared.kept() } else { prepared });
                     self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
                 }
                 (_, Origin::Parse { name, .. }) => {
@@ -553,6 +580,21 @@ impl Bench {
             }
             Step::FunctionCall => self.pipeline.refuse_query(refusal, &mut self.out),
             Step::Wait(_) | Step::Renew(_) | Step::Terminate => unreachable!(),
+        }
+    }
+
+    /// A text that gives rows is met again from the second time on.
+    fn again(&mut self, parts: &[&str], texts: &[String]) -> Option<Again> {
+        let ([part], [text]) = (parts, texts) else { return None };
+        rows_of(part)?;
+        let values = self.pipeline.settings.current();
+        let source = Source::new(text.clone(), Vec::new(), values);
+        match self.met.get(text) {
+            Some(recurring) => Some(Again { recurring: Arc::clone(recurring), values: Vec::new() }),
+            None => {
+                self.met.insert(text.clone(), Arc::new(Recurring::new(source)));
+                None
+            }
         }
     }
 

@@ -1,0 +1,119 @@
+//! A statement that is sent again and again, as server connections keep it: prepared, so that PostgreSQL reads and analyses it
+//! once. Pure.
+//!
+//! A client that sends its texts by Query, or by Parse without a name, has PostgreSQL start afresh each time, with a text
+//! that is longer than its own for the masks in it. What has been met before is prepared under a name of ours instead,
+//! and bound with the literals that are free ([`crate::sql::lifting`]) as parameters.
+//!
+//! INVARIANT: a prepared statement answers as its text would. So what PostgreSQL reads once and for all when it prepares
+//! must be what it would read each time: no literal names a passing day or an object, and no star counts the columns of an
+//! open relation, which may get more.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::session::planning::PlannedPart;
+use crate::session::source::Source;
+use crate::session::statements::Prepared;
+use crate::sql::{Effect, StatementKind};
+
+/// Types whose literals are names that PostgreSQL looks up when it prepares.
+/// <https://www.postgresql.org/docs/current/datatype-oid.html>
+const NAMING: [&str; 11] = [
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regproc",
+    "regrole",
+    "regtype",
+    // `'10:00 Europe/Berlin'` has another offset in winter.
+    "timetz",
+    "time with time zone",
+];
+
+/// The statement.
+pub struct Recurring {
+    source: Source,
+    /// PostgreSQL did not take it with parameters in the place of literals.
+    is_unfit: AtomicBool,
+    /// As it was parsed without a name last, with what the guard found of its rows.
+    parsed: Mutex<Option<Arc<Prepared>>>,
+}
+
+/// A recurring statement with the values of this time.
+#[derive(Clone)]
+pub struct Again {
+    /// The statement.
+    pub recurring: Arc<Recurring>,
+    /// Its parameters, as text.
+    pub values: Vec<String>,
+}
+
+impl Recurring {
+    /// Of what is sent in its Parse.
+    pub fn new(source: Source) -> Recurring {
+        Recurring { source, is_unfit: AtomicBool::new(false), parsed: Mutex::default() }
+    }
+
+    /// What is sent in its Parse.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// False once PostgreSQL has refused it where it takes the text.
+    pub fn is_fit(&self) -> bool {
+        !self.is_unfit.load(Ordering::Relaxed)
+    }
+
+    /// PostgreSQL has refused it.
+    pub fn is_refused(&self) {
+        self.is_unfit.store(true, Ordering::Relaxed);
+    }
+
+    /// As it was parsed before, or else as `make` makes it.
+    pub fn parsed<E>(
+        &self,
+        types: &[u32],
+        make: impl FnOnce() -> Result<Prepared, E>,
+    ) -> Result<Arc<Prepared>, E> {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |known: &&Arc<Prepared>| {
+            known.source.as_ref().is_some_and(|source| source.types == types)
+        };
+        if let Some(known) = parsed.as_ref().filter(is_same) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(make()?);
+        *parsed = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Of its text.
+    pub fn bytes(&self) -> usize {
+        self.source.text.len()
+    }
+}
+
+/// A SELECT that leaves nothing behind, looks nothing up, and reads tables.
+pub fn is_plain(part: &PlannedPart) -> bool {
+    part.kind == StatementKind::Select
+        && part.effect == Effect::None
+        && part.makes.is_none()
+        && part.probe.is_none()
+        && part.discretion.is_none()
+        && part.tag.is_none()
+        && !part.may_set()
+        && part.facts.lookups.is_empty()
+        && part.facts.writes.is_empty()
+        && part.facts.reading.is_none()
+        && !part.facts.relations.is_empty()
+}
+
+/// True where the plan may be kept prepared, as `text`.
+pub fn may_recur(part: &PlannedPart, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    is_plain(part) && !part.counts_columns && !NAMING.iter().any(|name| text.contains(name))
+}
