@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use scrim::policy::{Access, ColumnAccess, ColumnVerdict, Template};
+use scrim::policy::{Access, ColumnAccess, ColumnVerdict, Template, Wanted};
 
 /// The schema in which templates stand after they were known again.
 pub const SCHEMA: &str = "fuzz$template";
@@ -16,14 +16,17 @@ pub const MASK: &str = "fuzz$mask";
 /// By what the row that is written goes in what is sent.
 pub const ROW: &str = "scrim$row";
 
+/// How a template begins.
+const LIST: &str = "(SELECT ";
+
 const SYSTEM_COLUMNS: [&str; 3] = ["ctid", "xmin", "tableoid"];
 
 /// What a template is known by.
 pub struct StandIn {
     /// The template.
     pub template: Arc<Template>,
-    /// `(SELECT` and the list of columns.
-    list: String,
+    /// Columns of the list, in order.
+    items: Vec<String>,
     /// `schema.name`, quoted.
     source: String,
     /// The relation's own name, quoted.
@@ -49,12 +52,17 @@ impl StandIn {
         let quote = |name: &str| scrim::grammar::quote_identifier(name).to_string();
         let name = quote(&template.name);
         let source = format!("{}.{name}", quote(&template.schema));
-        let whole = template.sql(false, None, &[], &[]);
-        let (list, _) = whole.split_once(&format!(" FROM {source}"))?;
-        let columns = template.columns.iter().map(|column| column.name.as_str());
+        let columns = || template.columns.iter().map(|column| column.name.as_str());
+        let item = |column: &str| {
+            let one = Wanted::Named([column.to_owned()].into());
+            let only = template.sql(false, None, &[], &[], &one);
+            let (list, _) = only.split_once(&format!(" FROM {source}"))?;
+            let item = list.strip_prefix(LIST)?;
+            (!item.is_empty()).then(|| item.to_owned())
+        };
         Some(StandIn {
-            list: list.to_owned(),
-            over_row: columns
+            items: columns().filter_map(item).collect(),
+            over_row: columns()
                 .filter_map(|column| Some((column.to_owned(), template.mask_over(ROW, column)?)))
                 .collect(),
             filter_over_row: template.filter_over(ROW),
@@ -83,10 +91,11 @@ impl StandIn {
     fn replace(&self, text: &str, into: Into) -> String {
         let mut replaced = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(at) = rest.find(&self.list) {
-            let behind = &rest[at + self.list.len()..];
-            let Some((head, filter, length)) = self.head(behind) else {
-                let end = at + self.list.len();
+        while let Some(at) = rest.find(LIST) {
+            let list = self.list(&rest[at..]);
+            let behind = &rest[at + list.len()..];
+            let Some((head, filter, length)) = self.head(behind, list == LIST) else {
+                let end = at + LIST.len();
                 replaced.push_str(&rest[..end]);
                 rest = &rest[end..];
                 continue;
@@ -94,14 +103,15 @@ impl StandIn {
             replaced.push_str(&rest[..at]);
             match into {
                 Into::Names => {
-                    replaced.push_str("(SELECT *");
+                    let follows = head.starts_with(',') || head.starts_with(" FROM ");
+                    replaced.push_str(if follows { "(SELECT *" } else { "(SELECT *, " });
                     replaced.push_str(&format!("{head}\"{SCHEMA}\".\"{}\"", self.key()));
                     if let Some(sample) = filter {
                         replaced.push_str(&format!("{sample} WHERE \"{FILTER}\""));
                     }
                 }
                 Into::Twins => {
-                    replaced.push_str(&self.list);
+                    replaced.push_str(list);
                     let twin = format!("{head}\"{}\".{}", self.twin_schema(), self.name);
                     replaced.push_str(&twin);
                     replaced.push_str(&behind[head.len() + self.source.len()..length]);
@@ -113,15 +123,33 @@ impl StandIn {
         replaced
     }
 
+    /// How a text begins with a list of the template's columns, of all or of some, in their order.
+    fn list<'t>(&self, text: &'t str) -> &'t str {
+        let mut end = LIST.len();
+        for item in &self.items {
+            let item = if end == LIST.len() { item.clone() } else { format!(", {item}") };
+            let ends = |behind: &str| behind.starts_with(", ") || behind.starts_with(" FROM ");
+            if text[end..].strip_prefix(&item).is_some_and(ends) {
+                end += item.len();
+            }
+        }
+        &text[..end]
+    }
+
     /// What stands between the list and the relation's name, the sample behind it where a filter follows, and how
     /// much of the text that is; `None` where no template follows.
-    fn head<'t>(&self, behind: &'t str) -> Option<(&'t str, Option<&'t str>, usize)> {
+    fn head<'t>(
+        &self,
+        behind: &'t str,
+        is_first: bool,
+    ) -> Option<(&'t str, Option<&'t str>, usize)> {
         let mut at = 0;
-        while let Some(column) = SYSTEM_COLUMNS
-            .iter()
-            .find(|column| behind[at..].starts_with(&format!(", {}.{column}", self.name)))
+        let separator = |at: usize| if is_first && at == 0 { "" } else { ", " };
+        let next = |at: usize, column: &str| format!("{}{}.{column}", separator(at), self.name);
+        while let Some(column) =
+            SYSTEM_COLUMNS.iter().find(|column| behind[at..].starts_with(&next(at, column)))
         {
-            at += self.name.len() + column.len() + 3;
+            at += next(at, column).len();
         }
         let from = [" FROM ", " FROM ONLY "]
             .into_iter()

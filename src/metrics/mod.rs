@@ -80,6 +80,8 @@ pub struct Metrics {
     pub plans_kept: Counter,
     /// Texts that got the plan of another one, with their own literals.
     pub plans_filled: Counter,
+    /// Texts whose statement the server connection kept prepared, so that it was bound instead of read.
+    pub texts_bound: Counter,
     /// Texts that were planned.
     pub plans_made: Counter,
     /// From a statement's record to the end of its answer.
@@ -162,6 +164,11 @@ impl Metrics {
                 all,
                 "plans_filled",
                 "Texts that got the plan of one that differs in literals",
+            ),
+            texts_bound: counter(
+                all,
+                "texts_bound",
+                "Texts whose statement the server connection kept prepared",
             ),
             plans_made: counter(all, "plans_made", "Texts that were planned"),
             upstream: times(all, "statement_seconds", "From a record to the end of the answer"),

@@ -349,14 +349,17 @@ impl Serving {
         let out = &mut self.attached.out;
         let written = match planned.again {
             Some(again) => self.pipeline.query_again(&again, &text, sent, out),
-            None => self.pipeline.query(&text, sent, out),
+            None => self.pipeline.query(&text, sent, out).map(|()| false),
         };
-        written.map_err(|_| planning::unwritable())
+        if written.map_err(|_| planning::unwritable())? {
+            self.proxy.metrics.texts_bound.inc();
+        }
+        Ok(())
     }
 
     fn send_parse(
         &mut self,
-        mut planned: Planned,
+        planned: Planned,
         written: &str,
         name: &str,
         types: &[u32],
@@ -370,16 +373,8 @@ impl Serving {
         if self.pipeline.is_taken(name) {
             return Err(planning::name_taken(name));
         }
-        // Under a name of its own it is kept anyway.
-        let again = planned.again.take().filter(|_| name.is_empty() && self.entrance.is_shared());
-        let prepared = match again {
-            Some(again) => again.recurring.parsed(types, || {
-                let (_, prepared) = self.prepared(planned, types)?;
-                Ok(prepared.planned_from(written, types).kept())
-            })?,
-            None => Arc::new(self.prepared(planned, types)?.1.planned_from(written, types)),
-        };
-        let text = prepared.source.as_ref().map(|source| source.text.clone()).unwrap_or_default();
+        let (text, prepared) = self.prepared(planned, types)?;
+        let prepared = Arc::new(prepared.planned_from(written, types));
         self.pipeline
             .parse(name, &text, types, prepared, &mut self.attached.out)
             .map_err(|_| planning::unwritable())

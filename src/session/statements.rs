@@ -38,8 +38,6 @@ pub struct Prepared {
     pub source: Option<Source>,
     /// What the client is told in the place of what the server says when it is complete.
     pub tag: Option<&'static str>,
-    /// It has been met before: server connections keep it by a name of ours where the client gives it none.
-    pub is_kept: bool,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -93,7 +91,6 @@ impl Prepared {
             discretion: None,
             source: None,
             tag: None,
-            is_kept: false,
             judged_under,
             rows,
             origin: None,
@@ -129,11 +126,6 @@ impl Prepared {
     /// Of which the client is told another tag than the server gives.
     pub fn with_tag(self, tag: Option<&'static str>) -> Prepared {
         Prepared { tag, ..self }
-    }
-
-    /// One that has been met before.
-    pub fn kept(self) -> Prepared {
-        Prepared { is_kept: true, ..self }
     }
 
     /// True for statements whose description is asked for after Parse.
@@ -174,11 +166,6 @@ impl Prepared {
     pub fn set_columns(&self, description: Option<&[u8]>) {
         let columns = description.map(columns_of);
         *self.columns.lock().unwrap_or_else(PoisonError::into_inner) = Some(columns);
-    }
-
-    /// True when its rows have been judged, by this version of the catalog.
-    pub fn is_judged(&self, version: u64) -> bool {
-        self.rows() != Rows::Unknown && !self.is_outdated(version)
     }
 
     /// True when its rows must be judged again: the catalog has changed since they were, or what it names may be

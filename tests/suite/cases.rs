@@ -6,6 +6,7 @@
 //! `SCRIM_CASES=text` runs only tests whose page or headings contain the text. `cargo xtask cases --update` writes
 //! the tables that pages should show, but none that holds a canary or differs from the masked copy.
 
+mod again;
 pub mod compare;
 mod kinds;
 mod lifted;

@@ -1,5 +1,6 @@
 //! Sessions that share server connections: none notices that it does, and none sees what another has left.
 
+mod again;
 mod untouched;
 
 use std::io::Write as _;

@@ -389,10 +389,10 @@ fn a_prepared_statement_is_judged_again_after_ddl() {
     execute(&mut client, "");
     client.send(b'S', b"");
     assert_eq!(client.answers()[0].rows.len(), 1);
-    // `tier` is clear and `notes` is not; now the statement reads what was `notes`.
-    let sql = "ALTER TABLE customers RENAME COLUMN tier TO was_tier; \
-               ALTER TABLE customers RENAME COLUMN notes TO tier; \
-               CREATE TABLE fresh (i int); GRANT SELECT ON fresh TO scrim";
+    // `tier` is clear and `notes` is not; now the name is a view's, and the statement reads `notes` through it.
+    let sql = "ALTER TABLE customers RENAME TO people; \
+               CREATE VIEW customers AS SELECT id, notes AS tier FROM people; \
+               GRANT SELECT ON customers TO scrim; CREATE TABLE fresh (i int); GRANT SELECT ON fresh TO scrim";
     own.desk.server().run("desk", sql).expect("renamed columns");
     // Scrim has seen the new catalog when it knows the new table.
     let began = Instant::now();
@@ -406,6 +406,11 @@ fn a_prepared_statement_is_judged_again_after_ddl() {
     let answers = client.answers();
     let bytes = client.take_received();
     assert!(!bytes.windows(3).any(|part| part == b"qzx"), "{answers:?}");
+    let error = answers.iter().find_map(|answer| answer.error.as_ref());
+    assert!(
+        error.is_some_and(|error| error.message.contains("could not be shown to be masked")),
+        "{answers:?}"
+    );
 }
 
 /// The path that a login starts with is the database's business, and Scrim goes by it.

@@ -32,18 +32,18 @@ pub struct Binding {
 }
 
 impl Pipeline {
-    /// Sends a planned Query that has been met before. `text` is the whole of it.
+    /// Sends a planned Query that has been met before. `text` is the whole of it. False: it went as it is.
     pub fn query_again(
         &mut self,
         again: &Again,
         text: &str,
         statements: Vec<SentStatement>,
         out: &mut Out,
-    ) -> Result<(), Unwritable> {
+    ) -> Result<bool, Unwritable> {
         let name = again.recurring.source().name(self.settings.current());
         let is_there = self.is_there(&name);
         if !self.may_bind(again, is_there) {
-            return self.query(text, statements, out);
+            return self.query(text, statements, out).map(|()| false);
         }
         let source = again.recurring.source();
         if !is_there {
@@ -67,7 +67,7 @@ impl Pipeline {
             has_failed: false,
         };
         self.push_query(statements, Some(Box::new(binding)), Fate::Forward);
-        Ok(())
+        Ok(true)
     }
 
     /// An error of the server must be one that the text would have had too, or be followed by nothing.

@@ -87,7 +87,7 @@ impl Pipeline {
                     footprint.prepared(shared);
                 }
                 if let Some(prepared) = prepared {
-                    if name.is_empty() && shared.is_none() {
+                    if name.is_empty() {
                         self.unnamed = Some(Arc::clone(prepared));
                     }
                     self.statements.parsed(name, Arc::clone(prepared));

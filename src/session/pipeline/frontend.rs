@@ -404,7 +404,7 @@ impl Pipeline {
             writer::parse(&mut out.to_server, &there, text, types)?;
             self.push(prepares(shared), Fate::Forward);
         }
-        if prepared.is_described() && !prepared.is_judged(self.judge.version()) {
+        if prepared.is_described() {
             self.describe_ourselves(&there, prepared, types, out);
         }
         Ok(())

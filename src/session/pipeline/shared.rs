@@ -201,7 +201,7 @@ impl Pipeline {
             Known::Yes(prepared) => prepared,
         };
         let Some(source) = &prepared.source else { return Provided::AsIs };
-        if name.is_empty() && !prepared.is_kept {
+        if name.is_empty() {
             if !self.is_unnamed(&prepared)
                 && writer::parse(&mut out.to_server, "", &source.text, &source.types).is_ok()
             {
@@ -235,7 +235,7 @@ impl Pipeline {
     /// True when the statement will be the unnamed one when the server comes to the next message.
     fn is_unnamed(&self, prepared: &Arc<Prepared>) -> bool {
         for expected in self.queue.iter().rev() {
-            if let Reply::Parse { name, prepared: last, shared: None } = &expected.reply
+            if let Reply::Parse { name, prepared: last, .. } = &expected.reply
                 && name.is_empty()
             {
                 return last.as_ref().is_some_and(|last| Arc::ptr_eq(last, prepared));
@@ -249,8 +249,7 @@ impl Pipeline {
 
     /// The name of a statement on the server connection, where that is not the client's.
     pub(super) fn shared_name(&self, name: &str, prepared: &Prepared) -> Option<Arc<str>> {
-        let is_named = !name.is_empty() || prepared.is_kept;
-        let source = prepared.source.as_ref().filter(|_| self.is_shared && is_named)?;
+        let source = prepared.source.as_ref().filter(|_| self.is_shared && !name.is_empty())?;
         Some(source.name(self.settings.current()))
     }
 

@@ -189,13 +189,6 @@ fn a_text_that_has_been_met_is_kept_prepared() {
         assert_eq!(run(&mut bench, &["Q ok 2"]), "T D D C ZI");
         assert_eq!(prepared(&bench), times);
     }
-    for times in [1, 2, 2] {
-        assert_eq!(
-            run(&mut bench, &["P - ok 3", "B - -", "DP -", "E - 0", "S"]),
-            "1 2 T D D D C ZI"
-        );
-        assert_eq!(prepared(&bench), times);
-    }
     // What PostgreSQL does not take prepared is sent as it is, before anything that comes behind it.
     for _ in 0..3 {
         assert_eq!(run(&mut bench, &["Q typed 1", "Q ok 0"]), "T D C ZI T C ZI");

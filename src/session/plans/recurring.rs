@@ -1,20 +1,21 @@
 //! A statement that is sent again and again, as server connections keep it: prepared, so that PostgreSQL reads and analyses it
 //! once. Pure.
 //!
-//! A client that sends its texts by Query, or by Parse without a name, has PostgreSQL start afresh each time, with a text
-//! that is longer than its own for the masks in it. What has been met before is prepared under a name of ours instead,
-//! and bound with the literals that are free ([`crate::sql::lifting`]) as parameters.
+//! A client that sends its texts by Query has PostgreSQL start afresh each time, with a text that is longer than its own for
+//! the masks in it. What has been met before is prepared under a name of ours instead, and bound with the literals that
+//! are free ([`crate::sql::lifting`]) as parameters. Not so for a Parse without a name: that a table has changed since a
+//! statement was prepared is an error then, which such a client does not expect, and which nothing can make good once a
+//! Bind has met it.
 //!
 //! INVARIANT: a prepared statement answers as its text would. So what PostgreSQL reads once and for all when it prepares
 //! must be what it would read each time: no literal names a passing day or an object, and no star counts the columns of an
 //! open relation, which may get more.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::session::planning::PlannedPart;
 use crate::session::source::Source;
-use crate::session::statements::Prepared;
 use crate::sql::{Effect, StatementKind};
 
 /// Types whose literals are names that PostgreSQL looks up when it prepares.
@@ -39,8 +40,6 @@ pub struct Recurring {
     source: Source,
     /// PostgreSQL did not take it with parameters in the place of literals.
     is_unfit: AtomicBool,
-    /// As it was parsed without a name last, with what the guard found of its rows.
-    parsed: Mutex<Option<Arc<Prepared>>>,
 }
 
 /// A recurring statement with the values of this time.
@@ -55,7 +54,7 @@ pub struct Again {
 impl Recurring {
     /// Of what is sent in its Parse.
     pub fn new(source: Source) -> Recurring {
-        Recurring { source, is_unfit: AtomicBool::new(false), parsed: Mutex::default() }
+        Recurring { source, is_unfit: AtomicBool::new(false) }
     }
 
     /// What is sent in its Parse.
@@ -71,24 +70,6 @@ impl Recurring {
     /// PostgreSQL has refused it.
     pub fn is_refused(&self) {
         self.is_unfit.store(true, Ordering::Relaxed);
-    }
-
-    /// As it was parsed before, or else as `make` makes it.
-    pub fn parsed<E>(
-        &self,
-        types: &[u32],
-        make: impl FnOnce() -> Result<Prepared, E>,
-    ) -> Result<Arc<Prepared>, E> {
-        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |known: &&Arc<Prepared>| {
-            known.source.as_ref().is_some_and(|source| source.types == types)
-        };
-        if let Some(known) = parsed.as_ref().filter(is_same) {
-            return Ok(Arc::clone(known));
-        }
-        let made = Arc::new(make()?);
-        *parsed = Some(Arc::clone(&made));
-        Ok(made)
     }
 
     /// Of its text.

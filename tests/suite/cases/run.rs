@@ -240,7 +240,7 @@ fn law(case: &Case, form: Form, statements: &[&str], answers: &[Answer]) -> Vec<
 }
 
 /// Half of the sessions get their search_path by SET, half by a startup parameter.
-fn connect(case: &Case, form: Form, application: &str) -> Client {
+pub fn connect(case: &Case, form: Form, application: &str) -> Client {
     let mut options = vec![("application_name", application)];
     if let (Some(path), true) = (&case.search_path, form != Form::Simple) {
         options.push(("search_path", path));

@@ -5,7 +5,7 @@
 //! `listen C` and its like are in [`super::channels`].
 //! What the shell has planned carries the search_path it was planned under: `v@P ok 3`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -435,7 +435,6 @@ pub struct Bench {
     pub accepted: HashMap<u64, String>,
     /// Texts that have been met.
     met: HashMap<String, Arc<Recurring>>,
-    parsed: HashSet<String>,
     /// Of the server, on the wire.
     wire: BytesMut,
     from_client: Pieces,
@@ -465,7 +464,6 @@ impl Bench {
             events: Vec::new(),
             accepted: HashMap::new(),
             met: HashMap::new(),
-            parsed: HashSet::new(),
             wire: BytesMut::new(),
             from_client: Pieces::new(Limits::frontend()),
             to_server: Pieces::new(Limits::frontend()),
@@ -564,9 +562,7 @@ impl Bench {
                     let text = if text.is_empty() { text } else { format!("v@{path} {text}") };
                     let source =
                         Source::new(text.clone(), types.clone(), self.pipeline.settings.current());
-                    let prepared = prepared.with_source(source);
-                    let is_again = name.is_empty() && !self.parsed.insert(text.clone());
-                    let prepared = Arc::new(if is_again { prepared.kept() } else { prepared });
+                    let prepared = Arc::new(prepared.with_source(source));
                     self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
                 }
                 (_, Origin::Parse { name, .. }) => {
