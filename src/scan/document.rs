@@ -110,7 +110,10 @@ pub(super) fn judge(values: &[&str], said: Option<Said>, around: Surroundings) -
         evidence.push(format!("values: {held} of {} long documents hold something", cut.len()));
     }
     if !places.is_empty() {
-        evidence.push(format!("values: {} places of the documents", places.len()));
+        evidence.push(match places.len() {
+            1 => "values: at one place of the documents".to_owned(),
+            several => format!("values: at {several} places of the documents"),
+        });
     }
     let kind = whole(&places, named.map(|(kind, _)| kind), held > 0);
     let by_name =

@@ -4,13 +4,14 @@
 //! most of its weight. What is proposed has a confidence and the evidence for it, made of numbers and of words that stand
 //! in Scrim's own lists: no value.
 
+use super::counts::Counts;
 use super::document::{self, Place};
 use super::facts::{Column, Form, Sample, Table};
 use super::harmless;
 use super::kind::Kind;
 use super::names::{Said, is_about_people, said_by_comment, said_by_name};
 use super::tokens::words;
-use super::values::{Sure, has_rrn_checksum, inside, looks_like, year_of};
+use super::values::year_of;
 
 /// What is less sure is not proposed.
 pub const CONFIDENCE_MIN: f32 = 0.5;
@@ -336,7 +337,8 @@ fn named(
             | Kind::Phone
             | Kind::Profile
     );
-    if few && !lists {
+    // Unless it is clear that they are what the name says: a table of trials, one person over and over.
+    if few && !lists && counts.share(kind) < 0.6 {
         sure *= 0.4;
         evidence.push("values: few different ones".into());
     }
@@ -448,83 +450,4 @@ fn births(form: Form, counts: &Counts<'_>, around: Surroundings) -> Option<Findi
             vec!["table: of people".into(), "values: days decades apart and none of late".into()];
         finding(Kind::BirthDate, 0.6, evidence)
     })
-}
-
-/// Values counted by what they look like, each kind when it is first asked for.
-struct Counts<'v> {
-    values: &'v [&'v str],
-    total: usize,
-    distinct: usize,
-}
-
-impl<'v> Counts<'v> {
-    fn of(values: &'v [&'v str]) -> Counts<'v> {
-        let distinct: std::collections::HashSet<&&str> = values.iter().collect();
-        Counts { values, total: values.len(), distinct: distinct.len() }
-    }
-
-    fn part(&self, is_so: impl Fn(&str) -> bool) -> f32 {
-        if self.total == 0 {
-            return 0.0;
-        }
-        self.number(is_so) as f32 / self.total as f32
-    }
-
-    fn number(&self, is_so: impl Fn(&str) -> bool) -> usize {
-        self.values.iter().filter(|value| is_so(value)).count()
-    }
-
-    /// That surely are of the kind.
-    fn share(&self, kind: Kind) -> f32 {
-        self.part(|value| looks_like(kind, value) == Some(Sure::Yes))
-    }
-
-    /// That may be.
-    fn likely(&self, kind: Kind) -> f32 {
-        self.part(|value| looks_like(kind, value).is_some())
-    }
-
-    fn checked(&self) -> f32 {
-        self.part(has_rrn_checksum)
-    }
-
-    fn hyphenated(&self) -> f32 {
-        self.part(|value| value.contains('-') || value.contains(|c: char| c.is_ascii_uppercase()))
-    }
-
-    fn random(&self) -> f32 {
-        self.part(|value| looks_like(Kind::Token, value).is_some())
-    }
-
-    fn spaced(&self) -> f32 {
-        self.part(|value| value.contains(' '))
-    }
-
-    fn hangul(&self) -> f32 {
-        self.part(|value| value.chars().all(|c| ('가'..='힣').contains(&c)))
-    }
-
-    fn length_mean(&self) -> f32 {
-        let letters: usize = self.values.iter().map(|value| value.chars().count()).sum();
-        letters as f32 / self.total.max(1) as f32
-    }
-
-    fn inside_share(&self) -> f32 {
-        self.part(|value| !inside::found(value).is_empty())
-    }
-
-    fn evidence(&self, kind: Kind) -> String {
-        let number = self.number(|value| looks_like(kind, value).is_some());
-        format!("values: {number} of {} look like {}", self.total, kind.plural())
-    }
-
-    fn inside_evidence(&self) -> String {
-        let mut kinds: Vec<Kind> =
-            self.values.iter().flat_map(|value| inside::found(value)).collect();
-        kinds.sort();
-        kinds.dedup();
-        let names: Vec<&str> = kinds.iter().map(|kind| kind.plural()).collect();
-        let number = self.number(|value| !inside::found(value).is_empty());
-        format!("values: {number} of {} hold {}", self.total, names.join(", "))
-    }
 }

@@ -8,6 +8,7 @@
 //! no role has a line, until a person takes `review.` away.
 
 mod catalog;
+mod counts;
 mod document;
 mod facts;
 mod harmless;

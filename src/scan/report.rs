@@ -79,14 +79,21 @@ pub fn summary(tables: &[TableProposal]) -> String {
             let _ = write!(
                 text,
                 "\nwarning: {} is open by {place}, but its column `{}` looks like {}",
-                table.relation,
-                proposal.column.escape_debug(),
+                shown(&table.relation),
+                shown(&proposal.column),
                 proposal.tag
             );
         }
         if let Some(why) = &table.failed {
-            let _ = write!(text, "\nwarning: {} was not sampled: {why}", table.relation);
+            let _ = write!(text, "\nwarning: {} was not sampled: {why}", shown(&table.relation));
         }
     }
     text
+}
+
+/// A name cannot move the cursor of a terminal.
+fn shown(name: &str) -> String {
+    let escaped =
+        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    name.chars().map(escaped).collect()
 }

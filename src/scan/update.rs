@@ -282,3 +282,96 @@ fn last_line(entry: &Entry, line_of: &impl Fn(usize) -> usize) -> usize {
     };
     own.max(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{approved, update};
+    use crate::scan::write::{Proposal, TableProposal, new_file};
+
+    fn proposal(column: &str) -> Proposal {
+        Proposal {
+            column: column.into(),
+            type_sql: "text".into(),
+            tag: "contact.email",
+            confidence: Some(0.9),
+            evidence: vec!["name: email".into()],
+            places: Vec::new(),
+        }
+    }
+
+    fn table(relation: &str, columns: &[&str]) -> TableProposal {
+        TableProposal {
+            relation: relation.into(),
+            elsewhere: None,
+            columns: columns.iter().map(|column| proposal(column)).collect(),
+            doubts: Vec::new(),
+            unknown: Vec::new(),
+            classified: 0,
+            rows: None,
+            failed: None,
+        }
+    }
+
+    #[test]
+    fn what_a_person_wrote_stays_where_it_is() {
+        let old = new_file(&[table("a.b", &["x", "y"]), table("a.c", &["z"])]);
+        let old =
+            old.replace("x: review.contact.email", "x: contact.email") + "# the end\nopen: [a.d]\n";
+        let new = update(&old, &[table("a.b", &["y", "new"]), table("a.e", &["q"])]).unwrap();
+        assert!(new.contains("      x: contact.email "), "{new}");
+        for line in [
+            "y: review.contact.email",
+            "new: review.contact.email",
+            "  a.e:\n    columns:\n      q: review.",
+        ] {
+            assert_eq!(new.matches(line).count(), 1, "{line}:\n{new}");
+        }
+        assert!(!new.contains("a.c"), "nothing is proposed for it any more:\n{new}");
+        assert!(new.ends_with("# the end\nopen: [a.d]\n"), "{new}");
+        assert_eq!(approved(&new), approved(&old));
+        assert_eq!(
+            update(&new, &[table("a.b", &["y", "new"]), table("a.e", &["q"])]).as_deref(),
+            Ok(new.as_str())
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_changed_line_by_line_is_refused() {
+        let head = "# Written by `scrim scan`: x\n";
+        for (text, why) in [
+            ("tables: {a.b: {columns: {x: review.contact.email}}}\n", "on a line of its own"),
+            ("tables:\n  a.b:\n    columns: {x: contact.email}\n", "not on lines of their own"),
+            ("tables:\n  a.b:\n    conditions: {c: true}\n", "no `columns:`"),
+            ("tables: [\n", "no YAML"),
+        ] {
+            let said = update(&format!("{head}{text}"), &[table("a.b", &["y"])]);
+            assert!(said.as_ref().is_err_and(|said| said.contains(why)), "{text}: {said:?}");
+        }
+        assert!(update("tables: {}\n", &[]).is_err_and(|said| said.contains("not written by")));
+    }
+
+    #[test]
+    fn names_of_any_kind_end_no_line() {
+        for name in [
+            "a: b",
+            "new\nline",
+            "# x",
+            "true",
+            "\u{2028}",
+            "\"",
+            "\\",
+            "null",
+            "1",
+            "메일",
+            "'",
+            "- x",
+            "é",
+            "\t",
+        ] {
+            let text = new_file(&[table("a.b", &[name])]);
+            let found = approved(&text.replace("review.", "")).unwrap();
+            assert_eq!(found.len(), 1, "{name:?}:\n{text}");
+            assert_eq!(found[0].column, name, "{text}");
+        }
+    }
+}
