@@ -337,8 +337,9 @@ fn named(
             | Kind::Phone
             | Kind::Profile
     );
-    // Unless it is clear that they are what the name says: a table of trials, one person over and over.
-    if few && !lists && counts.share(kind) < 0.6 {
+    // Unless they look like what the name says: a table of trials has one person in it over and over.
+    let alike = counts.share(kind) >= 0.6 || (has_firm_form(kind) && counts.likely(kind) >= 0.6);
+    if few && !lists && !alike {
         sure *= 0.4;
         evidence.push("values: few different ones".into());
     }

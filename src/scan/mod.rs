@@ -33,3 +33,6 @@ pub use report::{summary, to_json};
 pub use sampling::{SampleLimits, read_samples, sample_queries};
 pub use update::{Approved, approved, is_ours, update};
 pub use write::{Known, Proposal, REVIEW, TableProposal, new_file};
+
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,9 @@ fn queries(table: &Table, columns: &[usize], limits: SampleLimits) -> (String, O
     for (index, column) in columns.enumerate() {
         names.push(format!("{} AS c{index}", sql_identifier_always(&column.name)));
         let (text, chars) = match column.is_array || column.form == Form::Json {
+            // Not to_jsonb, which refuses some of what a json may hold.
             true => {
-                (format!("pg_catalog.to_jsonb(c{index})::pg_catalog.text"), limits.document_chars)
+                (format!("pg_catalog.to_json(c{index})::pg_catalog.text"), limits.document_chars)
             }
             false => (format!("c{index}::pg_catalog.text"), limits.chars),
         };
@@ -167,7 +168,7 @@ mod tests {
         assert_eq!(
             small,
             "SELECT pg_catalog.left(c0::pg_catalog.text, 300), \
-             pg_catalog.left(pg_catalog.to_jsonb(c1)::pg_catalog.text, 9000) FROM (SELECT \"a b\" AS c0, \"d\" AS c1 \
+             pg_catalog.left(pg_catalog.to_json(c1)::pg_catalog.text, 9000) FROM (SELECT \"a b\" AS c0, \"d\" AS c1 \
              FROM \"S\"\"x\".\"t\" ORDER BY pg_catalog.random() LIMIT 100) AS s"
         );
         let (_, medium, again) = query(20 << 20, 'r');

@@ -42,7 +42,7 @@ pub(super) fn looks_like(kind: Kind, value: &str) -> Option<Sure> {
         Kind::Token => yes(web::is_token(value)).or(maybe(web::is_random(value))),
         Kind::Phone => numbers::phone(value),
         Kind::Card => numbers::card(value),
-        Kind::Iban => yes(numbers::is_iban(value)),
+        Kind::Iban => yes(numbers::is_iban(value)).or(maybe(numbers::is_like_iban(value))),
         Kind::NationalId => numbers::national_id(value),
         Kind::Account => maybe(numbers::is_account(value)),
         Kind::Passport => maybe(numbers::is_passport(value)),
