@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(parted("cust_nm"), "cust nm");
         assert_eq!(parted("firstName"), "first name");
         assert_eq!(parted("HTTPHeader2"), "http header 2");
-        assert_eq!(parted("firstname"), "first name");
+        assert_eq!(parted("customeremail2"), "customer email 2");
         assert_eq!(parted("고객email"), "고객 email");
         assert_eq!(parted("E-Mail"), "e mail");
         assert_eq!(parted("quixotic"), "quixotic");

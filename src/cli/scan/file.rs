@@ -92,6 +92,10 @@ impl File {
         if self.text.as_deref() == Some(new.as_str()) {
             return Ok(format!("\n{} is as it should be", self.path.display()));
         }
+        // A scan takes its time, in which somebody may have approved a line.
+        if std::fs::read_to_string(&self.path).ok() != self.text {
+            return Err(wrong("it has been changed meanwhile; run the scan again"));
+        }
         put(&self.path, &new).map_err(|error| wrong(&error.to_string()))?;
         Ok(format!("\nwritten: {}", self.path.display()))
     }

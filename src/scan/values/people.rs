@@ -155,7 +155,7 @@ mod tests {
         {
             assert_eq!(name(good), Some(Sure::Yes), "{good}");
         }
-        for bad in ["가나다", "maria", "Order 66", "x", "", "국민은행"] {
+        for bad in ["크나다", "maria", "Order 66", "x", "", "국민은행"] {
             assert_eq!(name(bad), None, "{bad}");
         }
     }
