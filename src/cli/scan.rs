@@ -101,7 +101,7 @@ impl ScanArgs {
         let limits =
             SampleLimits { rows: self.rows.into(), chars: CHARS, document_chars: DOCUMENT_CHARS };
         let looked = match self.names_only {
-            true => tables.iter().map(|table| reading::Looked::unseen(table)).collect(),
+            true => tables.iter().map(reading::Looked::unseen).collect(),
             false => source.look(&tables, limits).await?,
         };
         let mut verdicts: Vec<_> = tables

@@ -308,6 +308,9 @@ fn named(
     let mut sure = said.strength;
     if kind == Kind::Text {
         sure = text_by_name(sure, counts, around);
+        if counts.inside_share() > 0.0 {
+            evidence.push(counts.inside_evidence());
+        }
     } else if counts.total == 0 {
         sure *= if looked { 0.85 } else { 0.9 };
         evidence.push(if looked { "values: none".into() } else { "values: not looked at".into() });

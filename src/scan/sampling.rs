@@ -104,11 +104,11 @@ fn sql_identifier_always(name: &str) -> String {
     }
 }
 
+/// An answer of the server, in text form.
+type Rows = Vec<Vec<Option<String>>>;
+
 /// Puts the answers to [`sample_queries`] to their columns.
-pub fn read_samples(
-    table: &Table,
-    answers: Vec<(Vec<usize>, Vec<Vec<Option<String>>>)>,
-) -> Vec<Option<Sample>> {
+pub fn read_samples(table: &Table, answers: Vec<(Vec<usize>, Rows)>) -> Vec<Option<Sample>> {
     let mut samples: Vec<Option<Sample>> = vec![None; table.columns.len()];
     for (columns, rows) in answers {
         let mut read: Vec<Sample> =

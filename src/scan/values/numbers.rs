@@ -32,7 +32,7 @@ fn has_luhn(digits: &[u32]) -> bool {
         .enumerate()
         .map(|(place, digit)| if place % 2 == 1 { doubled(*digit) } else { *digit })
         .sum();
-    sum % 10 == 0 && digits.iter().any(|digit| *digit != 0)
+    sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
 }
 
 /// Prefixes and lengths that the networks have, and 9, which Korean cards for use at home begin with.
@@ -203,17 +203,13 @@ pub(super) fn phone(value: &str) -> Option<Sure> {
         && matches!(length, 10 | 11);
     let korean_mobile = korean_mobile && matches!(groups.as_slice(), [_] | [3, 3 | 4, 4]);
     let korean_land = text.starts_with('0') && matches!(groups.as_slice(), [2..=4, 3 | 4, 4]);
-    let service = matches!(groups.as_slice(), [4, 4]) && text.starts_with("1");
     let american = match groups.as_slice() {
         [3, 3, 4] | [1, 3, 3, 4] => !text.starts_with('0'),
         _ => false,
     };
     let in_parentheses = bare.starts_with('(') && bare.contains(')') && length >= 8;
     let sure = plus || korean_mobile || korean_land || american || in_parentheses;
-    if sure && !(service && !plus) {
-        return Some(Sure::Yes);
-    }
-    Some(Sure::Maybe)
+    Some(if sure { Sure::Yes } else { Sure::Maybe })
 }
 
 fn is_written_date(value: &str) -> bool {
