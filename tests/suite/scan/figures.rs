@@ -103,7 +103,7 @@ fn what_is_proposed_is_mostly_right_and_mostly_all() {
             (names_only, measure(half, false), "names only"),
         ] {
             let told = figures.told(&format!("{half}, {how}"));
-            println!("{told}");
+            crate::harness::say(&told);
             assert!(figures.opened.is_empty(), "called harmless: {:?}", figures.opened);
             let enough = figures.precision() >= floor[0] && figures.recall() >= floor[1];
             assert!(enough, "less than {floor:?}: {told}");
