@@ -16,6 +16,7 @@
 //! | [`catalog`] | a snapshot of the database's catalog, name resolution | decide anything |
 //! | [`mask`] | mask specification × column type → SQL expression | know roles or statements |
 //! | [`policy`] | rules × snapshot → [`policy::RoleView`]: what a role sees of each relation | read SQL statements |
+//! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
 //! | [`guard`] | the judge of results: provenance, plans, error texts | trust `sql` |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
@@ -42,6 +43,7 @@
 //! main → cli → demo, service → admin, session
 //! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
 //! sql → policy → mask, catalog, rules → text
+//! scan → mask, rules, text
 //! pool → upstream → wire          guard → policy, wire          audit, metrics, tokens → nothing          admin → metrics
 //! ```
 //!
@@ -62,6 +64,7 @@ pub mod metrics;
 pub mod policy;
 pub mod pool;
 pub mod rules;
+pub mod scan;
 pub mod service;
 pub mod session;
 pub mod sql;

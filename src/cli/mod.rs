@@ -6,6 +6,7 @@ pub mod explain;
 mod live;
 pub mod password;
 pub mod run;
+pub mod scan;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "scrim", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Example:\n  scrim demo        a sample database to try everything on\n  \
+                        scrim scan        what do the columns hold?\n  \
                         scrim check       is everything well with the rules?\n  \
                         scrim run         the proxy")]
 pub struct Cli {
@@ -29,6 +31,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Scan(scan::ScanArgs),
     Password(password::PasswordArgs),
 }
 
@@ -40,6 +43,7 @@ impl Cli {
             Command::Demo(args) => args.run().await,
             Command::Check(args) => args.run().await,
             Command::Explain(args) => args.run().await,
+            Command::Scan(args) => args.run().await,
             Command::Password(args) => args.run(),
         }
     }

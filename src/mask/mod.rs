@@ -26,6 +26,7 @@ use crate::catalog::Column;
 use crate::rules::{MaskSpec, Scalar};
 pub use key::{INNER_SETTING, OUTER_SETTING, is_key_setting, key_settings};
 use parts::Parts;
+pub use scrub::pattern as scrub_pattern;
 use site::Site;
 
 /// What a mask becomes for one column.

@@ -103,8 +103,9 @@ fn replacement(kind: ScrubKind) -> String {
     }
 }
 
-/// PostgreSQL takes the leftmost match and of those the longest; there is no way back for it to be slow on.
-fn pattern(kind: ScrubKind) -> String {
+/// What a kind looks like. PostgreSQL takes the leftmost match and of those the longest; there is no way back for it to be
+/// slow on. `scan` looks for the same.
+pub fn pattern(kind: ScrubKind) -> String {
     match kind {
         ScrubKind::Url => {
             let rest = format!(r#"[^{SPACE}<>"]+"#);

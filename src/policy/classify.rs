@@ -10,15 +10,16 @@ use crate::text::Span;
 
 /// The rules that count in one database, by relation.
 #[derive(Debug)]
-pub(super) struct Classification {
+pub struct Classification {
     tables: HashMap<RelationName, Vec<usize>>,
 }
 
 /// A tag and where it was given.
-pub(super) type Given = Option<(Tag, Span)>;
+pub type Given = Option<(Tag, Span)>;
 
 impl Classification {
-    pub(super) fn new(rules: &RuleSet, database: &str) -> Classification {
+    /// Those of one database.
+    pub fn new(rules: &RuleSet, database: &str) -> Classification {
         let mut tables: HashMap<RelationName, Vec<usize>> = HashMap::new();
         for (index, table) in rules.tables.iter().enumerate() {
             if counts(table.databases.as_deref(), database) {
@@ -40,7 +41,7 @@ impl Classification {
 
     /// The tag of a column: the relation's own entry, else that of the nearest ancestor; two parents that
     /// disagree leave it unclassified.
-    pub(super) fn tag(
+    pub fn tag(
         &self,
         rules: &RuleSet,
         snapshot: &Snapshot,

@@ -23,7 +23,10 @@ pub enum RelationPattern {
 const NAME_BYTES_MAX: usize = 63;
 
 /// Reads `schema.name`, as SQL: unquoted parts are folded (ASCII only), `""` in quotes is one quote.
-pub(super) fn parse_relation(text: &str) -> Result<RelationName, String> {
+///
+/// # Errors
+/// Why it is no such name, or not one of the user's.
+pub fn parse_relation(text: &str) -> Result<RelationName, String> {
     match parts(text)?.as_slice() {
         [schema, name] => {
             own_schema(schema)?;

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 /// What this version has of the design's commands.
-const COMMANDS: &[&str] = &["run", "demo", "check", "explain", "password"];
+const COMMANDS: &[&str] = &["run", "demo", "check", "explain", "scan", "password"];
 
 fn scrim(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
@@ -38,6 +38,8 @@ fn wrong_use_fails_on_standard_error() {
         &["check", "--config", "/no/such/scrim.yaml"],
         &["explain"],
         &["explain", "--role", "support"],
+        &["scan", "--no-such-option"],
+        &["scan", "--config", "/no/such/scrim.yaml"],
         &["password"],
         &["demo", "--no-such-option"],
     ] {

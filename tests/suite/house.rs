@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("grammar", &[]),
     ("mask", &["catalog", "rules"]),
     ("policy", &["mask", "catalog", "rules", "grammar", "text"]),
+    ("scan", &["mask", "rules", "text"]),
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
     ("wire", &[]),
     ("guard", &["policy", "catalog", "wire"]),
@@ -36,7 +37,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
-const PURE: &[&str] = &["text", "rules", "catalog", "grammar", "mask", "policy", "sql", "guard"];
+const PURE: &[&str] =
+    &["text", "rules", "catalog", "grammar", "mask", "policy", "scan", "sql", "guard"];
 
 /// What no pure room may hold, apart from its tests.
 const IMPURE: &[&str] = &[

@@ -29,6 +29,7 @@ mod pooling;
 mod random;
 mod reload;
 mod rules;
+mod scan;
 mod session;
 mod sessions_under_stress;
 mod startups;
