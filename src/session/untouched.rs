@@ -362,6 +362,7 @@ impl Untouched {
     }
 
     fn ready(&mut self, frame: &Frame) {
+        self.moving.note_ready();
         self.txn = match reader::ready_status(frame.body()) {
             Ok(b'I') => Txn::Idle,
             Ok(b'T') => Txn::InBlock,

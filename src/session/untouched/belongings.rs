@@ -3,7 +3,7 @@
 //! Nobody reads what such a session says, so the server is asked before the connection goes: what can be given to another
 //! one (settings, statements that a Parse has prepared), and whether there is anything that cannot.
 //!
-//! INVARIANT: where the server names something that cannot be moved, or cannot be asked, the session keeps its connection.
+//! INVARIANT: as long as the server names something that cannot be moved, or cannot be asked, the session keeps its connection.
 
 use bytes::BytesMut;
 
@@ -35,8 +35,9 @@ pub fn question(login: &str) -> String {
          UNION ALL SELECT 'setting', name, pg_catalog.current_setting(name), NULL \
          FROM pg_catalog.pg_settings WHERE source = 'session' \
          AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable') \
-         UNION ALL SELECT 'statement', name, statement, (parameter_types::pg_catalog.oid[])::pg_catalog.text \
-         FROM pg_catalog.pg_prepared_statements"
+         UNION ALL (SELECT 'statement', name, statement, (parameter_types::pg_catalog.oid[])::pg_catalog.text \
+         FROM pg_catalog.pg_prepared_statements LIMIT {})",
+        STATEMENTS_MAX.saturating_add(1)
     )
 }
 

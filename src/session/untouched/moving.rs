@@ -77,6 +77,8 @@ pub struct Moving {
     told: Reported,
     /// The session keeps its connection to its end.
     is_bound: bool,
+    /// The server has named something that cannot be moved. It is asked again when the session has done something.
+    is_kept: bool,
     /// The Parse of the unnamed statement, which no catalog has.
     unnamed: Option<Box<[u8]>>,
     /// What the connection that was given up had; `None`: there is a connection.
@@ -93,8 +95,16 @@ impl Moving {
         told: Reported,
         is_shared: bool,
     ) -> Moving {
-        let (is_bound, outdated) = (!is_shared, Outdated::default());
-        Moving { place, lineage, told, is_bound, unnamed: None, left: None, outdated }
+        Moving {
+            place,
+            lineage,
+            told,
+            is_bound: !is_shared,
+            is_kept: false,
+            unnamed: None,
+            left: None,
+            outdated: Outdated::default(),
+        }
     }
 
     /// True until the connection is given up, and when there is one again.
@@ -140,6 +150,11 @@ impl Moving {
         }
     }
 
+    /// The server is idle again, after something that may have taken away what could not be moved.
+    pub fn note_ready(&mut self) {
+        self.is_kept = false;
+    }
+
     /// The server tells the client of a parameter.
     pub fn note_parameter(&mut self, body: &[u8]) {
         match reader::parameter_status(body) {
@@ -159,6 +174,7 @@ impl Untouched {
     /// True when the connection may go, as far as is known without asking.
     pub(super) fn may_give(&self) -> bool {
         !self.moving.is_bound
+            && !self.moving.is_kept
             && self.moving.has_server()
             && !self.is_muddled
             && self.is_idle()
@@ -213,7 +229,7 @@ impl Untouched {
                 self.attached.give_back_cleaned().await;
             }
             None => {
-                self.moving.bind();
+                self.moving.is_kept = true;
                 self.moving.place.pass_on();
             }
         }

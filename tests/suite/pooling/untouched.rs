@@ -211,3 +211,30 @@ fn a_prepared_statement_is_never_another_one_after_a_move() {
     assert_eq!(code(&one.simple("DEALLOCATE ALL")), "none");
     assert_eq!(code(&execute(&mut one, "stays")), "26000");
 }
+
+/// Its connection is kept for what cannot be moved as long as that is there, and not to its end.
+#[test]
+fn what_is_gone_keeps_nothing() {
+    let pooled = Pooled::open("size: 1");
+    let keeps = [
+        ("CREATE TEMP TABLE kept AS SELECT 7 AS n", "DROP TABLE kept"),
+        ("PREPARE p AS SELECT 7", "DEALLOCATE p"),
+        ("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 7; COMMIT", "CLOSE c"),
+        ("SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)"),
+    ];
+    let mut keeper = pooled.connect("dba");
+    for (makes, takes) in keeps {
+        assert_eq!(code(&keeper.simple(makes)), "none", "{makes}");
+        // While somebody waits, the server is asked, and names it.
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| value(&mut pooled.connect("dba"), "SELECT 8"));
+            for _ in 0..20 {
+                assert_eq!(value(&mut keeper, "SELECT 7"), "7");
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            assert!(!waiting.is_finished(), "{makes}");
+            assert_eq!(code(&keeper.simple(takes)), "none", "{takes}");
+            assert_eq!(waiting.join().expect("a connection"), "8", "{takes}");
+        });
+    }
+}
