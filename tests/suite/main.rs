@@ -31,6 +31,7 @@ mod reload;
 mod rules;
 mod session;
 mod sessions_under_stress;
+mod soak;
 mod startups;
 mod tokens;
 mod tpch;

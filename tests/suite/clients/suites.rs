@@ -80,12 +80,20 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("transaction", "TestListeners::test_listen_", LOGIN_PID),
     ("transaction", "test_external_close", ASKED_PID),
     ("transaction", "test_execute_script_interrupted_by_server", ASKED_PID),
+    ("transaction", "test_pool_min_size_restored_after_idle_connection_loss", ASKED_PID),
+    ("transaction", "test_pool_connection_methods", WAITING),
+    ("transaction", "test_pool_config_persistence", WAITING),
+    ("transaction", "test_pool_exception_in_setup_and_init", WAITING),
+    ("transaction", "test_pool_release_after_background_cancel_timeout", WAITING),
+    ("transaction", "test_command_timeout_01", WAITING),
 ];
 
 /// A session that has moved is another process than it was told at login, and so it stands in notifications of others.
 const LOGIN_PID: &str = "compares the process id of the login with the server's";
 /// By then it is somebody else's.
 const ASKED_PID: &str = "asks for its process id, and ends the session there a little later";
+/// Seconds, or a tenth of one, in which it must have come to its turn; or what one leaves behind that had not.
+const WAITING: &str = "has a time limit that waiting for a connection uses up";
 
 /// Connections in transaction mode: enough for what the suites keep, and too few for those that are there.
 const SIZE: usize = 8;
