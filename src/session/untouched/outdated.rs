@@ -95,3 +95,89 @@ impl Outdated {
         is_ours.then(|| out.freeze())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+
+    use super::{NOBODY, Outdated};
+    use crate::wire::reader::{self, BindHead, Named};
+    use crate::wire::writer::{self, ErrorMessage};
+    use crate::wire::{Frame, Limits, Piece, Pieces};
+
+    fn frame(limits: Limits, write: impl FnOnce(&mut BytesMut)) -> Frame {
+        let mut bytes = BytesMut::new();
+        write(&mut bytes);
+        match Pieces::new(limits).next(&mut bytes) {
+            Ok(Some(Piece::Whole(frame))) if bytes.is_empty() => frame,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn client(write: impl FnOnce(&mut BytesMut)) -> Frame {
+        frame(Limits::frontend(), write)
+    }
+
+    fn error(code: &str, message: &str) -> Frame {
+        frame(Limits::backend(), |out| {
+            writer::error_response(out, &ErrorMessage::new("ERROR", code, message));
+        })
+    }
+
+    fn bind(statement: &str) -> Frame {
+        let body = [b"p\0", statement.as_bytes(), b"\0\0\0\0\x01\0\0\0\x02ab\0\0"].concat();
+        client(|out| {
+            out.extend_from_slice(b"B");
+            out.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+            out.extend_from_slice(&body);
+        })
+    }
+
+    #[test]
+    fn only_what_is_outdated_is_named_otherwise() {
+        let mut outdated = Outdated::default();
+        assert_eq!(outdated.instead(&bind("s")), None);
+        outdated.add("s".into());
+        assert_eq!(outdated.instead(&bind("t")), None);
+        let instead = outdated.instead(&bind("s")).expect("another one");
+        let instead = client(|out| out.extend_from_slice(&instead));
+        let head = BindHead::read(instead.body()).unwrap();
+        assert_eq!((head.portal, head.statement), ("p", NOBODY));
+        let (was, now) = (bind("s"), reader::Bind::read(instead.body()).unwrap());
+        assert_eq!(now.parameters, reader::Bind::read(was.body()).unwrap().parameters);
+        for (kind, is_other) in [(Named::Statement, true), (Named::Portal, false)] {
+            let describe = client(|out| writer::describe(out, kind, "s").unwrap());
+            assert_eq!(outdated.instead(&describe).is_some(), is_other, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn it_ends_with_a_close_or_a_parse() {
+        let mut outdated = Outdated::default();
+        for name in ["s", "t"] {
+            outdated.add(name.into());
+        }
+        let close = |kind| client(|out| writer::close(out, kind, "s").unwrap());
+        assert_eq!(outdated.instead(&close(Named::Portal)), None);
+        assert!(outdated.instead(&bind("s")).is_some());
+        assert_eq!(outdated.instead(&close(Named::Statement)), None);
+        assert_eq!(outdated.instead(&bind("s")), None);
+        outdated.forget("t");
+        assert_eq!(outdated.instead(&bind("t")), None);
+    }
+
+    #[test]
+    fn no_other_error_is_said_otherwise() {
+        let message = format!("prepared statement \"{NOBODY}\" does not exist");
+        let mut outdated = Outdated::default();
+        assert_eq!(outdated.said(&error("26000", &message)), None);
+        outdated.add("s".into());
+        assert_eq!(outdated.said(&error("42601", &message)), None);
+        assert_eq!(outdated.said(&error("26000", "prepared statement \"t\" does not exist")), None);
+        let said: Bytes = outdated.said(&error("26000", &message)).expect("another error");
+        let said = frame(Limits::backend(), |out| out.extend_from_slice(&said));
+        let fields = reader::error_fields(said.body()).unwrap();
+        assert_eq!(fields.field(b'C'), Some("0A000"));
+        assert_eq!(fields.field(b'R'), Some("RevalidateCachedQuery"));
+    }
+}

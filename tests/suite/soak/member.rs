@@ -78,8 +78,8 @@ impl<'a> Member<'a> {
         let set = format!("SET application_name = '{}'", self.token);
         assert_eq!(code(&client.simple(&set)[0]), "");
         // Everybody's have the same names and other texts.
-        for number in 0..3 {
-            let sql = format!("SELECT '{}{number}', q.* FROM ({}) q", self.token, QUERIES[number]);
+        for (number, query) in QUERIES.iter().enumerate().take(3) {
+            let sql = format!("SELECT '{}{number}', q.* FROM ({query}) q", self.token);
             parse(&mut client, &format!("s{number}"), &sql);
             client.send(b'S', b"");
             assert!(client.answers().iter().all(|answer| answer.error.is_none()));
