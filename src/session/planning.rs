@@ -22,6 +22,7 @@ use crate::sql::{
     self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
     Written,
 };
+use crate::wire::writer::OTHER_COLUMNS;
 
 /// Longer texts are planned on a thread of their own.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -333,7 +334,7 @@ pub fn prepared_under_older_rules(name: &str) -> Refusal {
 pub fn other_columns() -> Refusal {
     Refusal {
         hint: Some("the rules have changed; prepare the statement again".into()),
-        ..refusal("0A000", Reason::Rules, "cached plan must not change result type")
+        ..refusal("0A000", Reason::Rules, OTHER_COLUMNS.0)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod belongings;
 mod moving;
+mod outdated;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -190,7 +191,8 @@ impl Untouched {
                 if !self.note(tag, text).await? {
                     return Ok(());
                 }
-                self.shown(&frame).unwrap_or_else(|| frame.into_bytes())
+                let instead = self.moving.outdated.instead(&frame);
+                instead.or_else(|| self.shown(&frame)).unwrap_or_else(|| frame.into_bytes())
             }
             Piece::Start { tag, bytes } => {
                 self.take_server().await?;
@@ -284,9 +286,16 @@ impl Untouched {
             Piece::Whole(frame) => {
                 match frame.tag() {
                     b'D' | b'd' => self.count(frame.len()),
-                    b'E' => self.note_error(&frame),
+                    b'E' => match self.moving.outdated.said(&frame) {
+                        Some(said) => {
+                            self.error = Some(outdated::CODE.to_owned());
+                            return self.attached.out.to_client.extend_from_slice(&said);
+                        }
+                        None => self.note_error(&frame),
+                    },
                     b'C' => self.done(&frame),
                     b'S' => self.moving.note_parameter(frame.body()),
+                    b'A' => return self.pass_notification(&frame),
                     b'Z' => self.ready(&frame),
                     // Syncs that were sent before it are read as part of the copy and never answered.
                     b'G' => self.is_muddled |= self.due.len() > 1,
@@ -353,6 +362,7 @@ impl Untouched {
     }
 
     fn ready(&mut self, frame: &Frame) {
+        self.moving.note_ready();
         self.txn = match reader::ready_status(frame.body()) {
             Ok(b'I') => Txn::Idle,
             Ok(b'T') => Txn::InBlock,

@@ -15,8 +15,21 @@ use crate::grammar::{children, constant_text, functions, parse, quote_identifier
 mod setting;
 
 /// A statement that has none of them is not looked at; `u&` may write any of them otherwise.
-const MARKS: [&str; 7] =
-    ["user", "current_role", "current_setting", "_privilege", "has_role", "regrole", "u&"];
+const MARKS: [&str; 8] = [
+    "user",
+    "current_role",
+    "current_setting",
+    "_privilege",
+    "has_role",
+    "regrole",
+    "blocking_pids",
+    "u&",
+];
+
+/// What `pg_blocking_pids` is to a session for which no other one exists: nobody keeps it waiting, since it is asking.
+/// The function itself stays closed: it would tell of others, whatever number it is given.
+const NOBODY: &str = "CASE WHEN CAST($1 AS pg_catalog.int4) IS NULL THEN CAST(NULL AS pg_catalog.int4[]) \
+                      ELSE CAST('{}' AS pg_catalog.int4[]) END";
 
 /// The first server that has `system_user`.
 const SYSTEM_USER_SINCE: u32 = 160_000;
@@ -178,6 +191,7 @@ impl Who<'_> {
                 };
                 functions::names_login(&known).then(|| self.user_as("text"))
             }
+            ("pg_blocking_pids", [pid]) => expression(NOBODY, pid.clone()),
             ("pg_get_userbyid", [oid]) => {
                 let called = format!(
                     "pg_catalog.name({})",

@@ -38,6 +38,13 @@ impl From<Malformed> for QueryError {
     }
 }
 
+/// All up to a ReadyForQuery.
+struct Answer {
+    rows: Vec<Vec<Option<String>>>,
+    /// RowDescription.
+    columns: Option<Frame>,
+}
+
 impl ServerConnection {
     /// Runs one statement and gives its rows in text form. After [`QueryError::Server`] the connection is ready
     /// again; after [`QueryError::Broken`] it must be dropped. No time limit: the caller sets one.
@@ -45,26 +52,26 @@ impl ServerConnection {
         let mut out = BytesMut::new();
         writer::query(&mut out, sql).map_err(|fault| QueryError::Broken(fault.to_string()))?;
         self.send(&out).await?;
-        self.answer().await
+        self.answer().await.map(|answer| answer.rows)
     }
 
-    /// Sends whole messages, which end with so many that are answered with ReadyForQuery, and gives the first error of
-    /// each. As [`ServerConnection::query`] otherwise.
+    /// Sends whole messages, which end with so many that are answered with ReadyForQuery, and gives the RowDescription or
+    /// the error of each. As [`ServerConnection::query`] otherwise.
     pub async fn tell(
         &mut self,
         messages: &[u8],
         answers: usize,
-    ) -> Result<Vec<Option<QueryError>>, QueryError> {
+    ) -> Result<Vec<Result<Option<Frame>, QueryError>>, QueryError> {
         self.send(messages).await?;
-        let mut errors = Vec::with_capacity(answers);
+        let mut told = Vec::with_capacity(answers);
         for _ in 0..answers {
-            errors.push(match self.answer().await {
-                Ok(_) => None,
-                Err(error @ QueryError::Server { .. }) => Some(error),
+            told.push(match self.answer().await {
+                Ok(answer) => Ok(answer.columns),
+                Err(error @ QueryError::Server { .. }) => Err(error),
                 Err(error @ QueryError::Broken(_)) => return Err(error),
             });
         }
-        Ok(errors)
+        Ok(told)
     }
 
     async fn send(&mut self, messages: &[u8]) -> Result<(), QueryError> {
@@ -74,8 +81,8 @@ impl ServerConnection {
     }
 
     /// Everything up to ReadyForQuery.
-    async fn answer(&mut self) -> Result<Vec<Vec<Option<String>>>, QueryError> {
-        let mut rows = Vec::new();
+    async fn answer(&mut self) -> Result<Answer, QueryError> {
+        let (mut rows, mut columns) = (Vec::new(), None);
         let mut rows_bytes = 0_usize;
         let mut refused = None;
         loop {
@@ -93,10 +100,11 @@ impl ServerConnection {
                 }
                 b'S' => self.note_parameter(&frame)?,
                 b'E' => refused = Some(server_error(&frame)?),
-                b'T' | b'C' | b'I' | b'N' | b'A' | b'1' => {}
+                b'T' => columns = Some(frame),
+                b'C' | b'I' | b'N' | b'A' | b'1' | b'3' | b't' | b'n' => {}
                 b'Z' => {
                     reader::ready_status(frame.body())?;
-                    return refused.map_or(Ok(rows), Err);
+                    return refused.map_or(Ok(Answer { rows, columns }), Err);
                 }
                 other => {
                     let other = char::from(other);

@@ -29,6 +29,11 @@ use super::reader::{BindHead, Column, Named};
 /// Counts are Int16 on the wire; pgwire would cut a longer list's count off and still write all of it.
 const LIST_MAX: usize = u16::MAX as usize;
 
+/// What PostgreSQL says of a prepared statement that has other columns by now. Drivers (pgjdbc, asyncpg) know it by the
+/// routine, and prepare the statement again.
+pub const OTHER_COLUMNS: (&str, &str) =
+    ("cached plan must not change result type", "RevalidateCachedQuery");
+
 /// A message that cannot be said: a text with a zero byte, a key or a list of a length that has no encoding.
 /// Nothing was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +74,10 @@ impl<'a> ErrorMessage<'a> {
             (b'M', without_zero(self.message)),
         ];
         let position = self.position.map(|position| position.to_string());
-        let others = [(b'D', self.detail), (b'H', self.hint), (b'P', position.as_deref())];
+        let (said, routine) = OTHER_COLUMNS;
+        let routine = (self.message == said).then_some(routine);
+        let others =
+            [(b'D', self.detail), (b'H', self.hint), (b'P', position.as_deref()), (b'R', routine)];
         for (code, text) in others {
             fields.extend(text.map(|text| (code, without_zero(text))));
         }

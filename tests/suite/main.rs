@@ -32,6 +32,7 @@ mod rules;
 mod scan;
 mod session;
 mod sessions_under_stress;
+mod soak;
 mod startups;
 mod tokens;
 mod tpch;

@@ -13,6 +13,7 @@ mod parse_rate;
 mod readme;
 mod run;
 mod servers;
+mod soak;
 mod tests;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ pub const CHORES: &[(&str, &str)] = &[
         "asyncpg's, psycopg2's, pg8000's and SQLAlchemy's own tests, also through Scrim; or one's",
     ),
     ("parse-rate", "the share of the queries in a folder of *.sql that is refused for parsing"),
+    ("soak", "500 clients for 30 minutes, every answer looked at; --minutes N, --clients N"),
     (
         "ci",
         "all that must hold: format, lints, tests on three servers (--servers), documentation, licences",
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(&arguments),
         "driver-suites" => driver_suites::run(&arguments),
         "parse-rate" => parse_rate::run(&arguments),
+        "soak" => soak::run(&arguments),
         "ci" => ci::run(&arguments),
         "bench" => bench::run(&arguments),
         "certs" => certs(&arguments),

@@ -3,11 +3,13 @@
 //! Nobody reads what such a session says, so the server is asked before the connection goes: what can be given to another
 //! one (settings, statements that a Parse has prepared), and whether there is anything that cannot.
 //!
-//! INVARIANT: where the server names something that cannot be moved, or cannot be asked, the session keeps its connection.
+//! INVARIANT: as long as the server names something that cannot be moved, or cannot be asked, the session keeps its connection.
 
 use bytes::BytesMut;
 
 use crate::session::settings::literal;
+use crate::wire::Frame;
+use crate::wire::reader::{self, Malformed, Named};
 use crate::wire::writer::{self, Unwritable};
 
 /// Prepared statements that a session may have and still change its connection: each has to be prepared again.
@@ -33,8 +35,9 @@ pub fn question(login: &str) -> String {
          UNION ALL SELECT 'setting', name, pg_catalog.current_setting(name), NULL \
          FROM pg_catalog.pg_settings WHERE source = 'session' \
          AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable') \
-         UNION ALL SELECT 'statement', name, statement, (parameter_types::pg_catalog.oid[])::pg_catalog.text \
-         FROM pg_catalog.pg_prepared_statements"
+         UNION ALL (SELECT 'statement', name, statement, (parameter_types::pg_catalog.oid[])::pg_catalog.text \
+         FROM pg_catalog.pg_prepared_statements LIMIT {})",
+        STATEMENTS_MAX.saturating_add(1)
     )
 }
 
@@ -50,6 +53,8 @@ struct Statement {
     name: String,
     text: String,
     types: Vec<u32>,
+    /// What the client has been told of its columns, or may have been; `None`: there are none.
+    columns: Option<Box<[u8]>>,
 }
 
 impl Belongings {
@@ -66,7 +71,7 @@ impl Belongings {
                     let types = types.strip_prefix('{')?.strip_suffix('}')?;
                     let types = types.split(',').filter(|oid| !oid.is_empty());
                     let types = types.map(|oid| oid.parse().ok()).collect::<Option<_>>()?;
-                    all.statements.push(Statement { name, text: value, types });
+                    all.statements.push(Statement { name, text: value, types, columns: None });
                 }
                 _ => return None,
             }
@@ -90,8 +95,9 @@ impl Belongings {
             writer::query(&mut out, &format!("SELECT {}", all.join(", ")))?;
             answers = answers.saturating_add(1);
         }
-        for Statement { name, text, types } in &self.statements {
+        for Statement { name, text, types, columns: _ } in &self.statements {
             writer::parse(&mut out, name, text, types)?;
+            writer::describe(&mut out, Named::Statement, name)?;
             writer::sync(&mut out);
             answers = answers.saturating_add(1);
         }
@@ -103,10 +109,69 @@ impl Belongings {
         Ok((out, answers))
     }
 
+    /// The messages that ask for the columns of the statements, and how many of them are answered by themselves.
+    pub fn describing(&self) -> Result<(BytesMut, usize), Unwritable> {
+        let mut out = BytesMut::new();
+        for Statement { name, .. } in &self.statements {
+            writer::describe(&mut out, Named::Statement, name)?;
+            writer::sync(&mut out);
+        }
+        Ok((out, self.statements.len()))
+    }
+
+    /// Keeps what was answered; the names of those that the server itself does not run any more, which stay behind.
+    pub fn described<E>(&mut self, answers: Vec<Result<Option<Frame>, E>>) -> Vec<String> {
+        let mut outdated = Vec::new();
+        let all = std::mem::take(&mut self.statements);
+        for (statement, answer) in all.into_iter().zip(answers) {
+            match answer.ok().map(|columns| shape(columns.as_ref())) {
+                Some(Ok(columns)) => self.statements.push(Statement { columns, ..statement }),
+                Some(Err(_)) | None => outdated.push(statement.name),
+            }
+        }
+        outdated
+    }
+
+    /// The names of the statements that have come out otherwise on another connection: what is answered to their messages.
+    pub fn outdated<E>(
+        &self,
+        answers: impl Iterator<Item = Result<Option<Frame>, E>>,
+    ) -> Vec<String> {
+        let is_other = |(statement, answer): &(&Statement, Result<Option<Frame>, E>)| {
+            let now = answer.as_ref().ok().map(|columns| shape(columns.as_ref()));
+            now.is_none_or(|now| now.as_ref() != Ok(&statement.columns))
+        };
+        let others = self.statements.iter().zip(answers).filter(is_other);
+        others.map(|(statement, _)| statement.name.clone()).collect()
+    }
+
+    /// The messages that take them away again.
+    pub fn closing(names: &[String]) -> Result<(BytesMut, usize), Unwritable> {
+        let mut out = BytesMut::new();
+        for name in names {
+            writer::close(&mut out, Named::Statement, name)?;
+            writer::sync(&mut out);
+        }
+        Ok((out, names.len()))
+    }
+
     /// True when the first of the messages is for settings.
     pub fn has_settings(&self) -> bool {
         !self.settings.is_empty()
     }
+}
+
+/// What PostgreSQL compares of columns: names and types, and not the tables that they come from.
+fn shape(columns: Option<&Frame>) -> Result<Option<Box<[u8]>>, Malformed> {
+    let Some(columns) = columns else { return Ok(None) };
+    let mut shape = Vec::new();
+    for column in reader::row_description(columns.body())? {
+        shape.extend_from_slice(column.name.as_bytes());
+        shape.push(0);
+        shape.extend_from_slice(&column.type_oid.to_be_bytes());
+        shape.extend_from_slice(&column.modifier.to_be_bytes());
+    }
+    Ok(Some(shape.into()))
 }
 
 #[cfg(test)]
@@ -129,7 +194,7 @@ mod tests {
         let types = vec![23, 25];
         assert_eq!(
             all.statements,
-            [Statement { name: "s".into(), text: "SELECT $1".into(), types }]
+            [Statement { name: "s".into(), text: "SELECT $1".into(), types, columns: None }]
         );
         for odd in [
             ["bound", "", "", ""],

@@ -10,18 +10,21 @@ use std::time::Duration;
 
 use super::Untouched;
 use super::belongings::{Belongings, question};
+use super::outdated::Outdated;
 use crate::pool::{Lineage, Place};
 use crate::session::attached::Ending;
 use crate::session::closing::Farewell;
 use crate::session::footprint::{self, Footprint, Reported};
 use crate::sql::leaves_untold;
 use crate::upstream::QueryError;
-use crate::wire::{reader, writer};
+use crate::wire::{Frame, reader, writer};
 
 /// How long the server may take to say what is there, and to take it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A longer text of the unnamed statement is not kept, and keeps the connection instead.
 const UNNAMED_BYTES_MAX: usize = 16 * 1024;
+/// Type, length and process id of a NotificationResponse.
+const NOTIFICATION_START_BYTES: usize = 9;
 
 /// First words of what a server says it has done, after which it can still say what is there. Others (DO, CALL, LOAD,
 /// LISTEN, …) may have done anything.
@@ -74,10 +77,14 @@ pub struct Moving {
     told: Reported,
     /// The session keeps its connection to its end.
     is_bound: bool,
+    /// The server has named something that cannot be moved. It is asked again when the session has done something.
+    is_kept: bool,
     /// The Parse of the unnamed statement, which no catalog has.
     unnamed: Option<Box<[u8]>>,
     /// What the connection that was given up had; `None`: there is a connection.
     left: Option<Belongings>,
+    /// Statements that could not be moved as they were.
+    pub(super) outdated: Outdated,
 }
 
 impl Moving {
@@ -88,7 +95,16 @@ impl Moving {
         told: Reported,
         is_shared: bool,
     ) -> Moving {
-        Moving { place, lineage, told, is_bound: !is_shared, unnamed: None, left: None }
+        Moving {
+            place,
+            lineage,
+            told,
+            is_bound: !is_shared,
+            is_kept: false,
+            unnamed: None,
+            left: None,
+            outdated: Outdated::default(),
+        }
     }
 
     /// True until the connection is given up, and when there is one again.
@@ -111,6 +127,7 @@ impl Moving {
 
     /// A Parse goes to the server, of the statement of this name.
     pub fn note_parse(&mut self, name: &str, frame: &[u8]) {
+        self.outdated.forget(name);
         match frame.len() {
             _ if self.is_bound || !name.is_empty() => {}
             0..=UNNAMED_BYTES_MAX => self.unnamed = Some(frame.into()),
@@ -125,9 +142,17 @@ impl Moving {
 
     /// The server says that it has done something.
     pub fn note_done(&mut self, tag: &str) {
+        if matches!(tag, "DEALLOCATE ALL" | "DISCARD ALL") {
+            self.outdated.forget_all();
+        }
         if !TELLING.contains(&tag.split(' ').next().unwrap_or_default()) {
             self.bind();
         }
+    }
+
+    /// The server is idle again, after something that may have taken away what could not be moved.
+    pub fn note_ready(&mut self) {
+        self.is_kept = false;
     }
 
     /// The server tells the client of a parameter.
@@ -149,6 +174,7 @@ impl Untouched {
     /// True when the connection may go, as far as is known without asking.
     pub(super) fn may_give(&self) -> bool {
         !self.moving.is_bound
+            && !self.moving.is_kept
             && self.moving.has_server()
             && !self.is_muddled
             && self.is_idle()
@@ -176,24 +202,55 @@ impl Untouched {
         }
         let question = question(&self.moving.place.endpoint().user);
         let Some(connection) = self.attached.link.connection() else { return Ok(()) };
-        let asking = tokio::time::timeout(ANSWER_TIMEOUT, connection.query(&question));
-        let left = match asking.await {
-            Ok(Ok(rows)) => Belongings::read(rows),
-            // A cancel that came late, a time limit of its own, …: the server is ready again.
-            Ok(Err(QueryError::Server { .. })) => None,
-            Ok(Err(QueryError::Broken(_))) | Err(_) => return Err(Ending::ServerGone),
+        let asking = async {
+            let left = match connection.query(&question).await {
+                Ok(rows) => Belongings::read(rows),
+                // A cancel that came late, a time limit of its own, …: the server is ready again.
+                Err(QueryError::Server { .. }) => None,
+                Err(error @ QueryError::Broken(_)) => return Err(error),
+            };
+            let Some(mut left) = left else { return Ok(None) };
+            let Ok((messages, answers)) = left.describing() else { return Ok(None) };
+            let answers = match answers {
+                0 => Vec::new(),
+                _ => connection.tell(&messages, answers).await?,
+            };
+            let outdated = left.described(answers);
+            Ok(Some((left, outdated)))
+        };
+        let left = match tokio::time::timeout(ANSWER_TIMEOUT, asking).await {
+            Ok(Ok(left)) => left,
+            Ok(Err(_)) | Err(_) => return Err(Ending::ServerGone),
         };
         match left {
-            Some(left) => {
+            Some((left, outdated)) => {
+                outdated.into_iter().for_each(|name| self.moving.outdated.add(name));
                 self.moving.left = Some(left);
                 self.attached.give_back_cleaned().await;
             }
             None => {
-                self.moving.bind();
+                self.moving.is_kept = true;
                 self.moving.place.pass_on();
             }
         }
         Ok(())
+    }
+
+    /// NotificationResponse. Clients know their own by the process id that they were told at login; the server's is another
+    /// one once the session has moved.
+    pub(super) fn pass_notification(&mut self, frame: &Frame) {
+        let server = self.attached.link.target().map(|(_, (process_id, _))| process_id);
+        let told = self.attached.process_id().to_be_bytes();
+        let out = &mut self.attached.out.to_client;
+        match frame.as_bytes().split_at_checked(NOTIFICATION_START_BYTES) {
+            Some((start, rest)) if start.ends_with(&server.unwrap_or_default().to_be_bytes()) => {
+                let (header, _) = start.split_at(start.len().saturating_sub(size_of::<i32>()));
+                for part in [header, &told, rest] {
+                    out.extend_from_slice(part);
+                }
+            }
+            _ => out.extend_from_slice(frame.as_bytes()),
+        }
     }
 
     /// A connection, with what the last one had.
@@ -212,13 +269,21 @@ impl Untouched {
         let connection = server.connection().ok_or_else(lost)?;
         if answers > 0 {
             let telling = tokio::time::timeout(ANSWER_TIMEOUT, connection.tell(&messages, answers));
-            let errors = telling.await.map_err(|_| lost())?.map_err(|_| lost())?;
+            let mut told = telling.await.map_err(|_| lost())?.map_err(|_| lost())?.into_iter();
             if left.has_settings()
-                && let Some(Some(QueryError::Server { code, .. })) = errors.into_iter().next()
+                && let Some(Err(QueryError::Server { code, .. })) = told.next()
             {
                 let message = "scrim: the settings of the session could not be set again";
                 return Err(Ending::Away(Farewell::new(&code, message)));
             }
+            let outdated = left.outdated(told);
+            let (closing, answers) = Belongings::closing(&outdated).map_err(|_| lost())?;
+            if answers > 0 {
+                let telling = connection.tell(&closing, answers);
+                let telling = tokio::time::timeout(ANSWER_TIMEOUT, telling);
+                telling.await.map_err(|_| lost())?.map_err(|_| lost())?;
+            }
+            outdated.into_iter().for_each(|name| self.moving.outdated.add(name));
         }
         let told = &mut self.moving.told;
         for (name, value) in &connection.parameters {

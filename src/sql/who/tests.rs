@@ -84,3 +84,21 @@ fn a_setting_that_a_parameter_names() {
         assert_eq!(said("alice", "scrim", text), plain, "{text}");
     }
 }
+
+/// Whatever it is asked about, and wherever it stands: the function itself is never sent.
+#[test]
+fn who_keeps_others_waiting_is_not_said() {
+    for (text, pid) in [
+        ("SELECT pg_blocking_pids(12)", "12"),
+        ("SELECT pg_catalog.pg_blocking_pids(a.pid) FROM a", "a.pid"),
+        ("SELECT unnest(\"pg_blocking_pids\"(VARIADIC $1))", "$1"),
+    ] {
+        let shown = said("alice", "login", text);
+        let nobody =
+            format!("CASE WHEN {pid}::int IS NULL THEN NULL::int[] ELSE '{{}}'::int[] END");
+        assert!(shown.contains(&nobody) && !shown.contains("blocking_pids("), "{shown}");
+    }
+    for text in ["SELECT * FROM pg_blocking_pids(1)", "SELECT public.pg_blocking_pids(1)"] {
+        assert_eq!(said("alice", "login", text), deparse(&parse(text).unwrap()[0]).unwrap());
+    }
+}

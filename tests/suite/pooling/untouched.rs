@@ -122,3 +122,119 @@ fn with_room_for_all_nothing_moves() {
     assert_eq!(code(&one.simple("SET application_name TO 'one'")), "none");
     assert_eq!(value(&mut one, "SELECT pg_backend_pid()"), pid);
 }
+
+/// Drivers tell their own notifications from others' by the process id of the login.
+#[test]
+fn a_session_knows_its_own_notifications_wherever_it_is() {
+    let pooled = Pooled::open("size: 1");
+    let (mut one, mut other) = (pooled.connect("dba"), pooled.connect("dba"));
+    assert_ne!(one.backend_key[..4], other.backend_key[..4]);
+    for client in [&mut one, &mut other] {
+        assert_eq!(code(&client.simple("SELECT 1")), "none");
+        let told = client.backend_key[..4].to_vec();
+        for sql in ["LISTEN here", "NOTIFY here, 'there'", "UNLISTEN *"] {
+            let mut body = Vec::new();
+            put_string(&mut body, sql);
+            client.send(b'Q', &body);
+            let mut heard = Vec::new();
+            loop {
+                let frame = client.frame();
+                match frame.kind {
+                    b'A' => heard.push(frame.body),
+                    b'Z' => break,
+                    _ => {}
+                }
+            }
+            match sql.starts_with("NOTIFY") {
+                true => assert_eq!(heard, [[&told[..], b"here\0there\0"].concat()]),
+                false => assert!(heard.is_empty()),
+            }
+        }
+        client.send(b'X', b"");
+        assert!(client.next_frame().is_none());
+    }
+}
+
+/// A statement that another connection would prepare with other columns, or not at all, is not run there: PostgreSQL's own
+/// error says so, and drivers know it by its routine.
+#[test]
+fn a_prepared_statement_is_never_another_one_after_a_move() {
+    let pooled = Pooled::open("size: 1");
+    let (mut one, mut other) = (pooled.connect("dba"), pooled.connect("dba"));
+    let directly = |sql: &str| {
+        let done = pooled.desk.server().run("desk", sql);
+        done.unwrap_or_else(|error| panic!("{error}"))
+    };
+    directly("CREATE TABLE changing AS SELECT 1 AS a; CREATE TABLE going AS SELECT 1 AS a");
+    directly("GRANT SELECT, UPDATE ON changing, going TO scrim");
+    let sql = [
+        ("changes", "SELECT * FROM changing"),
+        ("goes", "SELECT * FROM going"),
+        ("stays", "SELECT a FROM changing"),
+        ("none", "UPDATE changing SET a = a"),
+    ];
+    for (name, sql) in sql {
+        prepare(&mut one, name, sql);
+    }
+    assert_eq!(code(&other.simple("SELECT 1")), "none");
+    for (name, _) in sql {
+        assert_eq!(code(&execute(&mut one, name)), "none", "{name}");
+    }
+    one.take_received();
+    assert_eq!(code(&other.simple("SELECT 1")), "none");
+    directly("ALTER TABLE changing ADD COLUMN b int; DROP TABLE going");
+    for (name, wanted) in
+        [("changes", "0A000"), ("goes", "0A000"), ("stays", "none"), ("none", "none")]
+    {
+        assert_eq!(code(&execute(&mut one, name)), wanted, "{name}");
+        one.send(b'D', &[b"S", name.as_bytes(), b"\0"].concat());
+        one.send(b'S', b"");
+        assert_eq!(code(&one.answers()), wanted, "{name}");
+    }
+    let said = text(&one.take_received());
+    assert!(said.contains("\0Mcached plan must not change result type\0RRevalidateCachedQuery\0"));
+    assert!(!said.contains("outdated"), "{said}");
+    // It stays so, wherever the session goes, until it is prepared again or closed.
+    assert_eq!(code(&other.simple("SELECT 1")), "none");
+    assert_eq!(code(&execute(&mut one, "changes")), "0A000");
+    prepare(&mut one, "changes", "SELECT * FROM changing");
+    assert_eq!(table(&execute(&mut one, "changes")[0])[0].len(), 2);
+    one.send(b'C', b"Sgoes\0");
+    one.send(b'S', b"");
+    assert_eq!(code(&one.answers()), "none");
+    assert_eq!(code(&execute(&mut one, "goes")), "26000");
+    // A path under which it cannot be prepared.
+    assert_eq!(code(&one.simple("SET search_path = nowhere")), "none");
+    assert_eq!(code(&other.simple("SELECT 1")), "none");
+    assert_eq!(code(&one.simple("SET search_path = public")), "none");
+    assert_eq!(code(&execute(&mut one, "stays")), "0A000");
+    assert_eq!(code(&one.simple("DEALLOCATE ALL")), "none");
+    assert_eq!(code(&execute(&mut one, "stays")), "26000");
+}
+
+/// Its connection is kept for what cannot be moved as long as that is there, and not to its end.
+#[test]
+fn what_is_gone_keeps_nothing() {
+    let pooled = Pooled::open("size: 1");
+    let keeps = [
+        ("CREATE TEMP TABLE kept AS SELECT 7 AS n", "DROP TABLE kept"),
+        ("PREPARE p AS SELECT 7", "DEALLOCATE p"),
+        ("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 7; COMMIT", "CLOSE c"),
+        ("SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)"),
+    ];
+    let mut keeper = pooled.connect("dba");
+    for (makes, takes) in keeps {
+        assert_eq!(code(&keeper.simple(makes)), "none", "{makes}");
+        // While somebody waits, the server is asked, and names it.
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| value(&mut pooled.connect("dba"), "SELECT 8"));
+            for _ in 0..20 {
+                assert_eq!(value(&mut keeper, "SELECT 7"), "7");
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            assert!(!waiting.is_finished(), "{makes}");
+            assert_eq!(code(&keeper.simple(takes)), "none", "{takes}");
+            assert_eq!(waiting.join().expect("a connection"), "8", "{takes}");
+        });
+    }
+}
