@@ -186,7 +186,7 @@ fn keyless(rule: &MaskRule) -> Diagnostic {
 }
 
 /// A whole file as text, without a byte order mark; the error is the reason alone.
-fn read_text(path: &Path) -> Result<String, String> {
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
     file.take(FILE_BYTES_MAX.saturating_add(1))

@@ -2,10 +2,12 @@
 
 pub mod check;
 pub mod demo;
+pub mod diff;
 pub mod explain;
 mod live;
 pub mod password;
 pub mod run;
+pub mod test;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "scrim", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Example:\n  scrim demo        a sample database to try everything on\n  \
                         scrim check       is everything well with the rules?\n  \
+                        scrim test        do they show what they should, and no more?\n  \
                         scrim run         the proxy")]
 pub struct Cli {
     #[command(subcommand)]
@@ -29,6 +32,8 @@ enum Command {
     Demo(demo::DemoArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Test(test::TestArgs),
+    Diff(diff::DiffArgs),
     Password(password::PasswordArgs),
 }
 
@@ -40,6 +45,8 @@ impl Cli {
             Command::Demo(args) => args.run().await,
             Command::Check(args) => args.run().await,
             Command::Explain(args) => args.run().await,
+            Command::Test(args) => args.run().await,
+            Command::Diff(args) => args.run().await,
             Command::Password(args) => args.run(),
         }
     }

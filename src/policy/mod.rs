@@ -14,6 +14,7 @@ mod template;
 mod view;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
+pub use classify::{covers, mask_rule};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;

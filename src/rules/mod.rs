@@ -24,7 +24,7 @@ mod user;
 pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
-pub use name::{RelationName, RelationPattern};
+pub use name::{RelationName, RelationPattern, parse_column};
 pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
 pub use tag::{Tag, TagPattern};

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 /// What this version has of the design's commands.
-const COMMANDS: &[&str] = &["run", "demo", "check", "explain", "password"];
+const COMMANDS: &[&str] = &["run", "demo", "check", "explain", "test", "diff", "password"];
 
 fn scrim(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
@@ -39,6 +39,10 @@ fn wrong_use_fails_on_standard_error() {
         &["explain"],
         &["explain", "--role", "support"],
         &["password"],
+        &["test", "--config", "/no/such/scrim.yaml"],
+        &["test", "--no-such-option"],
+        &["diff"],
+        &["diff", "/no/such/folder", "/no/such/folder"],
         &["demo", "--no-such-option"],
     ] {
         let output = scrim(arguments);

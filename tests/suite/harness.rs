@@ -57,6 +57,11 @@ pub fn postgres() -> &'static PrivatePostgres {
     desk().server()
 }
 
+/// The shared Scrim's scrim.yaml, with all that it names beside it.
+pub fn configuration() -> PathBuf {
+    desk().configuration()
+}
+
 /// Its major version.
 pub fn server_version() -> u32 {
     static VERSION: OnceLock<u32> = OnceLock::new();

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mask", &["catalog", "rules"]),
     ("policy", &["mask", "catalog", "rules", "grammar", "text"]),
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
+    ("changes", &["policy", "catalog", "rules", "text"]),
     ("wire", &[]),
     ("guard", &["policy", "catalog", "wire"]),
     ("audit", &[]),
@@ -32,11 +33,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("admin", &["metrics"]),
     ("service", &["admin", "audit", "config", "metrics", "rules", "session", "text"]),
+    ("trials", &["audit", "config", "metrics", "rules", "session", "text", "upstream", "wire"]),
     ("demo", &["wire"]),
 ];
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
-const PURE: &[&str] = &["text", "rules", "catalog", "grammar", "mask", "policy", "sql", "guard"];
+const PURE: &[&str] =
+    &["text", "rules", "catalog", "grammar", "mask", "policy", "changes", "sql", "guard"];
 
 /// What no pure room may hold, apart from its tests.
 const IMPURE: &[&str] = &[
