@@ -229,61 +229,69 @@ fn of_role(name: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Cha
 fn of_relations(role: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Change>) {
     let none = RelationPicture { is_hidden: true, ..RelationPicture::default() };
     let names: BTreeSet<&String> = old.relations.keys().chain(new.relations.keys()).collect();
-    let mut columns: BTreeMap<(&str, &str), Change> = BTreeMap::new();
+    let (mut columns, mut lookups, mut rows) = (ByPlace::new(), ByPlace::new(), ByPlace::new());
     for name in &names {
         let was = old.relations.get(*name).unwrap_or(&none);
         let is = new.relations.get(*name).unwrap_or(&none);
         let all: BTreeSet<&String> = was.columns.keys().chain(is.columns.keys()).collect();
         for column in all {
+            let place = (name.as_str(), column.as_str());
             let what = format!("{name}.{column}");
             let (before, after) = (was.columns.get(column), is.columns.get(column));
-            if let Some(change) = of_column(role, &what, before, after) {
-                columns.insert((name.as_str(), column.as_str()), change);
-            }
-            let can = |column: Option<&ColumnPicture>| column.is_some_and(|column| column.lookup);
-            let lines = lines(before, after);
-            let word = |can: bool| if can { "can be looked up" } else { "cannot" };
-            let (could, can) = (can(before), can(after));
-            if could != can {
-                let effect = if can { Effect::More } else { Effect::Less };
-                let (could, can) = (word(could), word(can));
-                let change =
-                    change(Subject::Lookup, effect, Some(role), &what, could, can, lines, None);
-                if !is_of_parent(is, column, &new.relations, |parent| {
-                    parent.lookup == is.columns.get(column).is_some_and(|own| own.lookup)
-                }) {
-                    found.push(change);
-                }
-            }
+            columns.extend(of_column(role, &what, before, after).map(|change| (place, change)));
+            lookups.extend(of_lookup(role, &what, before, after).map(|change| (place, change)));
         }
         let is_there = |picture: &RelationPicture| !picture.is_hidden && picture.closed.is_none();
         if is_there(was) && is_there(is) {
-            found.extend(of_rows(role, name, was.filter.as_ref(), is.filter.as_ref()));
+            let change = of_rows(role, name, was.filter.as_ref(), is.filter.as_ref());
+            rows.extend(change.map(|change| ((name.as_str(), ""), change)));
         }
     }
-    // A partition that changes as its parent does is not told.
-    let told = |(relation, column): &(&str, &str), change: &Change| {
-        let parents = new.relations.get(*relation).map(|picture| picture.parents.as_slice());
-        !parents.unwrap_or_default().iter().any(|parent| {
-            columns.get(&(parent.as_str(), *column)).is_some_and(|above| {
-                (&above.old, &above.new, above.effect) == (&change.old, &change.new, change.effect)
-            })
-        })
-    };
-    found.extend(
-        columns.iter().filter(|(key, change)| told(key, change)).map(|(_, one)| one.clone()),
-    );
+    for changes in [columns, lookups, rows] {
+        let told = |((relation, column), change): &(&(&str, &str), &Change)| {
+            !is_of_parent(relation, column, change, &changes, &new.relations)
+        };
+        found.extend(changes.iter().filter(told).map(|(_, change)| change.clone()));
+    }
 }
 
-/// True when a parent has the column, and is like it.
+/// Changes by relation and column.
+type ByPlace<'a> = BTreeMap<(&'a str, &'a str), Change>;
+
+/// True for a partition that changes as its parent does, which is enough to tell.
 fn is_of_parent(
-    relation: &RelationPicture,
+    relation: &str,
     column: &str,
-    all: &BTreeMap<String, RelationPicture>,
-    is_like: impl Fn(&ColumnPicture) -> bool,
+    change: &Change,
+    all: &ByPlace<'_>,
+    relations: &BTreeMap<String, RelationPicture>,
 ) -> bool {
-    let parents = relation.parents.iter().filter_map(|parent| all.get(parent));
-    parents.filter_map(|parent| parent.columns.get(column)).any(is_like)
+    let parents = relations.get(relation).map(|picture| picture.parents.as_slice());
+    parents.unwrap_or_default().iter().any(|parent| {
+        all.get(&(parent.as_str(), column)).is_some_and(|above| {
+            (&above.old, &above.new, above.effect) == (&change.old, &change.new, change.effect)
+        })
+    })
+}
+
+/// Where the column is masked before and after, or is newly there: what is clear is found by its value anyway.
+fn of_lookup(
+    role: &str,
+    what: &str,
+    old: Option<&ColumnPicture>,
+    new: Option<&ColumnPicture>,
+) -> Option<Change> {
+    let is_masked = |column: Option<&ColumnPicture>| {
+        column.is_some_and(|column| matches!(column.seen, Seen::Masked { .. }))
+    };
+    let was_clear = old.is_some_and(|column| rank(&column.seen) > 2);
+    let can = |column: Option<&ColumnPicture>| column.is_some_and(|column| column.lookup);
+    let (effect, could, can) = match (can(old), can(new)) {
+        (false, true) if !was_clear => (Effect::More, "cannot", "can be looked up"),
+        (true, false) if is_masked(new) => (Effect::Less, "can be looked up", "cannot"),
+        (_, _) => return None,
+    };
+    Some(change(Subject::Lookup, effect, Some(role), what, could, can, lines(old, new), None))
 }
 
 fn lines(old: Option<&ColumnPicture>, new: Option<&ColumnPicture>) -> Lines {

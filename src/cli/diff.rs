@@ -49,7 +49,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The rules folder that --git means; otherwise `rules` of the configuration.
-    #[arg(long, value_name = "DIR", requires = "git")]
+    #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
     /// The database; otherwise the one that `check` looks at.
     #[arg(long, value_name = "NAME", conflicts_with = "offline")]
@@ -87,6 +87,11 @@ impl DiffArgs {
     }
 
     async fn diff(&self) -> Result<Report, String> {
+        if self.git.is_none() && self.rules.is_some() {
+            return Err(
+                "error: `--rules` is the folder that --git means, and there is no --git".to_owned()
+            );
+        }
         // Needed for the database, and for the folder that --git means.
         let needs_folder = self.git.is_some() && self.rules.is_none();
         let config = match self.offline && !needs_folder {

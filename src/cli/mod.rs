@@ -7,6 +7,7 @@ pub mod explain;
 mod live;
 pub mod password;
 pub mod run;
+pub mod schema;
 pub mod test;
 
 use std::io::Write as _;
@@ -34,6 +35,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Test(test::TestArgs),
     Diff(diff::DiffArgs),
+    Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
 }
 
@@ -47,6 +49,7 @@ impl Cli {
             Command::Explain(args) => args.run().await,
             Command::Test(args) => args.run().await,
             Command::Diff(args) => args.run().await,
+            Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),
         }
     }

@@ -19,6 +19,7 @@ mod junit;
 mod own_scrim;
 mod read;
 mod report;
+mod schema;
 mod table;
 
 pub use caller::Answer;
@@ -27,3 +28,4 @@ pub use compare::{Difference, Mark, Verdict};
 pub use files::{Found, find_cases};
 pub use own_scrim::{NotRun, OwnScrim};
 pub use report::{Report, Tried};
+pub use schema::schema;

@@ -9,7 +9,7 @@ use crate::text::reader::{Reader, with_near};
 use crate::text::yaml::{Entry, Kind, Node};
 use crate::text::{Diagnostic, Sources, Span};
 
-const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "role",
     "user",
@@ -29,7 +29,7 @@ const KEYS: [&str; 16] = [
 ];
 
 /// What is a name for a person, and not a page.
-const NAME_CHARACTERS_MAX: usize = 200;
+pub(super) const NAME_CHARACTERS_MAX: usize = 200;
 
 /// Reads the cases of one document into `cases`.
 pub(super) fn read_cases(

@@ -28,22 +28,22 @@ fn who_sees_a_column_and_how() {
 column     public.customers.phone  (character varying(40))
 holds      contact.phone (20-customers.yaml:12)
 
-  admin       clear (passes untouched)           by 40-roles.yaml:117
+  admin       clear (passes untouched)    by 40-roles.yaml:117
               users: dba
-  agent       phone                              by 40-roles.yaml:18
+  agent       phone                       by 40-roles.yaml:18
               only rows where region <> 'overseas', by 40-roles.yaml:92
               users: aria
-  analyst     {constant: \"+00 000 0000\"}         by 40-roles.yaml:41
+  analyst     {constant: \"+00 000 0000\"}  by 40-roles.yaml:41
               only rows where consented, by 40-roles.yaml:50
               users: ana, metabase
-  auditor     null                               by 40-roles.yaml:108
+  auditor     null                        by 40-roles.yaml:108
               users: otto
-  reception   phone                              by 40-roles.yaml:18
+  reception   phone                       by 40-roles.yaml:18
               rows can be found by its true value (lookup)
               users: rita
-  researcher  {pseudonym: digits}                by 40-roles.yaml:60
+  researcher  {pseudonym: digits}         by 40-roles.yaml:60
               users: rosa
-  support     phone                              by 40-roles.yaml:18
+  support     phone                       by 40-roles.yaml:18
               users: alice, metabase
 
 read by
@@ -156,7 +156,7 @@ fn wrong_use_is_told() {
     for (arguments, says) in [
         (&["--column", "customers.phone"][..], "needs its schema: `public.customers.phone`"),
         (&["--column", "phone"], "schema.relation.column"),
-        (&["--column", "public.customers.fone"], "did you mean `phone`?"),
+        (&["--column", "public.customers.phon"], "did you mean `phone`?"),
         (&["--column", "public.custommers.phone"], "did you mean `public.customers`?"),
         (&["--column", "pg_catalog.pg_class.relname"], "not yours"),
         (&["--user", "alise"], "did you mean `alice`?"),

@@ -5,32 +5,8 @@ use std::process::{Command, Output};
 
 use scrim::demo::{SAMPLE_RULE_TESTS, SAMPLE_RULES};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::harness;
-
-/// A folder with the sample rules and scrim.yaml for the shared server, and these files below `rules/`.
-fn folder(more: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rules = folder.path().join("rules");
-    std::fs::create_dir_all(rules.join("tests")).expect("folders");
-    let original = harness::configuration();
-    let text = std::fs::read_to_string(&original).expect("configuration");
-    let key = original.with_file_name("pseudonym.key");
-    let text = text.replace("rules: masking-rules", "rules: rules");
-    let text = text.replace(
-        "pseudonym_key_file: pseudonym.key",
-        &format!("pseudonym_key_file: {}", key.display()),
-    );
-    let (before, rest) = text.split_once("tls:\n  mode: allow").expect("TLS");
-    let (_, after) = rest.split_once("audit:").expect("an audit");
-    let text = format!("{before}audit:{after}");
-    std::fs::write(folder.path().join("scrim.yaml"), text).expect("configuration");
-    for (name, text) in SAMPLE_RULES.iter().chain(more) {
-        std::fs::write(rules.join(name), text).expect("a file");
-    }
-    folder
-}
+use crate::harness::{self, rules_folder as folder};
 
 fn scrim(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
@@ -48,7 +24,7 @@ fn said(output: &Output) -> String {
 
 /// Runs tests that stand in one file.
 fn tried(tests: &str, arguments: &[&str]) -> (Option<i32>, String) {
-    let folder = folder(&[("tests/t.yaml", tests)]);
+    let folder = self::folder(&[("tests/t.yaml", tests)]);
     let output = scrim(folder.path(), arguments);
     (output.status.code(), said(&output))
 }
@@ -93,7 +69,7 @@ fn a_rule_that_shows_too_much_is_noticed_and_its_values_are_not_printed() {
     files.extend(SAMPLE_RULE_TESTS.iter().map(|(name, text)| (format!("tests/{name}"), *text)));
     let files: Vec<(&str, &str)> =
         files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
-    let folder = folder(&files);
+    let folder = self::folder(&files);
     for format in ["text", "json", "junit"] {
         let output = scrim(
             folder.path(),
@@ -148,7 +124,7 @@ fn programs_read_the_same() {
   - {name: wrong, role: support, query: \"SELECT 'a<b', chr(1)\", expect: [[x, y]]}
   - {name: refused, role: support, query: SELECT * FROM staff, expect: []}
 ";
-    let folder = folder(&[("tests/t.yaml", tests)]);
+    let folder = self::folder(&[("tests/t.yaml", tests)]);
     let output =
         scrim(folder.path(), &["--format", "json", "--output", "r.json", "--junit", "r.xml"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
@@ -208,16 +184,16 @@ token_users: {roles: [analyst, support]}
   - {name: nobody, role: support, query: SELECT current_user, expect: [rule_test]}
   - {name: by a token alone, user: kim@example.com, query: 'SELECT current_user, count(*) FROM customers', expect: [[kim@example.com, 26]]}
   - {name: settings, role: support, settings: {TimeZone: Asia/Seoul}, query: SHOW TimeZone, expect: [Asia/Seoul]}
-  - {name: no such setting, role: support, settings: {row_security: 'off'}, query: SELECT 1, refused: row_security}
-  - {name: NULL, role: support, query: 'SELECT $1::text, $2::bool', params: [null, true], expect: [[null, true]]}
+  - {name: no such setting, role: support, settings: {session_replication_role: replica}, query: SELECT 1, refused: session_replication_role}
+  - {name: nothing, role: support, query: 'SELECT $1::text, $2::bool', params: [null, true], expect: [[null, true]]}
   - {name: lookups are not counted, role: helper, purpose: refund, query: \"SELECT id FROM customers WHERE phone IN ('0904-1710-0001', '0904-1711-0002')\", rows: 2}
   - {name: COPY, role: support, query: 'COPY (SELECT id, email FROM customers WHERE id = 1) TO STDOUT', expect: [\"1\\tm***@example.com\"]}
   - {name: everything, role: admin, query: SELECT count(*) FROM staff, expect: [6]}
   - {name: two statements, role: support, query: SELECT 1; SELECT 2, refused: '42601'}
-  - {name: copy in, role: agent, statement: COPY orders FROM STDIN, refused: sends no data}
+  - {name: copy in, role: agent, statement: 'COPY orders (id, customer_id, status, total, placed_at) FROM STDIN', refused: sends no data}
 ";
     // 40 customers, of whom 26 agreed.
-    let folder = folder(&[("60-more.yaml", more), ("tests/t.yaml", tests)]);
+    let folder = self::folder(&[("60-more.yaml", more), ("tests/t.yaml", tests)]);
     let text = std::fs::read_to_string(folder.path().join("scrim.yaml")).expect("configuration");
     let certs = harness::configuration().with_file_name("certs");
     let certs = certs.display();
@@ -330,7 +306,7 @@ fn wrong_use_is_told() {
         assert_eq!(code, Some(2), "{arguments:?}: {text}");
         assert!(text.contains(says), "{arguments:?}: {text}");
     }
-    let folder = folder(&[("tests/t.yaml", one)]);
+    let folder = self::folder(&[("tests/t.yaml", one)]);
     let broken = folder.path().join("rules/99.yaml");
     std::fs::write(&broken, "role: {}\n").expect("a file");
     let output = scrim(folder.path(), &[]);
@@ -354,7 +330,7 @@ fn tests_are_chosen_and_listed() {
   - {name: one, role: support, query: SELECT 1, expect: [1]}
   - {name: two, role: support, query: SELECT 2, expect: [3]}
 ";
-    let folder = folder(&[("tests/a.yaml", tests)]);
+    let folder = self::folder(&[("tests/a.yaml", tests)]);
     let below: PathBuf = folder.path().join("rules/tests/below");
     std::fs::create_dir(&below).expect("a folder");
     std::fs::write(below.join("b.yml"), more).expect("a file");

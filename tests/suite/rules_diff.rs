@@ -52,8 +52,8 @@ fn nothing_has_changed() {
     // Other lines, the same meaning.
     let (code, text) = live(&[(
         "roles",
-        "      staff: hide                       # all columns",
-        "      staff.contact: hide\n      staff: hide # all columns",
+        "identity: {keep_first: 2}",
+        "identity.national_id: {keep_first: 2}\n      identity: {keep_first: 2}",
     )]);
     assert_eq!((code, text.as_str()), (Some(0), "no change\n"));
 }
@@ -376,7 +376,10 @@ fn wrong_use_is_told() {
         (&[][..], "required"),
         (&["old"], "NEW"),
         (&["old", "new", "--git", "main"], "cannot be used with"),
-        (&["old", "new", "--rules", "old"], "--git"),
+        (
+            &["old", "new", "--rules", "old", "--offline"],
+            "`--rules` is the folder that --git means",
+        ),
         (&["old", "new"], "--offline"),
         (&["old", "nowhere", "--offline"], "nowhere"),
         (&["old", "empty", "--offline"], "no *.yaml file"),

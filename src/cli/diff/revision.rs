@@ -16,14 +16,11 @@ pub(super) fn load(folder: &Path, revision: &str, path: &str) -> Result<RuleSet,
     if revision.is_empty() || revision.starts_with('-') {
         return Err(format!("error: `{revision}` is no git revision"));
     }
-    let tree = git(
-        folder,
-        &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{spec}^{{tree}}")],
-    )
-    .map_err(|why| match why.is_empty() {
-        true => format!("error: git knows no folder `{spec}`"),
-        false => format!("error: git knows no folder `{spec}`: {why}"),
-    })?;
+    let tree = git(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &spec])
+        .map_err(|why| match why.is_empty() {
+            true => format!("error: git knows no folder `{spec}`"),
+            false => format!("error: git knows no folder `{spec}`: {why}"),
+        })?;
     let tree = String::from_utf8_lossy(&tree).trim().to_owned();
     let listed = git(folder, &["ls-tree", "-r", "-z", "--full-tree", &tree]);
     let listed = listed.map_err(|why| format!("error: git cannot list `{spec}`: {why}"))?;

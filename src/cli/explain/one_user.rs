@@ -68,6 +68,9 @@ struct Kind {
     columns: Vec<String>,
 }
 
+/// What columns are told together by: how clear, tag, how seen, the role's line, and whether they are looked up.
+type KindKey = (u8, String, String, Option<String>, bool);
+
 impl OneUser {
     /// Of a name in the rules, or of somebody whom only a token names.
     pub(super) fn new(
@@ -167,8 +170,7 @@ fn one_role(view: &RoleView) -> OneRole {
         .collect();
     relations.sort_by_key(|relation| (&relation.schema, &relation.name));
     let (mut rows, mut closed) = (Vec::new(), Vec::new());
-    let mut kinds: BTreeMap<(u8, String, String, Option<String>, bool), Vec<String>> =
-        BTreeMap::new();
+    let mut kinds: BTreeMap<KindKey, Vec<String>> = BTreeMap::new();
     for relation in relations {
         let name = format!("{}.{}", relation.schema, relation.name);
         let picture = RelationPicture::live(view, relation);
