@@ -42,6 +42,11 @@ fn the_sample_s_tests_hold() {
     let count: usize = count.sum();
     assert!(text.ends_with(&format!("{count} tests: all hold\n")), "{text}");
     assert_eq!(text.matches("\nok ").count(), count - 1, "{text}");
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    assert!(
+        readme.expect("README.md").contains(&text),
+        "README.md shows something else than\n{text}"
+    );
     // The socket and the trail of the run are gone.
     let left = std::fs::read_dir(std::env::temp_dir()).expect("a folder").flatten();
     let pid = |name: &str| name.starts_with("scrim-test-");
