@@ -102,7 +102,7 @@ fn doubtful_rules_are_told() {
     // Who does not lose anything by it is not told of, and neither is what is used.
     for not in [
         "role `seer` does not",
-        "people_names",
+        "`public.people_names`",
         "`distance_km`",
         "condition `grown`",
         "role `seer`\n",
