@@ -11,6 +11,7 @@ mod log;
 mod pool;
 mod pseudonym_key;
 mod rules_folder;
+mod schema;
 mod tokens;
 
 use std::fs::File;
@@ -35,6 +36,7 @@ pub use listening::{ListenAddress, TrustedProxies};
 pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
+pub use schema::schema;
 
 /// What a person writes is smaller; what is larger is another file.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -186,7 +188,7 @@ fn keyless(rule: &MaskRule) -> Diagnostic {
 }
 
 /// A whole file as text, without a byte order mark; the error is the reason alone.
-fn read_text(path: &Path) -> Result<String, String> {
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
     file.take(FILE_BYTES_MAX.saturating_add(1))

@@ -17,6 +17,7 @@
 //! | [`mask`] | mask specification × column type → SQL expression | know roles or statements |
 //! | [`policy`] | rules × snapshot → [`policy::RoleView`]: what a role sees of each relation | read SQL statements |
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
+//! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
 //! | [`guard`] | the judge of results: provenance, plans, error texts | trust `sql` |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
@@ -34,15 +35,16 @@
 //! | [`metrics`] | what is counted | hold what a client chose |
 //! | [`admin`] | health and figures over HTTP | know sessions |
 //! | [`service`] | the process: start, reload, stop | decide about a statement |
+//! | [`trials`] | the rule tests: cases, a Scrim of their own, what holds | decide what a role sees |
 //! | [`demo`] | a private PostgreSQL with the sample database | touch any other server |
 //! | [`cli`] | a file a command | hold logic a test cannot reach without a process |
 //!
 //! A room may use only what stands below it:
 //!
 //! ```text
-//! main → cli → demo, service → admin, session
+//! main → cli → demo, service, trials → admin, session
 //! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
-//! sql → policy → mask, catalog, rules → text
+//! sql, changes → policy → mask, catalog, rules → text
 //! scan → mask, rules, text
 //! pool → upstream → wire          guard → policy, wire          audit, metrics, tokens → nothing          admin → metrics
 //! ```
@@ -54,6 +56,7 @@
 pub mod admin;
 pub mod audit;
 pub mod catalog;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -70,5 +73,6 @@ pub mod session;
 pub mod sql;
 pub mod text;
 pub mod tokens;
+pub mod trials;
 pub mod upstream;
 pub mod wire;

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::catalog::{KNOWN_VERSIONS, SearchPath};
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::policy::RoleView;
-use crate::rules::RuleSet;
+use crate::rules::{Role, RuleSet};
 use crate::sql::{self, Speaker};
 use crate::text::{Diagnostic, Severity, render};
 
@@ -57,6 +57,7 @@ impl CheckArgs {
     async fn check(self) -> Result<String, String> {
         let (config, rules, mut found) = self.read()?;
         found.extend(config.iter().flat_map(|config| config.judge(&rules)));
+        found.extend(rules.roles_of_nobody().into_iter().map(role_of_nobody));
         let rules = Arc::new(rules);
         let columns = match config.as_ref().filter(|_| !self.offline) {
             Some(config) => {
@@ -119,14 +120,15 @@ async fn live(
     rules: &Arc<RuleSet>,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Columns, String> {
-    let snapshot = Arc::new(super::live::snapshot(config, database).await?);
+    let (snapshot, made_of) = super::live::snapshot_and_generated(config, database).await?;
+    let snapshot = Arc::new(snapshot);
     found.extend(unknown_version(snapshot.major_version()));
     let mut columns = Columns { classified: 0, unclassified: 0 };
     let mut closed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     let search_path = SearchPath::default();
     for role in rules.roles.keys() {
         let Some(view) = RoleView::new(role, rules.clone(), snapshot.clone()) else { continue };
-        for problem in view.problems() {
+        for problem in view.problems().into_iter().chain(view.doubts(&made_of)) {
             if !found.contains(&problem.diagnostic) {
                 found.push(problem.diagnostic);
             }
@@ -140,6 +142,11 @@ async fn live(
     }
     found.extend(closed.into_iter().map(|((view, why), roles)| closed_view(&view, &why, &roles)));
     Ok(columns)
+}
+
+fn role_of_nobody(role: &Role) -> Diagnostic {
+    Diagnostic::warning(format!("nobody has the role `{}`", role.name), role.span)
+        .help("no user, no `token_users` and no other role by `extends` names it")
 }
 
 /// Columns that a newer PostgreSQL gives its catalogs have been judged by nobody.

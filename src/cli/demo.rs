@@ -125,6 +125,9 @@ fn welcome(desk: &Desk, address: SocketAddr) -> String {
     let folder = desk.folder().display();
     text.push_str(&format!(
         "\nThe rules are in {folder}/masking-rules, the audit trail is {folder}/audit.jsonl.\n\
+         Change a rule, and look what comes of it:\n\n  \
+         scrim check --config {folder}/scrim.yaml\n  \
+         scrim test --config {folder}/scrim.yaml\n\n\
          Ctrl-C ends the demo and removes all of it."
     ));
     text

@@ -1,6 +1,8 @@
 //! `scrim explain`: what would happen to a statement, and why. Nothing is sent but questions to the catalog.
 
 mod explanation;
+mod one_user;
+mod who_sees;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,23 +10,37 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use crate::catalog::SearchPath;
+use crate::catalog::{SearchPath, Snapshot};
 use crate::policy::RoleView;
+use crate::rules::RuleSet;
 use crate::sql::{Speaker, plan};
 use explanation::Explanation;
+use one_user::OneUser;
+use who_sees::WhoSees;
 
 /// What would happen to a statement of a role: the verdict, what it reads and how the role sees it, the rule
-/// behind each decision, and the SQL that would be sent.
+/// behind each decision, and the SQL that would be sent. Or who sees a column, and how; or what a user sees.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  scrim explain --role support \
-                        \"SELECT name, email FROM customers WHERE id = 7\"")]
+#[command(after_help = "\
+Examples:
+  scrim explain --role support \"SELECT name, email FROM customers WHERE id = 7\"
+  scrim explain --column public.customers.phone
+  scrim explain --user alice --format json
+
+Exit status: 0; of a statement 2 when it would be refused; 1 when it cannot be told.")]
 pub struct ExplainArgs {
     /// The configuration file.
     #[arg(long, default_value = "scrim.yaml", value_name = "FILE")]
     config: PathBuf,
     /// The role.
-    #[arg(long, value_name = "ROLE")]
-    role: String,
+    #[arg(long, value_name = "ROLE", required_unless_present_any = ["column", "user"])]
+    role: Option<String>,
+    /// A column, as SQL writes it, with schema and relation: who sees it, and how.
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["role", "user", "search_path", "statement"])]
+    column: Option<String>,
+    /// A user: which roles, and what each of them sees.
+    #[arg(long, value_name = "USER", conflicts_with_all = ["role", "search_path", "statement"])]
+    user: Option<String>,
     /// The database; otherwise the one `check` looks at.
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
@@ -35,8 +51,8 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// The statement, as a client would send it.
-    #[arg(value_name = "SQL")]
-    statement: String,
+    #[arg(value_name = "SQL", required_unless_present_any = ["column", "user"])]
+    statement: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,21 +79,50 @@ impl ExplainArgs {
     async fn explain(self) -> Result<(String, ExitCode), String> {
         let (rules, snapshot) =
             super::live::rules_and_snapshot(&self.config, self.database.as_deref()).await?;
-        let rules = Arc::new(rules);
+        let (rules, snapshot) = (Arc::new(rules), Arc::new(snapshot));
+        match (&self.column, &self.user, &self.role, &self.statement) {
+            (Some(column), ..) => {
+                let found = WhoSees::new(column, &rules, &snapshot)?;
+                Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
+            }
+            (None, Some(user), ..) => {
+                let found = OneUser::new(user, &rules, &snapshot)?;
+                Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
+            }
+            (None, None, Some(role), Some(statement)) => {
+                self.of_statement(role, statement, rules, snapshot)
+            }
+            (None, None, _, _) => Err("error: a role and a statement belong here".to_owned()),
+        }
+    }
+
+    fn of_statement(
+        &self,
+        role: &str,
+        statement: &str,
+        rules: Arc<RuleSet>,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<(String, ExitCode), String> {
         let roles: Vec<String> = rules.roles.keys().cloned().collect();
-        let view = RoleView::new(&self.role, rules, Arc::new(snapshot)).ok_or_else(|| {
-            format!("error: there is no role `{}`; the rules have: {}", self.role, roles.join(", "))
+        let view = RoleView::new(role, rules, snapshot).ok_or_else(|| {
+            format!("error: there is no role `{role}`; the rules have: {}", roles.join(", "))
         })?;
         let search_path = SearchPath::parse(&self.search_path)
             .ok_or_else(|| "error: this search_path is malformed".to_owned())?;
         let speaker = Speaker::new(&view, &search_path, "explain", false);
-        let planned = plan(&self.statement, speaker);
+        let planned = plan(statement, speaker);
         let refused = planned.is_err();
-        let explanation = Explanation::new(&self.statement, &view, &planned);
-        let text = match self.format {
-            Format::Text => explanation.to_string(),
-            Format::Json => explanation.to_json(),
-        };
+        let explanation = Explanation::new(statement, &view, &planned);
+        let text = self.format.of(|| explanation.to_string(), || explanation.to_json());
         Ok((text, if refused { ExitCode::from(2) } else { ExitCode::SUCCESS }))
+    }
+}
+
+impl Format {
+    fn of(self, text: impl Fn() -> String, json: impl Fn() -> String) -> String {
+        match self {
+            Format::Text => text(),
+            Format::Json => json(),
+        }
     }
 }

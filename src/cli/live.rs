@@ -1,10 +1,11 @@
-//! What `check` and `explain` ask the database.
+//! What `check`, `explain` and `diff` ask the database.
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::catalog::Snapshot;
+use crate::catalog::{RelationOid, Snapshot};
 use crate::config::{Config, ProcessEnvironment, load_rules};
+use crate::policy::MadeOf;
 use crate::rules::RuleSet;
 use crate::upstream::{ServerConnection, load_snapshot};
 
@@ -21,20 +22,58 @@ pub(super) async fn rules_and_snapshot(
     Ok((rules, snapshot))
 }
 
+/// Generated columns with the columns of the same relation that they are made of. Until PostgreSQL 14 the column itself
+/// depends on those, later its expression does.
+const GENERATED: &str = "SELECT a.attrelid, a.attnum, d.refobjsubid FROM pg_attribute a \
+    JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum \
+    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid \
+      AND d.refobjsubid > 0 AND d.refobjsubid <> a.attnum \
+      AND ((d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid) \
+        OR (d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum)) \
+    WHERE a.attgenerated <> '' ORDER BY 1, 2, 3";
+
 /// The catalog of one database.
 pub(super) async fn snapshot(config: &Config, database: Option<&str>) -> Result<Snapshot, String> {
+    let mut connection = connect(config, database).await?;
+    read(&mut connection).await
+}
+
+/// The same, and of what generated columns are made.
+pub(super) async fn snapshot_and_generated(
+    config: &Config,
+    database: Option<&str>,
+) -> Result<(Snapshot, Vec<MadeOf>), String> {
+    let mut connection = connect(config, database).await?;
+    // First reads the catalog, which pins the search_path.
+    let snapshot = read(&mut connection).await?;
+    let rows = tokio::time::timeout(CONNECT_TIMEOUT, connection.query(GENERATED)).await;
+    let rows = rows
+        .map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?
+        .map_err(|error| format!("error: {error}"))?;
+    let made_of = rows.iter().filter_map(|row| match row.as_slice() {
+        [Some(oid), Some(number), Some(of)] => {
+            Some((RelationOid(oid.parse().ok()?), number.parse().ok()?, of.parse().ok()?))
+        }
+        _ => None,
+    });
+    Ok((snapshot, made_of.collect()))
+}
+
+async fn connect(config: &Config, database: Option<&str>) -> Result<ServerConnection, String> {
     let database = database.unwrap_or(&config.database);
     let parameters = [("client_encoding".to_owned(), "UTF8".to_owned())];
-    let mut connection =
-        ServerConnection::open(&config.endpoint, database, &parameters, CONNECT_TIMEOUT)
-            .await
-            .map_err(|error| {
-                format!(
-                    "error: {error}\n  the database looked at is `{database}`; `--database NAME` \
-                     looks at another, `check --offline` at none"
-                )
-            })?;
-    tokio::time::timeout(CONNECT_TIMEOUT, load_snapshot(&mut connection))
+    ServerConnection::open(&config.endpoint, database, &parameters, CONNECT_TIMEOUT).await.map_err(
+        |error| {
+            format!(
+                "error: {error}\n  the database looked at is `{database}`; `--database NAME` \
+                 looks at another, `check --offline` at none"
+            )
+        },
+    )
+}
+
+async fn read(connection: &mut ServerConnection) -> Result<Snapshot, String> {
+    tokio::time::timeout(CONNECT_TIMEOUT, load_snapshot(connection))
         .await
         .map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?
         .map_err(|error| format!("error: {error}"))

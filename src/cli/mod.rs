@@ -2,11 +2,14 @@
 
 pub mod check;
 pub mod demo;
+pub mod diff;
 pub mod explain;
 mod live;
 pub mod password;
 pub mod run;
 pub mod scan;
+pub mod schema;
+pub mod test;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,6 +22,7 @@ use clap::{Parser, Subcommand};
 #[command(after_help = "Example:\n  scrim demo        a sample database to try everything on\n  \
                         scrim scan        what do the columns hold?\n  \
                         scrim check       is everything well with the rules?\n  \
+                        scrim test        do they show what they should, and no more?\n  \
                         scrim run         the proxy")]
 pub struct Cli {
     #[command(subcommand)]
@@ -32,6 +36,9 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Scan(scan::ScanArgs),
+    Test(test::TestArgs),
+    Diff(diff::DiffArgs),
+    Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
 }
 
@@ -44,6 +51,9 @@ impl Cli {
             Command::Check(args) => args.run().await,
             Command::Explain(args) => args.run().await,
             Command::Scan(args) => args.run().await,
+            Command::Test(args) => args.run().await,
+            Command::Diff(args) => args.run().await,
+            Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),
         }
     }

@@ -25,7 +25,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 14] = [
     "listen",
     "limits",
     "proxy_protocol",
@@ -42,10 +42,20 @@ const KEYS: [&str; 14] = [
     "drain_seconds",
 ];
 
+/// Keys of `database`.
+pub(super) const DATABASE: [&str; 8] =
+    ["host", "port", "user", "name", "password", "password_file", "tls", "ca"];
+/// Keys of `tls`.
+pub(super) const TLS: [&str; 4] = ["mode", "certificate", "key", "client_ca"];
+/// Keys of `audit`.
+pub(super) const AUDIT: [&str; 3] = ["file", "durability", "key_file"];
+/// Keys of `secrets`.
+pub(super) const SECRETS: [&str; 1] = ["pseudonym_key_file"];
+
 /// Where clients connect, if nothing is said.
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 6432);
 /// Longer than a day nobody waits for a process to end.
-const DRAIN_SECONDS_MAX: u64 = 24 * 3600;
+pub(super) const DRAIN_SECONDS_MAX: u64 = 24 * 3600;
 /// A report has the time to end, and systemd's own patience (90 seconds) is not over.
 const DRAIN_SECONDS: u64 = 30;
 
@@ -233,8 +243,6 @@ impl<'a> Draft<'a> {
     }
 
     fn database(&mut self, reader: &mut Reader<'_>, node: &Node) {
-        const KEYS: [&str; 8] =
-            ["host", "port", "user", "name", "password", "password_file", "tls", "ca"];
         if !matches!(node.kind, Kind::Mapping(_)) {
             // It may be a connection string with a password in it.
             reader.conceal(node);
@@ -269,7 +277,7 @@ impl<'a> Draft<'a> {
                     }
                 }
                 "ca" => self.ca = self.path(reader, value),
-                _ => reader.unknown_key(entry, &KEYS),
+                _ => reader.unknown_key(entry, &DATABASE),
             }
         }
     }
@@ -303,7 +311,6 @@ impl<'a> Draft<'a> {
     }
 
     fn tls(&mut self, reader: &mut Reader<'_>, node: &Node) {
-        const KEYS: [&str; 4] = ["mode", "certificate", "key", "client_ca"];
         let mut has_mode = false;
         for entry in reader.mapping(node) {
             let value = &entry.value;
@@ -320,7 +327,7 @@ impl<'a> Draft<'a> {
                 "certificate" => self.certificate = self.path(reader, value),
                 "key" => self.key = self.path(reader, value),
                 "client_ca" => self.client_ca = self.path(reader, value),
-                _ => reader.unknown_key(entry, &KEYS),
+                _ => reader.unknown_key(entry, &TLS),
             }
         }
         if let Some((_, span)) = self.certificate.as_ref().or(self.key.as_ref())
@@ -333,7 +340,6 @@ impl<'a> Draft<'a> {
     }
 
     fn audit(&mut self, reader: &mut Reader<'_>, node: &Node) {
-        const KEYS: [&str; 3] = ["file", "durability", "key_file"];
         for entry in reader.mapping(node) {
             let value = &entry.value;
             match entry.key.as_str() {
@@ -351,7 +357,7 @@ impl<'a> Draft<'a> {
                         self.audit.durability = durability;
                     }
                 }
-                _ => reader.unknown_key(entry, &KEYS),
+                _ => reader.unknown_key(entry, &AUDIT),
             }
         }
     }
@@ -366,7 +372,7 @@ impl<'a> Draft<'a> {
                 _ => {
                     // Somebody may have put the key itself here.
                     reader.conceal(&entry.value);
-                    reader.unknown_key(entry, &["pseudonym_key_file"]);
+                    reader.unknown_key(entry, &SECRETS);
                 }
             }
         }

@@ -12,9 +12,10 @@ pub struct ConnectionLimits {
     pub of_address: Option<u64>,
 }
 
+pub(super) const KEYS: [&str; 2] = ["connections", "connections_per_address"];
+
 /// Reads the key.
 pub(super) fn limits(reader: &mut Reader<'_>, node: &Node) -> ConnectionLimits {
-    const KEYS: [&str; 2] = ["connections", "connections_per_address"];
     let mut limits = ConnectionLimits::default();
     for entry in reader.mapping(node) {
         let mut number = || reader.number(&entry.value, 1, u64::from(u32::MAX));

@@ -114,13 +114,16 @@ fn socket(reader: &mut Reader<'_>, node: &Node, path: PathBuf) -> Option<ListenA
     Some(ListenAddress::Unix(path))
 }
 
+/// Keys of `proxy_protocol`.
+pub(super) const PROXY_KEYS: [&str; 1] = ["from"];
+
 /// `proxy_protocol`.
 pub(super) fn proxy_protocol(reader: &mut Reader<'_>, node: &Node) -> TrustedProxies {
     let mut from = None;
     for entry in reader.mapping(node) {
         match entry.key.as_str() {
             "from" => from = reader.given_texts(&entry.value),
-            _ => reader.unknown_key(entry, &["from"]),
+            _ => reader.unknown_key(entry, &PROXY_KEYS),
         }
     }
     let from = from.unwrap_or_default();

@@ -3,6 +3,8 @@
 use crate::text::reader::Reader;
 use crate::text::yaml::Node;
 
+pub(super) const KEYS: [&str; 2] = ["format", "level"];
+
 /// How the log looks, and how much is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogOptions {
@@ -72,7 +74,7 @@ impl LogOptions {
                     let words = levels.map(|level| (level.word(), level));
                     options.level = reader.word(&entry.value, &words).unwrap_or_default();
                 }
-                _ => reader.unknown_key(entry, &["format", "level"]),
+                _ => reader.unknown_key(entry, &KEYS),
             }
         }
         options

@@ -8,21 +8,22 @@ use crate::text::reader::Reader;
 use crate::text::yaml::Node;
 
 /// Server connections that PostgreSQL could have at all (`MAX_BACKENDS`).
-const POOL_SIZE_MAX: u64 = 262_143;
+pub(super) const POOL_SIZE_MAX: u64 = 262_143;
 /// A week: longer is a mistake of units.
-const POOL_SECONDS_MAX: u64 = 7 * 24 * 3600;
+pub(super) const POOL_SECONDS_MAX: u64 = 7 * 24 * 3600;
+
+pub(super) const KEYS: [&str; 7] = [
+    "mode",
+    "size",
+    "min_size",
+    "wait_seconds",
+    "idle_seconds",
+    "lifetime_seconds",
+    "check_seconds",
+];
 
 /// Reads it; what it gives counts only where nothing was complained about.
 pub(super) fn pool(reader: &mut Reader<'_>, node: &Node) -> PoolOptions {
-    const KEYS: [&str; 7] = [
-        "mode",
-        "size",
-        "min_size",
-        "wait_seconds",
-        "idle_seconds",
-        "lifetime_seconds",
-        "check_seconds",
-    ];
     let mut pool = PoolOptions::default();
     let mut least = None;
     for entry in reader.mapping(node) {

@@ -13,7 +13,7 @@ use crate::text::{Diagnostic, Span};
 use crate::tokens::{ALGORITHMS, Address, AddressFault, Algorithm, KeyPlace, Keys, TokenOptions};
 use crate::wire::tls;
 
-const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 8] = [
     "issuer",
     "audience",
     "keys",
@@ -26,7 +26,7 @@ const KEYS: [&str; 8] = [
 /// Clocks that are looked after are not further apart.
 const LEEWAY_SECONDS: u64 = 10;
 /// Where clocks are further apart than this, they have to be mended.
-const LEEWAY_SECONDS_MAX: u64 = 300;
+pub(super) const LEEWAY_SECONDS_MAX: u64 = 300;
 
 /// Reads the key; `None` is complained about.
 pub(super) fn tokens(

@@ -32,6 +32,12 @@ pub const SAMPLE_RULES: &[(&str, &str)] = &[
     ("50-users.yaml", include_str!("../../masking-rules/50-users.yaml")),
 ];
 
+/// The tests of the sample rules, below `tests/` of their folder.
+pub const SAMPLE_RULE_TESTS: &[(&str, &str)] = &[
+    ("customers.yaml", include_str!("../../masking-rules/tests/customers.yaml")),
+    ("desk.yaml", include_str!("../../masking-rules/tests/desk.yaml")),
+];
+
 /// The password of a login or user of the sample.
 pub fn sample_password(name: &str) -> String {
     format!("{name}-demo")
@@ -65,9 +71,13 @@ impl Desk {
         load_desk(&server)?;
         let folder = server.make_folder("scrim")?;
         server.make_folder("scrim/masking-rules")?;
+        server.make_folder("scrim/masking-rules/tests")?;
         server.make_folder("scrim/certs")?;
         for (name, text) in SAMPLE_RULES {
             write(&folder.join("masking-rules").join(name), text)?;
+        }
+        for (name, text) in SAMPLE_RULE_TESTS {
+            write(&folder.join("masking-rules/tests").join(name), text)?;
         }
         make_certificates(&folder.join("certs")).map_err(|source| {
             PostgresError::io("make certificates", std::io::Error::other(source))
@@ -111,7 +121,7 @@ fn configuration(listen: &str, port: u16) -> String {
     format!(
         "listen: {listen}\n\
          database:\n  host: 127.0.0.1\n  port: {port}\n  user: {SERVICE_LOGIN}\n  \
-         password: {password}\n  tls: disable\n\
+         password: {password}\n  name: {DATABASE}\n  tls: disable\n\
          rules: masking-rules\n\
          tls:\n  mode: allow\n  certificate: certs/server.crt\n  key: certs/server.key\n\
          audit:\n  file: audit.jsonl\n\

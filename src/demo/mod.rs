@@ -9,8 +9,8 @@ mod programs;
 mod running;
 
 pub use desk::{
-    DATABASE, Desk, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SAMPLE_SQL, SERVICE_LOGIN, load_desk,
-    sample_password,
+    DATABASE, Desk, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULE_TESTS, SAMPLE_RULES, SAMPLE_SQL,
+    SERVICE_LOGIN, load_desk, sample_password,
 };
 pub use kept::KeptProgram;
 pub use postgres::{PostgresError, PostgresOptions, PrivatePostgres, SUPERUSER};

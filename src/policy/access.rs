@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::template::Template;
 use super::view::View;
+use crate::rules::MaskSpec;
 use crate::text::Origin;
 
 /// A relation as a role sees it.
@@ -35,6 +36,8 @@ pub struct ColumnAccess {
     pub name: String,
     /// What happens to it.
     pub verdict: ColumnVerdict,
+    /// The mask that counts: where that of the rules does not fit, it is `redact`.
+    pub mask: MaskSpec,
     /// Different values stay different, so what is unique stays unique.
     pub unique: bool,
     /// Rows may be found by its true value.

@@ -106,7 +106,7 @@ impl Classification {
 }
 
 /// The role's line for a tag: the longest prefix that matches, else the rest.
-pub(super) fn mask_rule<'r>(role: &'r Role, tag: Option<&Tag>) -> Option<&'r MaskRule> {
+pub fn mask_rule<'r>(role: &'r Role, tag: Option<&Tag>) -> Option<&'r MaskRule> {
     let length = |rule: &&MaskRule| match (&rule.pattern, tag) {
         (TagPattern::Rest, _) => Some(0),
         (TagPattern::Prefix(prefix), Some(Tag::Named(tag))) => {
@@ -119,7 +119,7 @@ pub(super) fn mask_rule<'r>(role: &'r Role, tag: Option<&Tag>) -> Option<&'r Mas
 }
 
 /// True when a line for this tag covers a column's tag. Columns without a tag are covered by none.
-pub(super) fn covers(pattern: &TagPattern, tag: &str) -> bool {
+pub fn covers(pattern: &TagPattern, tag: &str) -> bool {
     match pattern {
         TagPattern::Rest => false,
         TagPattern::Prefix(prefix) => tag

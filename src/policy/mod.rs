@@ -6,6 +6,7 @@
 
 mod access;
 mod classify;
+mod doubtful;
 mod expression;
 mod problems;
 mod role_view;
@@ -14,7 +15,8 @@ mod template;
 mod view;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
-pub use classify::{Classification, Given};
+pub use classify::{Classification, Given, covers, mask_rule};
+pub use doubtful::MadeOf;
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;

@@ -242,7 +242,7 @@ fn error(message: String, span: Option<Span>, help: Option<String>) -> Problem {
     problem(Severity::Error, message, span, help)
 }
 
-fn warning(message: String, span: Option<Span>, help: Option<String>) -> Problem {
+pub(super) fn warning(message: String, span: Option<Span>, help: Option<String>) -> Problem {
     problem(Severity::Warning, message, span, help)
 }
 

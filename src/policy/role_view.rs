@@ -83,6 +83,13 @@ impl RoleView {
         }
     }
 
+    /// Why the role sees a column as it does; `None` where there is no such relation or column.
+    pub fn decision(&self, oid: RelationOid, column: &str) -> Option<Decision> {
+        let relation = self.snapshot.relation(oid)?;
+        let (_, decision, _) = self.decide(relation, relation.column(column)?);
+        Some(decision)
+    }
+
     /// True when a result column may come straight from this column: the guard's question.
     /// `table` and `column` are those of a row description; unknown ones are not allowed.
     pub fn may_flow_raw(&self, table: RelationOid, column: i16) -> bool {
@@ -232,6 +239,7 @@ impl RoleView {
                 // What does not fit is redacted.
                 unique: spec.keeps_unique() && is_fit,
                 lookup: self.lookup(relation, column, &verdict, &decision.tag),
+                mask: if is_fit { spec } else { MaskSpec::Redact },
                 verdict,
                 decision,
             });

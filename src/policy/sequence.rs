@@ -4,6 +4,7 @@ use super::access::{Access, ColumnAccess, ColumnVerdict, Decision};
 use super::role_view::{RoleView, Unfit};
 use super::template::SelectList;
 use crate::catalog::Relation;
+use crate::rules::MaskSpec;
 
 /// What a sequence shows that has never been used: its columns are the same in all servers.
 const FRESH: [(&str, &str); 3] = [
@@ -42,6 +43,7 @@ impl RoleView {
                 number,
                 name,
                 verdict,
+                mask: MaskSpec::Redact,
                 unique: false,
                 lookup: None,
                 decision,

@@ -145,6 +145,11 @@ impl Template {
         sql
     }
 
+    /// The mask of a column over the relation's own row; `None` for a column that has none.
+    pub fn mask(&self, column: &str) -> Option<&str> {
+        self.list.masks.get(column).map(String::as_str)
+    }
+
     /// The mask of a column over the row of a relation that is called `row` in a statement, under the column's own
     /// name; `None` for a column that has none.
     pub fn mask_over(&self, row: &str, column: &str) -> Option<String> {

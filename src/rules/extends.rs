@@ -73,6 +73,7 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
     let purposes = ancestry.iter().find_map(|from| from.purposes.clone());
     let mut role = Role {
         name: name.to_owned(),
+        extends: draft.extends.as_ref().map(|(parent, _)| parent.clone()),
         description: draft.description.clone(),
         may: may.map_or(reading, |(may, _)| may),
         masks: Vec::new(),

@@ -14,7 +14,7 @@ use crate::text::reader::{Reader, with_near};
 use crate::text::yaml::{self, Entry, Kind, Node};
 use crate::text::{Diagnostic, Sources, Span};
 
-const KEYS: [&str; 6] = ["open", "tables", "roles", "users", "token_users", "databases"];
+pub(super) const KEYS: [&str; 6] = ["open", "tables", "roles", "users", "token_users", "databases"];
 
 /// Reads and merges the rule files (already read, in `sources`).
 ///

@@ -233,6 +233,33 @@ impl MaskSpec {
         }
     }
 
+    /// True when the mask, or one within it, goes by other columns of the row.
+    pub fn goes_by_row(&self) -> bool {
+        match self {
+            MaskSpec::When { .. } | MaskSpec::Sql(_) | MaskSpec::Shift { .. } => true,
+            MaskSpec::Each(inner) => inner.goes_by_row(),
+            MaskSpec::Json(mask) => mask.paths.iter().any(|(_, mask)| mask.goes_by_row()),
+            MaskSpec::Clear
+            | MaskSpec::Hide
+            | MaskSpec::Null
+            | MaskSpec::Redact
+            | MaskSpec::Constant(_)
+            | MaskSpec::Keep { .. }
+            | MaskSpec::Email
+            | MaskSpec::Phone
+            | MaskSpec::Card
+            | MaskSpec::Name
+            | MaskSpec::Round(_)
+            | MaskSpec::Truncate(_)
+            | MaskSpec::Cap { .. }
+            | MaskSpec::Ip
+            | MaskSpec::Replace { .. }
+            | MaskSpec::Scrub(_)
+            | MaskSpec::Pseudonym { .. }
+            | MaskSpec::Noise(_) => false,
+        }
+    }
+
     /// The mask as one would write it in YAML's flow form, for people: `{keep_last: 4}`, `email`.
     pub fn label(&self) -> String {
         match self {

@@ -16,6 +16,7 @@ mod read_masks_of_text;
 mod read_role;
 mod regex;
 mod role;
+mod schema;
 mod table;
 mod tag;
 mod token_users;
@@ -24,14 +25,15 @@ mod user;
 pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
-pub use name::{RelationName, RelationPattern, parse_relation};
+pub use name::{RelationName, RelationPattern, parse_column, parse_relation};
 pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
+pub use schema::schema;
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
 pub use tag::{Tag, TagPattern};
 pub use token_users::TokenUsers;
 pub use user::User;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::text::{Origin, Sources, Span};
 
@@ -66,6 +68,15 @@ impl RuleSet {
             }
         }
         found
+    }
+
+    /// Roles that no user has, none whom a token names, and that no other role extends.
+    pub fn roles_of_nobody(&self) -> Vec<&Role> {
+        let of_users = self.users.values().flat_map(|user| &user.roles);
+        let of_tokens = self.token_users.iter().flat_map(|all| &all.roles);
+        let extended = self.roles.values().filter_map(|role| role.extends.as_ref());
+        let used: BTreeSet<&String> = of_users.chain(of_tokens).chain(extended).collect();
+        self.roles.values().filter(|role| !used.contains(&role.name)).collect()
     }
 
     /// File and line of a span.

@@ -37,6 +37,22 @@ pub fn parse_relation(text: &str) -> Result<RelationName, String> {
     }
 }
 
+/// Reads `schema.name.column`, as SQL.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse_column(text: &str) -> Result<(RelationName, String), String> {
+    match parts(text)?.as_slice() {
+        [schema, name, column] => {
+            own_schema(schema)?;
+            let relation = RelationName { schema: schema.clone(), name: name.clone() };
+            Ok((relation, column.clone()))
+        }
+        [_, _] => Err(format!("`{text}` needs its schema: `public.{text}`")),
+        _ => Err(format!("`{text}` is not of the form `schema.relation.column`")),
+    }
+}
+
 /// Reads `schema.name` or `schema.*`.
 pub(super) fn parse_pattern(text: &str) -> Result<RelationPattern, String> {
     match text.strip_suffix(".*") {
@@ -180,6 +196,17 @@ mod tests {
         assert_eq!(parse_pattern("a.\"*\""), Ok(RelationPattern::Relation(star)));
         for bad in ["*", ".*", "a.b.*", "a.*.*", "*.*", "*.a"] {
             assert!(parse_pattern(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn columns() {
+        let column = parse_column("public.Oddities.\"E-Mail\"");
+        let relation = RelationName { schema: "public".into(), name: "oddities".into() };
+        assert_eq!(column, Ok((relation, "E-Mail".into())));
+        assert!(parse_column("customers.email").is_err_and(|why| why.contains("public.customers")));
+        for bad in ["email", "a.b.c.d", "pg_catalog.pg_class.relname", "a.b.", "a.b.c d"] {
+            assert!(parse_column(bad).is_err(), "{bad}");
         }
     }
 

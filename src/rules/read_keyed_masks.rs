@@ -7,7 +7,7 @@ use crate::text::Diagnostic;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Entry, Kind, Node};
 
-const KINDS: [(&str, PseudonymKind); 5] = [
+pub(super) const KINDS: [(&str, PseudonymKind); 5] = [
     ("token", PseudonymKind::Token),
     ("email", PseudonymKind::Email),
     ("digits", PseudonymKind::Digits),
@@ -16,7 +16,7 @@ const KINDS: [(&str, PseudonymKind); 5] = [
 ];
 
 /// A hundred years.
-const DAYS_MAX: u64 = 36_500;
+pub(super) const DAYS_MAX: u64 = 36_500;
 /// Digits behind the point of a share.
 const SHARE_DIGITS_MAX: usize = 6;
 

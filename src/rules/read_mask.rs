@@ -13,7 +13,7 @@ use crate::text::yaml::{Entry, Kind, Node};
 use crate::text::{Diagnostic, Span};
 
 /// Masks that are one word.
-const WORDS: [(&str, MaskSpec); 9] = [
+pub(super) const WORDS: [(&str, MaskSpec); 9] = [
     ("clear", MaskSpec::Clear),
     ("hide", MaskSpec::Hide),
     ("null", MaskSpec::Null),
@@ -26,7 +26,7 @@ const WORDS: [(&str, MaskSpec); 9] = [
 ];
 
 /// Masks that are a mapping, by the key that names them.
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "constant",
     "keep_first",
     "keep_last",
@@ -44,7 +44,7 @@ const KEYS: [&str; 15] = [
     "sql",
 ];
 
-const UNITS: [(&str, TruncateUnit); 6] = [
+pub(super) const UNITS: [(&str, TruncateUnit); 6] = [
     ("year", TruncateUnit::Year),
     ("quarter", TruncateUnit::Quarter),
     ("month", TruncateUnit::Month),

@@ -29,7 +29,7 @@ pub(super) struct RoleDraft {
     pub(super) database_user: Option<DatabaseUser>,
 }
 
-const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 12] = [
     "description",
     "extends",
     "may",
@@ -43,6 +43,24 @@ const KEYS: [&str; 12] = [
     "purposes",
     "database_user",
 ];
+
+/// Words of `may`.
+pub(super) const PERMISSIONS: [&str; 5] = ["read", "write", "explain", "temp_tables", "everything"];
+
+/// Keys of `limits`.
+pub(super) const LIMITS: [&str; 8] = [
+    "rows",
+    "bytes",
+    "statement_seconds",
+    "idle_transaction_seconds",
+    "statements_per_second",
+    "lookups_per_minute",
+    "message_bytes",
+    "connections",
+];
+
+/// Keys of `database_user`.
+pub(super) const DATABASE_USER: [&str; 2] = ["user", "password"];
 
 /// `statement_timeout` and `idle_in_transaction_session_timeout` are each a number of milliseconds in 31 bits.
 const STATEMENT_SECONDS_MAX: u64 = 2_147_483;
@@ -96,7 +114,6 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
 }
 
 fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
-    const WORDS: [&str; 5] = ["read", "write", "explain", "temp_tables", "everything"];
     let mut may = Permissions::default();
     for (word, span) in reader.given_texts(node).unwrap_or_default() {
         let flag = match word.as_str() {
@@ -106,8 +123,8 @@ fn permissions(reader: &mut Reader<'_>, node: &Node) -> Permissions {
             "explain" => &mut may.explain,
             "temp_tables" => &mut may.temp_tables,
             _ => {
-                let message = format!("`{word}` is none of: {}", WORDS.join(", "));
-                reader.complain(with_near(Diagnostic::error(message, span), &word, &WORDS));
+                let message = format!("`{word}` is none of: {}", PERMISSIONS.join(", "));
+                reader.complain(with_near(Diagnostic::error(message, span), &word, &PERMISSIONS));
                 continue;
             }
         };
@@ -229,16 +246,6 @@ fn purposes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
 }
 
 fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
-    const KEYS: [&str; 8] = [
-        "rows",
-        "bytes",
-        "statement_seconds",
-        "idle_transaction_seconds",
-        "statements_per_second",
-        "lookups_per_minute",
-        "message_bytes",
-        "connections",
-    ];
     let mut limits = Limits::default();
     for entry in reader.mapping(node) {
         match entry.key.as_str() {
@@ -263,14 +270,13 @@ fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
             "lookups_per_minute" => {
                 limits.lookups_per_minute = reader.number(&entry.value, 0, u64::from(u32::MAX));
             }
-            _ => reader.unknown_key(entry, &KEYS),
+            _ => reader.unknown_key(entry, &LIMITS),
         }
     }
     limits
 }
 
 fn database_user(reader: &mut Reader<'_>, node: &Node) -> Option<DatabaseUser> {
-    const KEYS: [&str; 2] = ["user", "password"];
     let (mut user, mut password) = (None, None);
     let mut has_user = false;
     for entry in reader.mapping(node) {
@@ -280,7 +286,7 @@ fn database_user(reader: &mut Reader<'_>, node: &Node) -> Option<DatabaseUser> {
                 user = reader.filled_text(&entry.value);
             }
             "password" => password = reader.secret(&entry.value),
-            _ => reader.unknown_key(entry, &KEYS),
+            _ => reader.unknown_key(entry, &DATABASE_USER),
         }
     }
     if !has_user {

@@ -15,6 +15,8 @@ use crate::text::Span;
 pub struct Role {
     /// Its name.
     pub name: String,
+    /// The role that it extends.
+    pub extends: Option<String>,
     /// For people.
     pub description: Option<String>,
     /// What kinds of statements.

@@ -52,7 +52,7 @@ pub struct SqlText {
     pub span: Span,
 }
 
-const KEYS: [&str; 2] = ["columns", "conditions"];
+pub(super) const KEYS: [&str; 2] = ["columns", "conditions"];
 
 /// Reads one entry of `tables`.
 pub(super) fn read_table(

@@ -6,6 +6,8 @@ use crate::text::reader::Reader;
 use crate::text::yaml::{Entry, Kind};
 use crate::text::{Diagnostic, Span};
 
+pub(super) const KEYS: [&str; 3] = ["role", "roles", "connections"];
+
 /// Bytes of a name at most: PostgreSQL's `name` holds no more, and two users must not look like one.
 const NAME_BYTES_MAX: usize = 63;
 /// Beside ASCII letters and digits, what account names, mail addresses and the subjects of issuers are made of. Nobody
@@ -40,7 +42,7 @@ pub(super) fn read_token_users(
             _ => {
                 // It may be a password, or a token.
                 reader.conceal(&part.value);
-                reader.unknown_key(part, &["role", "roles", "connections"]);
+                reader.unknown_key(part, &KEYS);
             }
         }
     }

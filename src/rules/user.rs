@@ -37,7 +37,7 @@ pub struct User {
     pub span: Span,
 }
 
-const KEYS: [&str; 7] =
+pub(super) const KEYS: [&str; 7] =
     ["role", "roles", "password", "certificate", "token", "connections", "acts_for_others"];
 
 /// Not fewer than RFC 7677 asks for, and not so many that each login would stand still.

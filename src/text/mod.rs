@@ -8,6 +8,7 @@ mod conceal;
 mod diagnostic;
 mod nearest;
 pub mod reader;
+pub mod schema;
 pub mod yaml;
 
 pub use conceal::Secrets;

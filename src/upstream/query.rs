@@ -115,8 +115,8 @@ impl ServerConnection {
         }
     }
 
-    /// The next message, whole; rows too, up to 16 MiB.
-    pub(super) async fn receive(&mut self) -> Result<Frame, String> {
+    /// The next message, whole; rows too, up to 16 MiB. The error is the reason, in words.
+    pub async fn receive(&mut self) -> Result<Frame, String> {
         let limits = Limits::backend();
         let mut pieces = Pieces::new(Limits { piece_bytes: limits.small_bytes_max, ..limits });
         loop {

@@ -3,7 +3,8 @@
 use std::process::{Command, Output};
 
 /// What this version has of the design's commands.
-const COMMANDS: &[&str] = &["run", "demo", "check", "explain", "scan", "password"];
+const COMMANDS: &[&str] =
+    &["run", "demo", "check", "explain", "scan", "test", "diff", "schema", "password"];
 
 fn scrim(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
@@ -41,6 +42,11 @@ fn wrong_use_fails_on_standard_error() {
         &["scan", "--no-such-option"],
         &["scan", "--config", "/no/such/scrim.yaml"],
         &["password"],
+        &["test", "--config", "/no/such/scrim.yaml"],
+        &["test", "--no-such-option"],
+        &["diff"],
+        &["schema", "no-such-file"],
+        &["diff", "/no/such/folder", "/no/such/folder"],
         &["demo", "--no-such-option"],
     ] {
         let output = scrim(arguments);

@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use scrim::demo::{Desk, PostgresOptions, PrivatePostgres, RunningScrim, sample_password};
+use scrim::demo::{
+    Desk, PostgresOptions, PrivatePostgres, RunningScrim, SAMPLE_RULES, sample_password,
+};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use client::Client;
 
@@ -55,6 +58,34 @@ impl Scrim {
 /// The server that all tests share, with the sample database `desk`; what changes it needs one of its own.
 pub fn postgres() -> &'static PrivatePostgres {
     desk().server()
+}
+
+/// The shared Scrim's scrim.yaml, with all that it names beside it.
+pub fn configuration() -> PathBuf {
+    desk().configuration()
+}
+
+/// A folder with the sample rules and scrim.yaml for the shared server, and these files below `rules/`.
+pub fn rules_folder(more: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules");
+    std::fs::create_dir_all(rules.join("tests")).expect("folders");
+    let original = configuration();
+    let text = std::fs::read_to_string(&original).expect("configuration");
+    let key = original.with_file_name("pseudonym.key");
+    let text = text.replace("rules: masking-rules", "rules: rules");
+    let text = text.replace(
+        "pseudonym_key_file: pseudonym.key",
+        &format!("pseudonym_key_file: {}", key.display()),
+    );
+    let (before, rest) = text.split_once("tls:\n  mode: allow").expect("TLS");
+    let (_, after) = rest.split_once("audit:").expect("an audit");
+    let text = format!("{before}audit:{after}");
+    std::fs::write(folder.path().join("scrim.yaml"), text).expect("configuration");
+    for (name, text) in SAMPLE_RULES.iter().chain(more) {
+        std::fs::write(rules.join(name), text).expect("a file");
+    }
+    folder
 }
 
 /// Its major version.

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["mask", "catalog", "rules", "grammar", "text"]),
     ("scan", &["mask", "rules", "text"]),
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
+    ("changes", &["policy", "catalog", "rules", "text"]),
     ("wire", &[]),
     ("guard", &["policy", "catalog", "wire"]),
     ("audit", &[]),
@@ -33,12 +34,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("admin", &["metrics"]),
     ("service", &["admin", "audit", "config", "metrics", "rules", "session", "text"]),
+    ("trials", &["audit", "config", "metrics", "rules", "session", "text", "upstream", "wire"]),
     ("demo", &["wire"]),
 ];
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
 const PURE: &[&str] =
-    &["text", "rules", "catalog", "grammar", "mask", "policy", "scan", "sql", "guard"];
+    &["text", "rules", "catalog", "grammar", "mask", "policy", "scan", "changes", "sql", "guard"];
 
 /// What no pure room may hold, apart from its tests.
 const IMPURE: &[&str] = &[

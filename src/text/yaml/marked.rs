@@ -200,6 +200,9 @@ impl<'a> Builder<'a> {
         let line = self.text.get(..end).and_then(|before| before.rsplit('\n').next());
         match line.is_some_and(|line| line.contains("${")) {
             true => found.help("inside `{…}` and `[…]`, write \"${NAME}\" in quotation marks"),
+            false if next == Some('*') => {
+                found.help("a text that begins with `*` stands in quotation marks")
+            }
             false => found,
         }
     }

@@ -30,7 +30,6 @@ impl Own {
         let desk = Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
         let file = desk.configuration();
         let text = std::fs::read_to_string(&file).expect("configuration");
-        let text = text.replacen("  tls: disable", "  name: desk\n  tls: disable", 1);
         let text = change(&desk, format!("{text}admin: 127.0.0.1:0\n"));
         std::fs::write(&file, text).expect("configuration");
         let mut own = Own { scrim: None, desk };

@@ -1,0 +1,197 @@
+//! `scrim.yaml` as JSON Schema, for editors: made of the tables of keys that the readers use.
+
+use serde_json::{Value, json};
+
+use super::log::LogLevel;
+use super::{draft, limits, listening, log, pool, tokens};
+use crate::text::schema::{
+    definition, described, document, filled_mapping, filled_text, mapping, number, text, word,
+};
+use crate::tokens::ALGORITHMS;
+
+const MOST: u64 = u32::MAX as u64;
+
+/// The schema of the configuration.
+pub fn schema() -> Value {
+    let definitions = json!({
+        "addresses": {"anyOf": [
+            text(),
+            {"type": "array", "items": text(), "minItems": 1},
+        ]},
+    });
+    document("Configuration of Scrim", mapping(&draft::KEYS, of_file), definitions)
+}
+
+fn of_file(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "listen" => (
+            definition("addresses"),
+            "Where clients connect: 127.0.0.1:6432, \"[::1]:6432\", /run/scrim/.s.PGSQL.6432.",
+        ),
+        "limits" => (
+            mapping(&limits::KEYS, |key| match key {
+                "connections" => Some(described(number(1, MOST), "Sessions in all.")),
+                "connections_per_address" => {
+                    Some(described(number(1, MOST), "Sessions of one client address."))
+                }
+                _ => None,
+            }),
+            "How many sessions there may be at once.",
+        ),
+        "proxy_protocol" => (
+            filled_mapping(&listening::PROXY_KEYS, &["from"], |key| match key {
+                "from" => Some(json!({"type": "array", "items": text(), "minItems": 1})),
+                _ => None,
+            }),
+            "Load balancers that say, by the PROXY protocol, for whom they speak.",
+        ),
+        "database" => (mapping(&draft::DATABASE, of_database), "The PostgreSQL behind."),
+        "rules" => (filled_text(), "The rules folder."),
+        "tls" => (mapping(&draft::TLS, of_tls), "What clients see."),
+        "jwt" => (
+            filled_mapping(&tokens::KEYS, &["issuer", "audience", "keys"], of_tokens),
+            "Whose JSON Web Tokens are taken as passwords.",
+        ),
+        "pool" => (mapping(&pool::KEYS, of_pool), "How server connections are shared."),
+        "admin" => (text(), "Where health and figures are told: 127.0.0.1:6433."),
+        "audit" => (mapping(&draft::AUDIT, of_audit), "The audit trail."),
+        "secrets" => (
+            mapping(&draft::SECRETS, |key| match key {
+                "pseudonym_key_file" => Some(described(
+                    filled_text(),
+                    "The key of `pseudonym`, `shift` and `noise`: a file of 32 bytes or more.",
+                )),
+                _ => None,
+            }),
+            "What nobody may know.",
+        ),
+        "log" => (mapping(&log::KEYS, of_log), "The log on standard error."),
+        "reload" => (word(&["on_change", "on_signal"]), "When changed rules come into force."),
+        "drain_seconds" => (
+            number(0, draft::DRAIN_SECONDS_MAX),
+            "How long running transactions may take when Scrim is told to stop.",
+        ),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_database(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "host" => (filled_text(), "A name, an address, or a folder of Unix sockets."),
+        "port" => (number(1, u64::from(u16::MAX)), "The port."),
+        "user" => (filled_text(), "The service account, which is no superuser."),
+        "name" => (filled_text(), "The database that `check`, `explain` and `test` look at."),
+        "password" => (filled_text(), "Its password; `${NAME}` takes the environment."),
+        "password_file" => (filled_text(), "A file with the password."),
+        "tls" => (word(&["disable", "prefer", "require", "verify-full"]), "TLS to the database."),
+        "ca" => (filled_text(), "Whom the database's certificate must be signed by."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_tls(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "mode" => (word(&["disable", "allow", "require"]), "Whether clients use TLS."),
+        "certificate" => (filled_text(), "The certificate, PEM."),
+        "key" => (filled_text(), "Its key, PEM."),
+        "client_ca" => (filled_text(), "Who signs the certificates of clients, PEM."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_tokens(key: &str) -> Option<Value> {
+    let texts = || {
+        json!({"anyOf": [
+            filled_text(),
+            {"type": "array", "items": filled_text(), "minItems": 1},
+        ]})
+    };
+    let (schema, words) = match key {
+        "issuer" => (filled_text(), "What stands in `iss`, to the letter."),
+        "audience" => (texts(), "What stands in `aud` of tokens that are meant for Scrim."),
+        "keys" => (filled_text(), "The issuer's key set: a file, or its address."),
+        "ca" => (filled_text(), "Who signs the certificate of that address."),
+        "user_claim" => (texts(), "The claim that names the user; a list is a path."),
+        "role_claim" => (texts(), "The claim that chooses the role; a list is a path."),
+        "algorithms" => {
+            let names = ALGORITHMS.map(|(name, _)| name);
+            (
+                json!({"type": "array", "items": word(&names), "minItems": 1}),
+                "Signatures that are taken.",
+            )
+        }
+        "leeway_seconds" => (number(0, tokens::LEEWAY_SECONDS_MAX), "How far clocks may be apart."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_pool(key: &str) -> Option<Value> {
+    let seconds = || number(1, pool::POOL_SECONDS_MAX);
+    let (schema, words) = match key {
+        "mode" => (
+            word(&["transaction", "session"]),
+            "transaction: a session has a server connection during its transactions; session: always.",
+        ),
+        "size" => (number(1, pool::POOL_SIZE_MAX), "Server connections per database and login."),
+        "min_size" => (number(0, pool::POOL_SIZE_MAX), "So many stay open."),
+        "wait_seconds" => (seconds(), "How long a session waits for one."),
+        "idle_seconds" => (seconds(), "How long an unused one stays open."),
+        "lifetime_seconds" => (seconds(), "How old one may become."),
+        "check_seconds" => (seconds(), "After so long without use one is asked whether it lives."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_audit(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "file" => (filled_text(), "The file; records are appended."),
+        "durability" => (
+            word(&["queued", "synced"]),
+            "queued: accepted when it is in the queue; synced: when it is on disk.",
+        ),
+        "key_file" => (filled_text(), "The key of the fingerprints."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_log(key: &str) -> Option<Value> {
+    let levels =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    let (schema, words) = match key {
+        "format" => (word(&["text", "json"]), "How it looks."),
+        "level" => (word(&levels.map(LogLevel::word)), "What is in it."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Described = (&'static [&'static str], fn(&str) -> Option<Value>);
+
+    /// A key that is new in a reader is described here, or this fails.
+    #[test]
+    fn every_key_is_described() {
+        let all: [Described; 7] = [
+            (&draft::KEYS, of_file),
+            (&draft::DATABASE, of_database),
+            (&draft::TLS, of_tls),
+            (&draft::AUDIT, of_audit),
+            (&tokens::KEYS, of_tokens),
+            (&pool::KEYS, of_pool),
+            (&log::KEYS, of_log),
+        ];
+        for (keys, of) in all {
+            let missing: Vec<&&str> = keys.iter().filter(|key| of(key).is_none()).collect();
+            assert!(missing.is_empty(), "{missing:?}");
+        }
+    }
+}
