@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::settings::{Settings, Values};
+use super::source::PASSING;
 
 /// Shared statements that a server connection holds at most; beyond that the one used longest ago is closed.
 const PREPARED_MAX: usize = 256;
@@ -23,6 +24,8 @@ pub struct Footprint {
     pub reported: Reported,
     /// Code that nobody here has read may have run: settings, locks and sequences may be other than they seem.
     pub may_be_dirty: bool,
+    /// Such code may have changed settings by which literals are read: what is prepared there is this session's alone.
+    pub may_read_otherwise: bool,
     /// A LISTEN has been sent there: it goes to nobody before it is shown to listen to nothing.
     pub may_listen: bool,
     /// The server's process id of it.
@@ -38,11 +41,20 @@ impl Footprint {
             settings: Settings::new(start),
             reported,
             may_be_dirty: false,
+            may_read_otherwise: false,
             may_listen: false,
             process_id,
             prepared: HashMap::new(),
             clock: 0,
         }
+    }
+
+    /// All settings are brought back to those at the start, and what was prepared under others is used no more.
+    pub fn cleaned(&mut self) {
+        self.settings.as_at_the_start();
+        self.may_be_dirty = false;
+        self.may_read_otherwise = false;
+        self.prepared.retain(|name, _| !name.ends_with(PASSING));
     }
 
     /// True when the statement of this name is there; it counts as used.
@@ -119,6 +131,11 @@ mod tests {
         }
         assert!(footprint.uses("0"));
         assert_eq!(footprint.superfluous(), Some(name(1)));
+        let passing: std::sync::Arc<str> = "2!".into();
+        footprint.prepared(&passing);
+        assert!(footprint.uses("2!"));
+        footprint.cleaned();
+        assert!(!footprint.uses("2!"));
         footprint.dropped("1");
         assert_eq!(footprint.superfluous(), None);
         assert!(!footprint.uses("1"));

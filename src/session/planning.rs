@@ -17,6 +17,7 @@ use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
 use crate::policy::RoleView;
+use crate::rules::RelationName;
 use crate::sql::lifting::lift;
 use crate::sql::{
     self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
@@ -63,6 +64,8 @@ pub struct PlannedPart {
     pub effect: Effect,
     /// What the client is told when it is complete, where the server says something else.
     pub tag: Option<&'static str>,
+    /// It calls functions of the user, which may do anything to a server connection, or sets something.
+    pub runs_code: bool,
     /// A star in it counts the columns of an open relation.
     pub(super) counts_columns: bool,
     /// The statement in lower case, where it may set something.
@@ -418,6 +421,11 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
     let text = statement.canonical.to_ascii_lowercase();
     let sets = statement.kind == StatementKind::Set || text.contains("set_config");
     let rewritten = !statement.writes.is_empty() || statement.reads.iter().any(|read| !read.open);
+    // By the name alone, wherever it stands: masks and filters may call them too.
+    let sent = statement.sql.as_str();
+    let is_called = |function: &RelationName| sent.contains(function.name.as_str());
+    let runs_code = text.contains("set_config")
+        || view.role().functions.iter().any(|(function, _)| is_called(function));
     let reads_open = statement.reads.iter().any(|read| read.open);
     let counts_columns = reads_open && statement.canonical.replace("(*)", "").contains('*');
     let mut facts = StatementFacts {
@@ -447,6 +455,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         kind: statement.kind,
         effect: statement.effect,
         tag: None,
+        runs_code,
         counts_columns,
         sets: sets.then(|| text.into()),
     }

@@ -70,7 +70,7 @@ impl Serving {
         let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
         pipeline.set_process_id(attached.process_id());
         if masked.entrance.is_shared() {
-            pipeline.share(masked.told, !role.functions.is_empty());
+            pipeline.share(masked.told);
         }
         Serving {
             entrance: masked.entrance,
@@ -326,10 +326,17 @@ impl Serving {
                         part.text = stand_in.text.to_owned();
                         part.tag = Some(stand_in.tag);
                     }
-                    let PlannedPart { kind, effect, discretion, makes, tag, .. } = part;
-                    let is_probe = false;
-                    let statement =
-                        SentStatement { number, kind, effect, discretion, makes, tag, is_probe };
+                    let PlannedPart { kind, effect, discretion, makes, tag, runs_code, .. } = part;
+                    let statement = SentStatement {
+                        number,
+                        kind,
+                        effect,
+                        discretion,
+                        makes,
+                        tag,
+                        runs_code,
+                        is_probe: false,
+                    };
                     for piece in part.probe.iter().chain([&part.text]) {
                         text.push_str(if text.is_empty() { "" } else { "; " });
                         text.push_str(piece);
@@ -397,6 +404,7 @@ impl Serving {
                     kind,
                     effect,
                     mut tag,
+                    runs_code,
                     ..
                 } = part;
                 if let Some(stand_in) = self.pipeline.stand_in(&effect) {
@@ -409,6 +417,7 @@ impl Serving {
                 }
                 let prepared = Prepared::new(facts, Some(kind), effect, version)
                     .with_tag(tag)
+                    .running_code(runs_code)
                     .with_probe(probe)
                     .with_made(makes)
                     .with_discretion(discretion)

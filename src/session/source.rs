@@ -16,6 +16,8 @@ use super::settings::Values;
 
 /// How the names of shared statements begin; the client's may not.
 pub const SHARED_NAME: &str = "scrim$";
+/// How the names of those end that are nobody else's.
+pub const PASSING: &str = "!";
 /// Of the hash, in the name: two texts of one name are not to be found.
 const SHARED_NAME_BYTES: usize = 16;
 
@@ -33,7 +35,7 @@ const INDIFFERENT: [&str; 8] = [
 
 /// What a literal may say of a day or time that is another one later.
 /// <https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES>
-const PASSING: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
+const PASSING_DAYS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
 
 /// A Parse that can be sent to any server connection of the session's kind.
 #[derive(Clone)]
@@ -118,7 +120,7 @@ fn is_lasting(text: &str) -> bool {
     let literals = text.split('\'').skip(1).step_by(2);
     literals.into_iter().all(|literal| {
         let literal = literal.to_ascii_lowercase();
-        !PASSING.iter().any(|word| literal.contains(word))
+        !PASSING_DAYS.iter().any(|word| literal.contains(word))
     })
 }
 

@@ -38,6 +38,8 @@ pub struct Prepared {
     pub source: Option<Source>,
     /// What the client is told in the place of what the server says when it is complete.
     pub tag: Option<&'static str>,
+    /// Code runs in it that nobody here has read, or it sets something.
+    pub runs_code: bool,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -91,6 +93,7 @@ impl Prepared {
             discretion: None,
             source: None,
             tag: None,
+            runs_code: false,
             judged_under,
             rows,
             origin: None,
@@ -126,6 +129,11 @@ impl Prepared {
     /// Of which the client is told another tag than the server gives.
     pub fn with_tag(self, tag: Option<&'static str>) -> Prepared {
         Prepared { tag, ..self }
+    }
+
+    /// One in which code may run that nobody here has read.
+    pub fn running_code(self, runs_code: bool) -> Prepared {
+        Prepared { runs_code, ..self }
     }
 
     /// True for statements whose description is asked for after Parse.

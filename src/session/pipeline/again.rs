@@ -40,7 +40,7 @@ impl Pipeline {
         statements: Vec<SentStatement>,
         out: &mut Out,
     ) -> Result<bool, Unwritable> {
-        let name = again.recurring.source().name(self.settings.current());
+        let name = self.name_there(again.recurring.source());
         let is_there = self.is_there(&name);
         if !self.may_bind(again, is_there) {
             return self.query(text, statements, out).map(|()| false);
@@ -57,7 +57,7 @@ impl Pipeline {
         writer::describe(&mut out.to_server, Named::Portal, "")?;
         writer::execute(&mut out.to_server, "", 0)?;
         writer::sync(&mut out.to_server);
-        self.note_kinds(statements.iter().map(|statement| statement.kind));
+        self.note_kinds(statements.iter().map(|statement| (statement.kind, statement.runs_code)));
         let binding = Binding {
             recurring: Arc::clone(&again.recurring),
             name,

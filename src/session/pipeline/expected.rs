@@ -238,6 +238,8 @@ pub struct SentStatement {
     pub makes: Option<Arc<Prepared>>,
     /// What the client is told in the place of what the server says when it is complete.
     pub tag: Option<&'static str>,
+    /// Code runs in it that nobody here has read, or it sets something.
+    pub runs_code: bool,
     /// Stands in front of a COPY, of which it has the number: its description is judged in the place of that
     /// which COPY does not give, and nothing of it goes to the client.
     pub is_probe: bool,

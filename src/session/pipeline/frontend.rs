@@ -346,7 +346,7 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<(), Unwritable> {
         writer::query(&mut out.to_server, text)?;
-        self.note_kinds(statements.iter().map(|statement| statement.kind));
+        self.note_kinds(statements.iter().map(|statement| (statement.kind, statement.runs_code)));
         self.push_query(statements, None, Fate::Forward);
         Ok(())
     }
@@ -428,7 +428,8 @@ impl Pipeline {
     ) -> Result<(), Unwritable> {
         writer::execute(&mut out.to_server, &execute.portal, execute.rows_max)?;
         self.unit_open = true;
-        self.note_kinds(execute.prepared.iter().filter_map(|prepared| prepared.kind));
+        let runs = |prepared: &Arc<Prepared>| Some((prepared.kind?, prepared.runs_code));
+        self.note_kinds(execute.prepared.iter().filter_map(runs));
         let (portal, prepared) = (execute.portal, execute.prepared);
         let progress = Progress::default();
         let reply = Reply::Execute(Execution { number, portal, prepared, progress });

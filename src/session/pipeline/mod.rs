@@ -295,8 +295,6 @@ pub struct Pipeline {
     footprint: Option<Footprint>,
     /// Server connections are shared with other sessions, and statements on them too, under names of our own.
     is_shared: bool,
-    /// The session's statements may call functions of the user, which may do anything to a server connection.
-    runs_user_code: bool,
     /// Which of the session's statements is the unnamed one on this server connection.
     unnamed: Option<Arc<Prepared>>,
     /// What the client was told at login to be its process id.
@@ -325,7 +323,6 @@ impl Pipeline {
             flushed: false,
             footprint: None,
             is_shared: false,
-            runs_user_code: false,
             unnamed: None,
             process_id: 0,
             told: Reported::default(),

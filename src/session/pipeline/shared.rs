@@ -19,7 +19,7 @@ use super::lookup::Known;
 use super::{Fault, Out, Pipeline};
 use crate::session::attached::Remains;
 use crate::session::footprint::{self, Footprint, Reported};
-use crate::session::source::SHARED_NAME;
+use crate::session::source::{PASSING, SHARED_NAME, Source};
 use crate::session::statements::Prepared;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::{self, Named};
@@ -61,15 +61,9 @@ pub(super) enum Provided {
 
 impl Pipeline {
     /// From now on server connections come and go. `told`: the parameters that the client has been told.
-    pub fn share(&mut self, told: Reported, runs_user_code: bool) {
+    pub fn share(&mut self, told: Reported) {
         self.is_shared = true;
-        self.runs_user_code = runs_user_code;
         self.told = told;
-    }
-
-    /// The rules have changed.
-    pub fn set_runs_user_code(&mut self, runs_user_code: bool) {
-        self.runs_user_code = runs_user_code;
     }
 
     /// True while there is a server connection.
@@ -83,8 +77,7 @@ impl Pipeline {
         let is_dirty = footprint.may_be_dirty && !is_own;
         let footprint = self.footprint.insert(footprint);
         if is_dirty {
-            footprint.settings.as_at_the_start();
-            footprint.may_be_dirty = false;
+            footprint.cleaned();
         }
         let difference = self.settings.difference(&footprint.settings).unwrap_or_default();
         let cleaning = CLEANING.iter().take(if is_dirty { CLEANING.len() } else { 0 });
@@ -218,7 +211,7 @@ impl Pipeline {
             // What is on its way may have it read another way.
             return Provided::Wait;
         }
-        let shared = source.name(self.settings.current());
+        let shared = self.name_there(source);
         if !self.is_there(&shared) {
             self.unit_open = true;
             self.make_way(&shared, out);
@@ -250,7 +243,7 @@ impl Pipeline {
     /// The name of a statement on the server connection, where that is not the client's.
     pub(super) fn shared_name(&self, name: &str, prepared: &Prepared) -> Option<Arc<str>> {
         let source = prepared.source.as_ref().filter(|_| self.is_shared && !name.is_empty())?;
-        Some(source.name(self.settings.current()))
+        Some(self.name_there(source))
     }
 
     /// True when a shared statement will be there when the server comes to the next message, whatever fails before.
@@ -292,8 +285,19 @@ impl Pipeline {
             _ => None,
         };
         let source = named.and_then(|prepared| prepared.source.as_ref());
-        if let (Some(source), Some(footprint)) = (source, &mut self.footprint) {
-            footprint.dropped(&source.name(self.settings.current()));
+        let name = source.map(|source| self.name_there(source));
+        if let (Some(name), Some(footprint)) = (name, &mut self.footprint) {
+            footprint.dropped(&name);
+        }
+    }
+
+    /// What a statement is called on the server connection. Where code may have changed how literals are read, it is nobody
+    /// else's, and goes when the connection is cleaned.
+    pub(super) fn name_there(&self, source: &Source) -> Arc<str> {
+        let name = source.name(self.settings.current());
+        match self.footprint.as_ref().is_some_and(|footprint| footprint.may_read_otherwise) {
+            true => format!("{name}{PASSING}").into(),
+            false => name,
         }
     }
 
@@ -309,11 +313,11 @@ impl Pipeline {
     }
 
     /// What is sent may leave more behind than is followed: it may listen, and run code that nobody here has read (triggers,
-    /// defaults, functions of the user).
-    pub(super) fn note_kinds(&mut self, kinds: impl Iterator<Item = StatementKind> + Clone) {
-        let listens = kinds.clone().any(|kind| kind == StatementKind::Listen);
-        let runs_some = self.runs_user_code
-            || kinds.into_iter().any(|kind| match kind {
+    /// defaults, functions of the user). Each with whether its plan says so.
+    pub(super) fn note_kinds(&mut self, sent: impl Iterator<Item = (StatementKind, bool)>) {
+        let Some(footprint) = &mut self.footprint else { return };
+        for (kind, runs_code) in sent {
+            let runs_some = match kind {
                 StatementKind::Write { .. }
                 | StatementKind::CopyIn
                 | StatementKind::TempTable
@@ -331,11 +335,11 @@ impl Pipeline {
                 | StatementKind::Explain { .. }
                 | StatementKind::Listen
                 | StatementKind::Notify
-                | StatementKind::Discard => false,
-            });
-        if let Some(footprint) = &mut self.footprint {
-            footprint.may_listen |= listens;
+                | StatementKind::Discard => runs_code,
+            };
+            footprint.may_listen |= kind == StatementKind::Listen;
             footprint.may_be_dirty |= runs_some;
+            footprint.may_read_otherwise |= runs_code;
         }
     }
 

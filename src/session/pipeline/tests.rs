@@ -381,6 +381,7 @@ fn the_data_of_a_copy_is_judged_by_its_probe() {
         effect: Effect::None,
         makes: None,
         tag: None,
+        runs_code: false,
         is_probe: false,
     };
     let probe = SentStatement { is_probe: true, ..copy.clone() };
@@ -435,6 +436,7 @@ fn a_temporary_table_is_judged_by_its_probe() {
         effect: Effect::None,
         makes: None,
         tag: None,
+        runs_code: false,
         is_probe: false,
     };
     let probe = SentStatement { is_probe: true, ..fill.clone() };
@@ -476,6 +478,7 @@ fn plans_are_edited_on_their_way() {
         effect: Effect::None,
         makes: None,
         tag: None,
+        runs_code: false,
         is_probe: false,
     };
     let plan = |lines: &[&str]| {

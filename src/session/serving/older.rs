@@ -62,7 +62,6 @@ impl Serving {
         }
         let judge = Arc::new(GuardJudge(Arc::clone(&view)));
         self.pipeline.set_rules(judge, ceiling(view.role()));
-        self.pipeline.set_runs_user_code(!view.role().functions.is_empty());
         self.attached.journal.follow(&newer.rules.version);
         self.view = view;
         self.renewing = None;

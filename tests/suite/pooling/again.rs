@@ -106,3 +106,24 @@ fn dates_are_read_as_the_session_writes_them() {
     assert_eq!(value(&mut sessions[0], text), "2026-02-01");
     assert_eq!(table(&execute(&mut sessions[2], "day")[0])[0][0], "2026-01-02");
 }
+
+/// A SELECT that sets something leaves it to nobody else, and neither what was prepared under it.
+#[test]
+fn what_set_config_sets_is_nobody_elses() {
+    let pooled = Pooled::open("size: 1");
+    let text = "SELECT '01/02/2026'::date::text";
+    for user in ["alice", "ana", "otto"] {
+        let mut first = pooled.connect(user);
+        let mut other = pooled.connect(user);
+        let set = "SELECT set_config(lower('DATESTYLE'), 'ISO, DMY', false)";
+        assert_eq!(code(&first.simple(set)), "42501", "{user}: a name that is computed");
+        let set = "SELECT set_config('datestyle', 'ISO, DMY', false) FROM customers LIMIT 1";
+        assert_eq!(code(&first.simple(&format!("BEGIN; {set}"))), "none", "{user}");
+        parse(&mut first, "day", text);
+        assert_eq!(table(&execute(&mut first, "day")[0])[0][0], "2026-02-01", "{user}");
+        assert_eq!(code(&first.simple("COMMIT")), "none", "{user}");
+        assert_eq!(value(&mut other, text), "2026-01-02", "{user}");
+        parse(&mut other, "day", text);
+        assert_eq!(table(&execute(&mut other, "day")[0])[0][0], "2026-01-02", "{user}");
+    }
+}

@@ -474,7 +474,7 @@ impl Bench {
     /// With so many servers, of which the session has one for a transaction.
     pub fn shared(servers: usize) -> Bench {
         let mut bench = Bench::new(None);
-        bench.pipeline.share(Arc::default(), false);
+        bench.pipeline.share(Arc::default());
         bench.server = Model::shared(1);
         for number in (1..).take(servers).skip(1) {
             let path = SearchPath(vec!["start".into()]);
@@ -532,6 +532,7 @@ impl Bench {
                         discretion: None,
                         makes: None,
                         tag: None,
+                        runs_code: false,
                         is_probe: false,
                     });
                     let sent = sent.collect();
