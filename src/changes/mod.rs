@@ -8,7 +8,7 @@
 //! What is compared is what comes of the rules, and not their lines: a tag that moves, a role that extends another one and a
 //! condition that is defined anew all count by what a role then sees of a column.
 //!
-//! INVARIANT: a change is said to show less only where [`order`] proves it. What cannot be compared is a change to be
+//! INVARIANT: a change is said to show less only where `order` proves it. What cannot be compared is a change to be
 //! looked at, and counts like one that shows more.
 
 mod compare;

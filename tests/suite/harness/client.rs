@@ -263,9 +263,10 @@ impl Client {
     pub fn expect_silence(&mut self, time: Duration) {
         let Stream::Tcp(stream) = &self.stream else { panic!("over TCP only") };
         stream.set_read_timeout(Some(time)).expect("time-out");
-        let read = stream.peek(&mut [0; 1]);
+        let mut said = [0; 400];
+        let read = stream.peek(&mut said);
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("time-out");
-        assert!(read.is_err(), "something has come");
+        assert!(read.is_err(), "something has come: {}", String::from_utf8_lossy(&said));
     }
 
     /// The next message; panics if the connection ends.
