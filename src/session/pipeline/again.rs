@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::expected::{Fate, QueryRun, Reply};
 use super::{Fault, Out, Pipeline, SentStatement, Txn};
 use crate::session::plans::{Again, Recurring};
@@ -45,18 +47,23 @@ impl Pipeline {
         if !self.may_bind(again, is_there) {
             return self.query(text, statements, out).map(|()| false);
         }
-        let source = again.recurring.source();
+        // All of it or nothing: half of it would be answered, and nobody would expect that.
+        let mut written = BytesMut::new();
         if !is_there {
-            self.make_way(&name, out);
-            writer::parse(&mut out.to_server, &name, &source.text, &source.types)?;
+            let source = again.recurring.source();
+            writer::parse(&mut written, &name, &source.text, &source.types)?;
         }
         let values: Vec<Option<&[u8]>> =
             again.values.iter().map(|value| Some(value.as_bytes())).collect();
         let head = BindHead { portal: "", statement: &name };
-        writer::bind(&mut out.to_server, head, &[], &values, &[])?;
-        writer::describe(&mut out.to_server, Named::Portal, "")?;
-        writer::execute(&mut out.to_server, "", 0)?;
-        writer::sync(&mut out.to_server);
+        writer::bind(&mut written, head, &[], &values, &[])?;
+        writer::describe(&mut written, Named::Portal, "")?;
+        writer::execute(&mut written, "", 0)?;
+        writer::sync(&mut written);
+        if !is_there {
+            self.make_way(&name, out);
+        }
+        out.to_server.extend_from_slice(&written);
         self.note_kinds(statements.iter().map(|statement| (statement.kind, statement.runs_code)));
         let binding = Binding {
             recurring: Arc::clone(&again.recurring),
