@@ -151,9 +151,10 @@ impl StandIn {
         {
             at += next(at, column).len();
         }
-        let from = [" FROM ", " FROM ONLY "]
-            .into_iter()
-            .find(|from| behind[at..].starts_with(&format!("{from}{}", self.source)))?;
+        let from = [" FROM ", " FROM ONLY "].into_iter().find(|from| {
+            let named = behind[at..].strip_prefix(&format!("{from}{}", self.source));
+            named.is_some_and(ends_a_name)
+        })?;
         let (head, mut end) = (&behind[..at + from.len()], at + from.len() + self.source.len());
         let Some(filter) = &self.template.filter else { return Some((head, None, end)) };
         let filter = format!(" WHERE ({filter})");
@@ -167,6 +168,11 @@ impl StandIn {
         end = after + filter.len();
         Some((head, Some(sample), end))
     }
+}
+
+/// True for what follows a whole name: a partition's begins as its parent's does.
+fn ends_a_name(behind: &str) -> bool {
+    !behind.starts_with(|next: char| next.is_alphanumeric() || ['_', '$', '.', '"'].contains(&next))
 }
 
 /// Replaces all templates of a role.
