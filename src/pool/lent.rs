@@ -69,7 +69,7 @@ impl<T> AtRest<T> {
 
     /// Looks whether the server has said anything. What it says by itself is its goodbye, or a parameter's new value
     /// that whoever gets the connection reads.
-    fn is_open(&mut self) -> bool {
+    pub(super) fn is_open(&mut self) -> bool {
         let connection = &mut self.connection;
         let read = pin!(connection.stream.read_buf(&mut connection.buffer));
         let is_open = match read.poll(&mut Context::from_waker(Waker::noop())) {
@@ -96,7 +96,7 @@ impl<T> AtRest<T> {
 pub struct Lent<T> {
     place: Arc<Place<T>>,
     /// `None` at the very end only.
-    at_rest: Option<AtRest<T>>,
+    at_rest: Option<Box<AtRest<T>>>,
     /// Freed last.
     seat: Option<OwnedSemaphorePermit>,
 }
@@ -104,7 +104,7 @@ pub struct Lent<T> {
 impl<T> Lent<T> {
     pub(super) fn new(
         place: Arc<Place<T>>,
-        at_rest: AtRest<T>,
+        at_rest: Box<AtRest<T>>,
         seat: OwnedSemaphorePermit,
     ) -> Lent<T> {
         Lent { place, at_rest: Some(at_rest), seat: Some(seat) }
@@ -115,6 +115,11 @@ impl<T> Lent<T> {
             Some(at_rest) => at_rest.is_alive(check_after).await,
             None => false,
         }
+    }
+
+    /// Nothing has come that ends it.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.at_rest.as_mut().is_some_and(|at_rest| at_rest.is_open())
     }
 
     /// Closes the connection, keeps the seat.

@@ -32,7 +32,7 @@ pub struct Place<T> {
 
 struct Shelf<T> {
     /// The one that came back last stands last, and goes first.
-    at_rest: Vec<AtRest<T>>,
+    at_rest: Vec<Box<AtRest<T>>>,
     /// Lent, at rest, or about to be either.
     open: usize,
     /// What the last new connection was opened with, for keeping some ready.
@@ -120,6 +120,18 @@ impl<T> Place<T> {
         }
     }
 
+    /// As [`Place::take`], where nothing has to be waited for: the usual case, without the room that waiting takes.
+    pub fn take_at_once(self: &Arc<Self>, lineage: &Lineage, session: u64) -> Option<Lent<T>> {
+        let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
+        let at_rest = self.shelf().take(lineage, session)?;
+        if at_rest.rested() > self.options.check_after {
+            self.shelf().at_rest.push(at_rest);
+            return None;
+        }
+        let mut lent = Lent::new(Arc::clone(self), at_rest, seat);
+        lent.is_open().then_some(lent)
+    }
+
     /// True while somebody waits for a connection.
     pub fn is_wanted(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
@@ -153,7 +165,7 @@ impl<T> Place<T> {
     }
 
     /// A new connection; one of another lineage is closed for it where there is no room.
-    async fn open(&self, lineage: &Lineage) -> Result<AtRest<T>, PoolError> {
+    async fn open(&self, lineage: &Lineage) -> Result<Box<AtRest<T>>, PoolError> {
         let evicted = {
             let mut shelf = self.shelf();
             shelf.open = shelf.open.saturating_add(1);
@@ -173,11 +185,11 @@ impl<T> Place<T> {
                 .await?;
         opening.has_failed = false;
         self.was_used.store(1, Ordering::Relaxed);
-        Ok(AtRest::new(connection, lineage.clone()))
+        Ok(Box::new(AtRest::new(connection, lineage.clone())))
     }
 
     /// A connection comes back; its seat is free after this.
-    pub(super) fn give_back(&self, mut at_rest: AtRest<T>) {
+    pub(super) fn give_back(&self, mut at_rest: Box<AtRest<T>>) {
         if at_rest.age() > self.options.lifetime {
             at_rest.say_goodbye();
             return self.left(1);
@@ -243,22 +255,20 @@ impl<T> Place<T> {
 
 impl<T> Shelf<T> {
     /// The session's last, or the one that came back last.
-    fn take(&mut self, lineage: &Lineage, session: u64) -> Option<AtRest<T>> {
-        let is_own =
-            |at_rest: &AtRest<T>| at_rest.session == session && at_rest.lineage == *lineage;
-        let place = self
-            .at_rest
-            .iter()
-            .rposition(is_own)
-            .or_else(|| self.at_rest.iter().rposition(|at_rest| at_rest.lineage == *lineage))?;
+    fn take(&mut self, lineage: &Lineage, session: u64) -> Option<Box<AtRest<T>>> {
+        let fits = |at_rest: &AtRest<T>| at_rest.lineage == *lineage;
+        let all = || self.at_rest.iter();
+        let place = all()
+            .rposition(|at_rest| at_rest.session == session && fits(at_rest))
+            .or_else(|| all().rposition(|at_rest| fits(at_rest)))?;
         Some(self.at_rest.remove(place))
     }
 
-    fn oldest(&mut self) -> Option<AtRest<T>> {
+    fn oldest(&mut self) -> Option<Box<AtRest<T>>> {
         (!self.at_rest.is_empty()).then(|| self.at_rest.remove(0))
     }
 
-    fn retire(&mut self, options: &PoolOptions) -> Vec<AtRest<T>> {
+    fn retire(&mut self, options: &PoolOptions) -> Vec<Box<AtRest<T>>> {
         let mut closing = Vec::new();
         let mut spare = self.open.saturating_sub(options.min_size);
         let mut place = 0;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::closing::{self, Farewell};
+use super::crowd::Place;
 use super::footprint::Footprint;
 use super::in_force::Standing;
 use super::journal::Journal;
@@ -81,6 +82,8 @@ pub struct Attached {
     /// Its place among the sessions that are counted.
     pub seat: Seat,
     presence: Presence,
+    /// It counts to the end.
+    _place: Place,
     session: u64,
     stage: watch::Receiver<Stage>,
 }
@@ -95,10 +98,11 @@ impl Attached {
         standing: Standing,
         seat: Seat,
         presence: Presence,
+        place: Place,
         session: u64,
         stage: watch::Receiver<Stage>,
     ) -> Attached {
-        Attached { link, out, journal, standing, seat, presence, session, stage }
+        Attached { link, out, journal, standing, seat, presence, _place: place, session, stage }
     }
 
     /// A server connection comes.
@@ -115,7 +119,7 @@ impl Attached {
     }
 
     /// It goes back, when no cancel is on its way to it any more.
-    pub async fn give_back(&mut self, left: Footprint) {
+    pub async fn give_back(&mut self, left: Box<Footprint>) {
         let is_certain = self.presence.has_none().await;
         if let Some(server) = self.link.detach()
             && is_certain
@@ -168,8 +172,10 @@ impl Attached {
     }
 
     /// Waits for something outside the session, unless the proxy ends meanwhile.
-    pub async fn or_stage<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Ending> {
-        let mut future = std::pin::pin!(future);
+    pub async fn or_stage<T>(
+        &mut self,
+        mut future: impl Future<Output = T> + Unpin,
+    ) -> Result<T, Ending> {
         loop {
             tokio::select! {
                 done = &mut future => return Ok(done),

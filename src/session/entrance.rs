@@ -24,19 +24,24 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Greetings that are remembered at most; clients choose what goes into them.
 const GREETINGS_MAX: usize = 4096;
 
+/// A connection, what is known of it, and whether this session had it last.
+pub type Taken = (Server, Box<Footprint>, bool);
+
 /// A masked session's way to its server connections.
 pub struct Entrance {
-    place: Arc<Place<Footprint>>,
+    place: Arc<Place<Box<Footprint>>>,
     lineage: Lineage,
     is_shared: bool,
     /// The one of the beginning, if it has not been used.
-    first: Option<(Server, Footprint, bool)>,
+    first: Option<Taken>,
+    /// One of which nothing is known yet.
+    bare: Option<Server>,
 }
 
 impl Entrance {
     /// Without one yet.
-    pub fn new(place: Arc<Place<Footprint>>, lineage: Lineage, is_shared: bool) -> Entrance {
-        Entrance { place, lineage, is_shared, first: None }
+    pub fn new(place: Arc<Place<Box<Footprint>>>, lineage: Lineage, is_shared: bool) -> Entrance {
+        Entrance { place, lineage, is_shared, first: None, bare: None }
     }
 
     /// True when the session gives its connection back after each transaction.
@@ -44,15 +49,34 @@ impl Entrance {
         self.is_shared
     }
 
-    /// A connection, what is known of it, and whether this session had it last.
-    pub async fn take(&mut self, session: u64) -> Result<(Server, Footprint, bool), Farewell> {
+    /// As [`Entrance::take`], where nothing has to be waited for.
+    pub fn take_at_once(&mut self, session: u64) -> Option<Taken> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let mut server = self.place.take_at_once(&self.lineage, session)?;
+        let is_own = server.last_session() == session;
+        match server.take_left() {
+            Some(footprint) => Some((server, footprint, is_own)),
+            None => {
+                self.bare = Some(server);
+                None
+            }
+        }
+    }
+
+    /// A connection, if need be after waiting.
+    pub async fn take(&mut self, session: u64) -> Result<Taken, Farewell> {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
-        let mut server = self.place.take(&self.lineage, session).await.map_err(|error| {
-            tracing::warn!(session, %error, "no server connection");
-            Farewell::from(&error)
-        })?;
+        let mut server = match self.bare.take() {
+            Some(server) => server,
+            None => self.place.take(&self.lineage, session).await.map_err(|error| {
+                tracing::warn!(session, %error, "no server connection");
+                Farewell::from(&error)
+            })?,
+        };
         let is_own = server.last_session() == session;
         let footprint = match server.take_left() {
             Some(footprint) => footprint,
@@ -156,7 +180,7 @@ pub struct Greeting {
 }
 
 /// What a connection starts with: as planning assumes that texts are read, and a search_path that is known.
-async fn look(connection: &mut ServerConnection) -> Result<Footprint, Farewell> {
+async fn look(connection: &mut ServerConnection) -> Result<Box<Footprint>, Farewell> {
     for (name, only) in [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")] {
         let reported = connection.parameters.iter().find(|(known, _)| known == name);
         if reported.is_none_or(|(_, value)| value != only) {
@@ -172,7 +196,8 @@ async fn look(connection: &mut ServerConnection) -> Result<Footprint, Farewell> 
     })?;
     let start = Values { search_path, ..Values::default() };
     let (process_id, _) = connection.backend_key;
-    Ok(Footprint::new(start, Arc::new(connection.parameters.clone()), process_id))
+    let reported = Arc::new(connection.parameters.clone());
+    Ok(Box::new(Footprint::new(start, reported, process_id)))
 }
 
 /// Brings a connection to a session's settings, before the session begins: what is wrong with them is said then.

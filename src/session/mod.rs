@@ -146,7 +146,7 @@ pub struct Proxy {
     registry: Arc<Registry>,
     doorkeeper: Arc<Doorkeeper>,
     catalogs: Catalogs,
-    pools: Pools<Footprint>,
+    pools: Pools<Box<Footprint>>,
     greetings: Greetings,
     lookups: Budgets,
     plans: Plans,
@@ -337,16 +337,29 @@ async fn attend(
                 }
             }
         };
-        match at_the_door(&proxy, peer, deadline, &mut stage, reading).await {
+        let waiting = Box::pin(at_the_door(&proxy, peer, deadline, &mut stage, reading));
+        match waiting.await {
             Some(found) => peer = found,
             None => return,
         }
     }
     let rules = Arc::clone(&proxy.in_force.borrow());
     let arriving = arrive(&proxy, &rules, stream, session, peer, stage.clone());
-    let arrived = at_the_door(&proxy, peer, deadline, &mut stage, arriving).await;
+    // What a login needs is freed before the session begins, which may be idle for days.
+    let arrived = Box::pin(at_the_door(&proxy, peer, deadline, &mut stage, arriving)).await;
     let Some((greeted, admitted)) = arrived else { return };
-    begin(proxy, rules, greeted, admitted, session, peer, stage).await;
+    let beginning = begin(proxy, rules, greeted, admitted, session, peer, stage);
+    match Box::pin(beginning).await {
+        Some(AtWork::Masked(serving)) => serving.serve().await,
+        Some(AtWork::Untouched(untouched)) => untouched.serve().await,
+        None => {}
+    }
+}
+
+/// A session that has begun.
+enum AtWork {
+    Masked(Box<Serving>),
+    Untouched(Box<Untouched>),
 }
 
 /// What a client does before it is logged in, as long as there is time, it has its place, and Scrim is not ending.
@@ -420,7 +433,7 @@ async fn arrive(
     }
 }
 
-/// A client that is who it says: its role, its database, its session.
+/// A client that is who it says: its role, its database, its session. `None`: it was sent away.
 async fn begin(
     proxy: Arc<Proxy>,
     rules: Arc<InForce>,
@@ -429,14 +442,15 @@ async fn begin(
     session: u64,
     peer: Peer,
     stage: watch::Receiver<Stage>,
-) {
+) -> Option<AtWork> {
     let welcomed = welcoming::welcome(&proxy, &rules, &greeted.startup, &user, session, peer).await;
     let welcomed = match welcomed {
         Ok(welcomed) => welcomed,
-        Err(farewell) => return send_away(&proxy, &rules, greeted, farewell, session, peer).await,
+        Err(farewell) => {
+            send_away(&proxy, &rules, greeted, farewell, session, peer).await;
+            return None;
+        }
     };
-    // Counted to the end.
-    let _place = welcomed.place;
     let is_untouched = matches!(welcomed.kind, Kind::Untouched(..));
     let facts = Arc::clone(&welcomed.facts);
     let incoming = proxy.in_force.subscribe();
@@ -446,7 +460,8 @@ async fn begin(
     if let Err(error) = journal.login().await {
         let refusal = journal::not_accepted(&error);
         let farewell = Farewell::new(refusal.code, refusal.message);
-        return closing::close(greeted.stream, &farewell.frame()).await;
+        closing::close(greeted.stream, &farewell.frame()).await;
+        return None;
     }
     let mut attached = Attached::new(
         Link::new(greeted.stream, greeted.buffer),
@@ -455,18 +470,20 @@ async fn begin(
         standing,
         seat,
         welcomed.presence,
+        welcomed.place,
         session,
         stage,
     );
-    match welcomed.kind {
-        Kind::Masked(masked) => Serving::new(proxy, attached, *masked).serve().await,
+    Some(match welcomed.kind {
+        Kind::Masked(masked) => AtWork::Masked(Box::new(Serving::new(proxy, attached, *masked))),
         Kind::Untouched(server, moving) => {
             attached.attach(*server);
             attached.may_be_cancelled().await;
             let (purpose, end_user) = (welcomed.purpose, welcomed.end_user);
-            Untouched::new(proxy, attached, &facts, purpose, end_user, moving).serve().await;
+            let untouched = Untouched::new(proxy, attached, &facts, purpose, end_user, moving);
+            AtWork::Untouched(Box::new(untouched))
         }
-    }
+    })
 }
 
 /// Tells a client why it does not get in, and the audit that it tried.
@@ -485,4 +502,22 @@ async fn send_away(
         tracing::error!(session, %error, "a record is missing in the audit trail");
     }
     closing::close(greeted.stream, &farewell.frame()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Serving, Untouched, attend};
+
+    /// Bytes of the future that a function gives.
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// As long as a session is there, its task holds the largest of all that it may ever wait for.
+    #[test]
+    fn an_idle_session_takes_a_few_kilobytes() {
+        assert!(size(attend) <= 4 * 1024, "the task: {}", size(attend));
+        assert!(size_of::<Serving>() <= 3 * 1024, "masked: {}", size_of::<Serving>());
+        assert!(size_of::<Untouched>() <= 3 * 1024, "untouched: {}", size_of::<Untouched>());
+    }
 }

@@ -64,22 +64,23 @@ pub struct Serving {
 impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
-        let role = masked.view.role();
+        let Masked { who, lease, view, start, told, entrance } = masked;
+        let role = view.role();
         let ceiling = ceiling(role);
-        let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
-        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
+        let judge = Arc::new(GuardJudge(Arc::clone(&view)));
+        let mut pipeline = Pipeline::new(Settings::new(start), judge, ceiling);
         pipeline.set_process_id(attached.process_id());
-        if masked.entrance.is_shared() {
-            pipeline.share(masked.told);
+        if entrance.is_shared() {
+            pipeline.share(told);
         }
         Serving {
-            entrance: masked.entrance,
+            entrance,
             role: role.name.clone(),
             proxy,
             attached,
-            who: masked.who,
-            lease: masked.lease,
-            view: masked.view,
+            who,
+            lease,
+            view,
             pipeline,
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
@@ -92,8 +93,9 @@ impl Serving {
         }
     }
 
-    /// Serves to the end.
-    pub async fn serve(mut self) {
+    /// Serves to the end. What is idle holds no more than it needs: whatever is rare or waits is put where it is freed
+    /// when it is done, and the session is moved by its address.
+    pub async fn serve(mut self: Box<Self>) {
         let ending = self.run().await;
         if matches!(ending, Ending::Terminated | Ending::ClientGone | Ending::Away(_)) {
             self.release().await;
@@ -101,7 +103,7 @@ impl Serving {
         let remains = self.pipeline.remains();
         self.pipeline.abandon(ending.code(), &mut self.attached.out);
         let may_speak = self.pipeline.is_between_messages();
-        self.attached.end(ending, remains, may_speak).await;
+        Box::pin(self.attached.end(ending, remains, may_speak)).await;
     }
 
     /// The server connection goes back to the pool where nothing keeps it.
@@ -125,7 +127,10 @@ impl Serving {
             return Ok(());
         }
         let session = self.attached.session();
-        let taken = self.attached.or_stage(self.entrance.take(session)).await?;
+        let taken = match self.entrance.take_at_once(session) {
+            Some(taken) => Ok(taken),
+            None => self.attached.or_stage(Box::pin(self.entrance.take(session))).await?,
+        };
         let (server, footprint, is_own) = taken.map_err(Ending::Away)?;
         self.attached.attach(server);
         self.pipeline.attach(footprint, is_own, &mut self.attached.out);
@@ -213,7 +218,7 @@ impl Serving {
             let step = self.pipeline.take(piece, &mut self.attached.out);
             match step.map_err(|fault| self.closed_by(&fault))? {
                 Step::Done => {}
-                Step::Renew(renew) => match self.renew(renew).await {
+                Step::Renew(renew) => match Box::pin(self.renew(renew)).await {
                     Renewed::Again(piece) => self.held = Some(piece),
                     Renewed::Wait(piece) => {
                         self.held = Some(piece);

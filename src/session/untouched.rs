@@ -96,7 +96,7 @@ impl Untouched {
     }
 
     /// Serves to the end.
-    pub async fn serve(mut self) {
+    pub async fn serve(mut self: Box<Self>) {
         let ending = self.run().await;
         let remains = match (self.due.is_empty(), self.in_unit || self.is_muddled) {
             (false, _) => Remains::Busy,
@@ -109,7 +109,7 @@ impl Untouched {
             let completed = Event::Completed { statement, rows: 0, bytes: 0, error: error.clone() };
             self.attached.out.events.push(completed);
         }
-        self.attached.end(ending, remains, !self.is_mid_message).await;
+        Box::pin(self.attached.end(ending, remains, !self.is_mid_message)).await;
     }
 
     async fn run(&mut self) -> Ending {
@@ -130,7 +130,7 @@ impl Untouched {
                 Txn::InBlock | Txn::Failed => State::InTransaction,
             });
             if self.is_to_give()
-                && let Err(ending) = self.give_up().await
+                && let Err(ending) = Box::pin(self.give_up()).await
             {
                 return ending;
             }
@@ -184,7 +184,7 @@ impl Untouched {
             Piece::Whole(frame) => {
                 let tag = frame.tag();
                 if tag == b'X' {
-                    return Err(self.goodbye().await);
+                    return Err(Box::pin(self.goodbye()).await);
                 }
                 self.take_server().await?;
                 let text = self.text_of(&frame);

@@ -292,7 +292,7 @@ pub struct Pipeline {
     /// A Flush has been sent for a message that waits.
     flushed: bool,
     /// What is known of the server connection; `None`: there is none.
-    footprint: Option<Footprint>,
+    footprint: Option<Box<Footprint>>,
     /// Server connections are shared with other sessions, and statements on them too, under names of our own.
     is_shared: bool,
     /// Which of the session's statements is the unnamed one on this server connection.

@@ -72,7 +72,7 @@ impl Pipeline {
     }
 
     /// A server connection, idle. `is_own`: this session had it last.
-    pub fn attach(&mut self, footprint: Footprint, is_own: bool, out: &mut Out) {
+    pub fn attach(&mut self, footprint: Box<Footprint>, is_own: bool, out: &mut Out) {
         self.unnamed = None;
         let is_dirty = footprint.may_be_dirty && !is_own;
         let footprint = self.footprint.insert(footprint);
@@ -90,7 +90,7 @@ impl Pipeline {
     }
 
     /// Gives the server connection up, if it may go.
-    pub fn detach(&mut self) -> Option<Footprint> {
+    pub fn detach(&mut self) -> Option<Box<Footprint>> {
         let is_bound = self.statements.are_bound()
             || self.settings.has_temp_tables()
             || self.settings.listens();
@@ -303,7 +303,7 @@ impl Pipeline {
 
     /// Closes what may have that name already, which is no error where nothing has, and what is too much.
     pub(super) fn make_way(&mut self, shared: &str, out: &mut Out) {
-        let superfluous = self.footprint.as_ref().and_then(Footprint::superfluous);
+        let superfluous = self.footprint.as_ref().and_then(|footprint| footprint.superfluous());
         for name in superfluous.iter().map(AsRef::as_ref).chain([shared]) {
             if writer::close(&mut out.to_server, Named::Statement, name).is_ok() {
                 let reply = Reply::Close { kind: Named::Statement, name: name.to_owned() };

@@ -38,7 +38,7 @@ impl Serving {
                 if matches!(refusal.reason, Reason::NoSuchRelation | Reason::NoSuchColumn) =>
             {
                 // It may be newer than the snapshot.
-                if !self.lease.refresh(self.view.snapshot().version).await {
+                if !Box::pin(self.lease.refresh(self.view.snapshot().version)).await {
                     return Err(refusal);
                 }
                 self.follow_catalog();

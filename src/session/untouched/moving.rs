@@ -71,7 +71,7 @@ const TELLING: &[&str] = &[
 
 /// The way to server connections.
 pub struct Moving {
-    place: Arc<Place<Footprint>>,
+    place: Arc<Place<Box<Footprint>>>,
     lineage: Lineage,
     /// What the client has been told of parameters.
     told: Reported,
@@ -90,7 +90,7 @@ pub struct Moving {
 impl Moving {
     /// With a connection of this place and lineage. `told`: the parameters that the client has been told.
     pub fn new(
-        place: Arc<Place<Footprint>>,
+        place: Arc<Place<Box<Footprint>>>,
         lineage: Lineage,
         told: Reported,
         is_shared: bool,
@@ -258,7 +258,10 @@ impl Untouched {
         let Some(left) = self.moving.left.take() else { return Ok(()) };
         let session = self.attached.session();
         let Moving { place, lineage, .. } = &self.moving;
-        let taken = self.attached.or_stage(place.take(lineage, session)).await?;
+        let taken = match place.take_at_once(lineage, session) {
+            Some(server) => Ok(server),
+            None => self.attached.or_stage(Box::pin(place.take(lineage, session))).await?,
+        };
         let mut server = taken.map_err(|error| {
             tracing::warn!(session, %error, "no server connection");
             Ending::Away(Farewell::from(&error))

@@ -425,7 +425,7 @@ pub struct Bench {
     pub judge: Arc<NoRaw>,
     pub server: Model,
     /// Others, with what is known of them; none where the session keeps its own.
-    pub at_rest: std::collections::VecDeque<(Model, Footprint)>,
+    pub at_rest: std::collections::VecDeque<(Model, Box<Footprint>)>,
     /// Of all servers, in order.
     pub executed: Vec<String>,
     pub out: Out,
@@ -452,7 +452,7 @@ impl Bench {
         let settings = Settings::new(start.clone());
         let mut pipeline = Pipeline::new(settings, Arc::clone(&judge) as _, ceiling);
         pipeline.set_process_id(CLIENT);
-        pipeline.attach(Footprint::new(start, Arc::default(), 1), true, &mut Out::default());
+        pipeline.attach(Box::new(Footprint::new(start, Arc::default(), 1)), true, &mut Out::default());
         Bench {
             pipeline,
             judge,
@@ -479,7 +479,7 @@ impl Bench {
         for number in (1..).take(servers).skip(1) {
             let path = SearchPath(vec!["start".into()]);
             let start = Values { search_path: path, ..Values::default() };
-            let footprint = Footprint::new(start, Arc::default(), number);
+            let footprint = Box::new(Footprint::new(start, Arc::default(), number));
             bench.at_rest.push_back((Model::shared(number), footprint));
         }
         bench
