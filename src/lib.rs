@@ -16,6 +16,7 @@
 //! | [`catalog`] | a snapshot of the database's catalog, name resolution | decide anything |
 //! | [`mask`] | mask specification × column type → SQL expression | know roles or statements |
 //! | [`policy`] | rules × snapshot → [`policy::RoleView`]: what a role sees of each relation | read SQL statements |
+//! | [`forms`] | what values of a kind look like, alone and inside a text | keep what it looks at |
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
 //! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
@@ -45,8 +46,8 @@
 //! main → cli → demo, service, trials → admin, session
 //! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
 //! sql, changes → policy → mask, catalog, rules → text
-//! scan → mask, rules, text
-//! pool → upstream → wire          guard → policy, wire          audit, metrics, tokens → nothing          admin → metrics
+//! scan → forms → mask, rules
+//! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens → nothing          admin → metrics
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
@@ -60,6 +61,7 @@ pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod forms;
 pub mod grammar;
 pub mod guard;
 pub mod mask;

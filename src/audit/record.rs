@@ -55,6 +55,20 @@ pub enum Record {
         /// `attnum`.
         column: i16,
     },
+    /// Something that the role's `guard` names was found in a result.
+    Found {
+        /// Who.
+        #[serde(flatten)]
+        facts: Arc<SessionFacts>,
+        /// Which statement, by its number in the session.
+        statement: u64,
+        /// Position of the column, from 1; 0 in a COPY.
+        position: usize,
+        /// What it looks like.
+        kind: &'static str,
+        /// What was done: `redact`, `refuse` or `alarm`.
+        then: &'static str,
+    },
     /// The trail ended in the middle of a line when it was opened, and goes on. Only the writer makes this one.
     Recovered {
         /// Length of what is torn; it stands in the line above.

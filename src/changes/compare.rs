@@ -6,7 +6,7 @@ use super::order::{self, Shown};
 use super::picture::{
     ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen, UserPicture,
 };
-use crate::rules::{Limits, Permissions};
+use crate::rules::{Detection, Limits, Permissions, ScrubKind, Then};
 use crate::text::Origin;
 
 /// Something that has changed.
@@ -170,6 +170,12 @@ fn of_role(name: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Cha
         let number = |number: Option<u64>| number.map_or("none".to_owned(), |n| n.to_string());
         push(Subject::Limit, effect, what, &number(was), &number(is), None);
     }
+    if let Some(effect) = of_guard(old.role.guard.as_ref(), new.role.guard.as_ref()) {
+        let told = |picture: &RolePicture| {
+            picture.role.guard.as_ref().map_or("none".to_owned(), Detection::to_string)
+        };
+        push(Subject::Limit, effect, "guard", &told(old), &told(new), None);
+    }
     let functions = |picture: &RolePicture| -> BTreeSet<String> {
         let names = picture.role.functions.iter();
         names.map(|(name, _)| format!("{}.{}", name.schema, name.name)).collect()
@@ -224,6 +230,24 @@ fn of_role(name: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Cha
         }
         (true, true) | (false, false) => {}
     }
+}
+
+/// What a `guard` takes out is less seen; one that only raises an alarm takes out nothing.
+fn of_guard(old: Option<&Detection>, new: Option<&Detection>) -> Option<Effect> {
+    if old == new {
+        return None;
+    }
+    let kept = |guard: Option<&Detection>| -> BTreeSet<ScrubKind> {
+        let guard = guard.filter(|guard| guard.then != Then::Alarm);
+        guard.map(|guard| guard.kinds.iter().copied().collect()).unwrap_or_default()
+    };
+    let (was, is) = (kept(old), kept(new));
+    Some(match (is.is_subset(&was), was.is_subset(&is)) {
+        (true, true) => Effect::Other,
+        (false, true) => Effect::Less,
+        // Something passes that did not.
+        (true, false) | (false, false) => Effect::More,
+    })
 }
 
 fn of_relations(role: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Change>) {

@@ -2,12 +2,15 @@
 //!
 //! PostgreSQL says in each row description which table and column a result column comes straight from. One that
 //! is masked for the role means that something before was wrong: no row goes out. Error and notice texts lose
-//! the fields in which PostgreSQL quotes rows, and plans the masks' SQL. Pure.
+//! the fields in which PostgreSQL quotes rows, and plans the masks' SQL. What a role's own `guard` names is looked for in all that
+//! leaves. Pure.
 
+mod detect;
 mod error_text;
 mod plan;
 mod provenance;
 
+pub use detect::{Caught, Detector, text_columns};
 pub use error_text::clean_error_fields;
 pub use plan::{Discretion, Unreadable};
 pub use provenance::{Breach, judge_row_description};

@@ -74,6 +74,8 @@ pub struct Metrics {
     pub row_bytes: Counter,
     /// Results that the guard stopped.
     pub alarms: Counter,
+    /// Kinds of things found in columns of results by a role's `guard`.
+    pub found: Counter,
     /// From a text to what is sent.
     pub planning: Times,
     /// Texts whose plan was kept from before.
@@ -158,6 +160,7 @@ impl Metrics {
             rows: counter(all, "rows", "Rows given to clients"),
             row_bytes: counter(all, "row_bytes", "Bytes of rows given to clients"),
             alarms: counter(all, "guard_alarms", "Results that the guard stopped"),
+            found: counter(all, "guard_found", "What the guard of a role has found in results"),
             planning: times(all, "planning_seconds", "From a text to what is sent"),
             plans_kept: counter(all, "plans_kept", "Texts whose plan was kept from before"),
             plans_filled: counter(

@@ -1,7 +1,7 @@
 //! `extends`: roles as written become roles.
 //!
 //! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
-//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `database_user`) is taken whole from
+//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `guard`, `database_user`) is taken whole from
 //! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` is not
 //! inherited.
 
@@ -84,6 +84,7 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
         notify: ancestry.iter().find_map(|from| from.notify.clone()).unwrap_or_default(),
         purposes: purposes.map(|(purposes, _)| purposes).unwrap_or_default(),
         limits: Limits::default(),
+        guard: ancestry.iter().find_map(|from| from.guard.clone()).map(|(guard, _)| guard),
         database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
         span: draft.span,
     };
@@ -133,6 +134,10 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
         if let Some((_, span)) = channels.first() {
             refuse(what, Some(*span));
         }
+    }
+    if role.guard.is_some() {
+        let given = ancestry.iter().find_map(|from| from.guard.as_ref());
+        refuse("guard", given.map(|(_, span)| *span));
     }
     if !role.purposes.is_empty() {
         let given = ancestry.iter().find_map(|from| from.purposes.as_ref());

@@ -26,7 +26,7 @@ pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern, parse_column, parse_relation};
-pub use role::{DatabaseUser, Limits, MaskRule, Permissions, Role, RowRule};
+pub use role::{DatabaseUser, Detection, Limits, MaskRule, Permissions, Role, RowRule, Then};
 pub use schema::schema;
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
 pub use tag::{Tag, TagPattern};

@@ -37,10 +37,16 @@ pub(super) fn replace(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) -
 
 /// The kinds, each once, whatever their order.
 pub(super) fn scrub(reader: &mut Reader<'_>, node: &Node) -> Option<MaskSpec> {
+    kinds(reader, node, "scrub").map(MaskSpec::Scrub)
+}
+
+/// A list of kinds of things that stand in texts, as the value of a key.
+pub(super) fn kinds(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<Vec<ScrubKind>> {
     let words = reader.given_texts(node)?;
     if words.is_empty() && matches!(node.kind, Kind::Sequence(_)) {
         let known: Vec<&str> = ScrubKind::ALL.iter().map(|kind| kind.name()).collect();
-        let diagnostic = Diagnostic::error("`scrub` needs to know what to look for", node.span);
+        let diagnostic =
+            Diagnostic::error(format!("`{key}` needs to know what to look for"), node.span);
         reader.complain(diagnostic.help(format!("some of: {}", known.join(", "))));
         return None;
     }
@@ -63,5 +69,5 @@ pub(super) fn scrub(reader: &mut Reader<'_>, node: &Node) -> Option<MaskSpec> {
         }
     }
     kinds.sort();
-    (is_whole && !kinds.is_empty()).then_some(MaskSpec::Scrub(kinds))
+    (is_whole && !kinds.is_empty()).then_some(kinds)
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::load::{is_plain_name, twice};
 use super::name::{RelationName, parse_channel, parse_relation};
 use super::read_mask::read_mask;
-use super::role::{DatabaseUser, Limits, MaskRule, Permissions, RowRule};
+use super::read_masks_of_text::kinds;
+use super::role::{DatabaseUser, Detection, Limits, MaskRule, Permissions, RowRule, Then};
 use super::table::SqlText;
 use super::tag::TagPattern;
 use crate::text::reader::{Reader, with_near};
@@ -26,10 +27,11 @@ pub(super) struct RoleDraft {
     pub(super) notify: Option<Vec<(String, Span)>>,
     pub(super) purposes: Option<(Vec<String>, Span)>,
     pub(super) limits: Option<(Limits, Span)>,
+    pub(super) guard: Option<(Detection, Span)>,
     pub(super) database_user: Option<DatabaseUser>,
 }
 
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "description",
     "extends",
     "may",
@@ -41,6 +43,7 @@ pub(super) const KEYS: [&str; 12] = [
     "notify",
     "limits",
     "purposes",
+    "guard",
     "database_user",
 ];
 
@@ -58,6 +61,9 @@ pub(super) const LIMITS: [&str; 8] = [
     "message_bytes",
     "connections",
 ];
+
+/// Keys of `guard`.
+pub(super) const GUARD: [&str; 2] = ["detect", "then"];
 
 /// Keys of `database_user`.
 pub(super) const DATABASE_USER: [&str; 2] = ["user", "password"];
@@ -86,6 +92,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
         purposes: None,
         limits: None,
         lookup: None,
+        guard: None,
         database_user: None,
     };
     if !is_plain_name(&entry.key) {
@@ -106,6 +113,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
             "notify" => role.notify = Some(channels(reader, value)),
             "limits" => role.limits = Some((limits(reader, value), span)),
             "purposes" => role.purposes = Some((purposes(reader, value), span)),
+            "guard" => role.guard = guard(reader, value).map(|guard| (guard, span)),
             "database_user" => role.database_user = database_user(reader, value),
             _ => reader.unknown_key(part, &KEYS),
         }
@@ -274,6 +282,40 @@ fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
         }
     }
     limits
+}
+
+fn guard(reader: &mut Reader<'_>, node: &Node) -> Option<Detection> {
+    let (mut detect, mut then) = (None, None);
+    let mut has = [false; GUARD.len()];
+    for entry in reader.mapping(node) {
+        match entry.key.as_str() {
+            "detect" => {
+                has[0] = true;
+                detect = kinds(reader, &entry.value, "detect");
+            }
+            "then" => {
+                has[1] = true;
+                then = reader.filled_text(&entry.value).and_then(|word| {
+                    let known = Then::ALL.into_iter().find(|then| then.word() == word);
+                    if known.is_none() {
+                        let words = Then::ALL.map(Then::word);
+                        let message = format!("`{word}` is none of: {}", words.join(", "));
+                        let diagnostic = Diagnostic::error(message, entry.value.span);
+                        reader.complain(with_near(diagnostic, &word, &words));
+                    }
+                    known
+                });
+            }
+            _ => reader.unknown_key(entry, &GUARD),
+        }
+    }
+    for (name, has) in GUARD.into_iter().zip(has) {
+        if !has {
+            let message = format!("`guard` needs `{name}`");
+            reader.complain(Diagnostic::error(message, node.span));
+        }
+    }
+    Some(Detection { kinds: detect?, then: then? })
 }
 
 fn database_user(reader: &mut Reader<'_>, node: &Node) -> Option<DatabaseUser> {

@@ -1,10 +1,11 @@
 //! Roles: what a kind of person may do and see.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use secrecy::SecretString;
 
-use super::mask_spec::MaskSpec;
+use super::mask_spec::{MaskSpec, ScrubKind};
 use super::name::RelationName;
 use super::table::SqlText;
 use super::tag::TagPattern;
@@ -37,6 +38,8 @@ pub struct Role {
     pub purposes: Vec<String>,
     /// What a session may cost.
     pub limits: Limits,
+    /// What is looked for in results, beside the masks.
+    pub guard: Option<Detection>,
     /// Own login upstream.
     pub database_user: Option<DatabaseUser>,
     /// Where its name stands.
@@ -76,6 +79,48 @@ pub struct RowRule {
     pub filter: SqlText,
     /// The line.
     pub span: Span,
+}
+
+/// `guard:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detection {
+    /// What is looked for. In order of [`ScrubKind`], each once.
+    pub kinds: Vec<ScrubKind>,
+    /// What is done where it is found.
+    pub then: Then,
+}
+
+impl fmt::Display for Detection {
+    /// `redact card, rrn`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
+        write!(f, "{} {}", self.then.word(), kinds.join(", "))
+    }
+}
+
+/// `then:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// What is found is replaced.
+    Redact,
+    /// The statement ends with an error.
+    Refuse,
+    /// It passes.
+    Alarm,
+}
+
+impl Then {
+    /// All of them.
+    pub const ALL: [Then; 3] = [Then::Redact, Then::Refuse, Then::Alarm];
+
+    /// As rules write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Then::Redact => "redact",
+            Then::Refuse => "refuse",
+            Then::Alarm => "alarm",
+        }
+    }
 }
 
 /// `limits:`

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::mask_spec::ScrubKind;
+use super::role::Then;
 use super::{load, read_keyed_masks, read_mask, read_role, table, token_users, user};
 use crate::text::schema::{
     definition, described, document, filled_mapping, filled_text, given_list, list, mapping, named,
@@ -113,6 +114,14 @@ fn of_role(key: &str) -> Option<Value> {
         "purposes" => {
             (given_list(filled_text()), "When given, a session has to state one of them.")
         }
+        "guard" => (
+            filled_mapping(&read_role::GUARD, &read_role::GUARD, |key| match key {
+                "detect" => Some(given_list(word(&ScrubKind::ALL.map(ScrubKind::name)))),
+                "then" => Some(word(&Then::ALL.map(Then::word))),
+                _ => None,
+            }),
+            "What is looked for in every text that leaves, and what is done where it is found.",
+        ),
         "database_user" => (
             filled_mapping(&read_role::DATABASE_USER, &["user"], |key| match key {
                 "user" | "password" => Some(filled_text()),

@@ -127,6 +127,25 @@ impl Journal {
                     let (table, column) = (breach.table, breach.column);
                     Record::Breach { facts: Arc::clone(&self.facts), statement, table, column }
                 }
+                Event::Found { statement, position, kind, then } => {
+                    let (kind, then) = (kind.name(), then.word());
+                    self.metrics.found.inc();
+                    tracing::warn!(
+                        session = self.facts.session,
+                        statement,
+                        position,
+                        kind,
+                        then,
+                        "the guard of the role has found something in a result"
+                    );
+                    Record::Found {
+                        facts: Arc::clone(&self.facts),
+                        statement,
+                        position,
+                        kind,
+                        then,
+                    }
+                }
             };
             let accepted = self.audit.accept(record).await;
             self.note(accepted);

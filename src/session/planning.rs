@@ -17,7 +17,7 @@ use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
 use crate::policy::RoleView;
-use crate::rules::RelationName;
+use crate::rules::{RelationName, Then};
 use crate::sql::lifting::lift;
 use crate::sql::{
     self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
@@ -200,6 +200,16 @@ fn judge(statement: &PlannedPart, view: &RoleView, settings: &Settings) -> Resul
         let message = "scrim: a role with a limit of rows or bytes may not use RETURNING";
         return Err(Refusal {
             hint: Some(format!("role `{}` has a limit; write first, then SELECT", role.name)),
+            ..refusal("42501", Reason::StatementKind, message)
+        });
+    }
+    if role.guard.as_ref().is_some_and(|guard| guard.then == Then::Refuse)
+        && statement.kind == (StatementKind::Write { returning: true })
+    {
+        let message = "scrim: a role whose `guard` refuses results may not use RETURNING";
+        let hint = format!("role `{}` has such a guard; write first, then SELECT", role.name);
+        return Err(Refusal {
+            hint: Some(hint),
             ..refusal("42501", Reason::StatementKind, message)
         });
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::source::Source;
 use crate::audit::StatementFacts;
-use crate::guard::{Breach, Discretion};
+use crate::guard::{Breach, Discretion, text_columns};
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader;
 
@@ -47,6 +47,8 @@ pub struct Prepared {
     pub origin: Option<PlannedFrom>,
     /// Of the columns that it was described with last; `None`: not yet.
     columns: Mutex<Option<Columns>>,
+    /// Which of them take any text.
+    texts: Mutex<Option<Arc<[bool]>>>,
 }
 
 /// What a Parse said.
@@ -98,6 +100,7 @@ impl Prepared {
             rows,
             origin: None,
             columns: Mutex::default(),
+            texts: Mutex::default(),
         }
     }
 
@@ -170,8 +173,15 @@ impl Prepared {
         *self.columns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Which of the columns take any text.
+    pub fn texts(&self) -> Option<Arc<[bool]>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The server has described it: by the body of a RowDescription, or as giving no rows.
     pub fn set_columns(&self, description: Option<&[u8]>) {
+        let texts = description.and_then(text_columns);
+        *self.texts.lock().unwrap_or_else(PoisonError::into_inner) = texts;
         let columns = description.map(columns_of);
         *self.columns.lock().unwrap_or_else(PoisonError::into_inner) = Some(columns);
     }

@@ -14,11 +14,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("grammar", &[]),
     ("mask", &["catalog", "rules"]),
     ("policy", &["mask", "catalog", "rules", "grammar", "text"]),
-    ("scan", &["mask", "rules", "text"]),
+    ("forms", &["mask", "rules"]),
+    ("scan", &["forms", "rules", "text"]),
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
     ("changes", &["policy", "catalog", "rules", "text"]),
     ("wire", &[]),
-    ("guard", &["policy", "catalog", "wire"]),
+    ("guard", &["forms", "policy", "catalog", "rules", "wire"]),
     ("audit", &[]),
     ("tokens", &[]),
     ("upstream", &["wire", "catalog"]),
@@ -39,8 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
-const PURE: &[&str] =
-    &["text", "rules", "catalog", "grammar", "mask", "policy", "scan", "changes", "sql", "guard"];
+const PURE: &[&str] = &[
+    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "sql",
+    "guard",
+];
 
 /// What no pure room may hold, apart from its tests.
 const IMPURE: &[&str] = &[

@@ -71,6 +71,7 @@ roles:
       message_bytes: 1024
       connections: 1
     purposes: [refund]
+    guard: {detect: [card, rrn], then: redact}
     database_user: {user: own, password: "${SECRET}"}
 users:
   alice: {role: support, token: alice, connections: 2}

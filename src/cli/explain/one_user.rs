@@ -38,6 +38,8 @@ struct OneRole {
     listen: Vec<String>,
     notify: Vec<String>,
     limits: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guard: Option<String>,
     rows: Vec<Rows>,
     sees: Vec<Kind>,
     closed: Vec<Closed>,
@@ -130,6 +132,7 @@ impl OneRole {
         }
         let limits: Vec<String> =
             self.limits.iter().map(|(name, most)| format!("{name} {most}")).collect();
+        let guard: Vec<String> = self.guard.iter().cloned().collect();
         let may: Vec<String> = self.may.iter().map(|word| (*word).to_owned()).collect();
         for (what, list) in [
             ("may", &may),
@@ -138,6 +141,7 @@ impl OneRole {
             ("listens to", &self.listen),
             ("notifies", &self.notify),
             ("limits", &limits),
+            ("guard", &guard),
         ] {
             if !list.is_empty() {
                 let _ = writeln!(text, "  {what:10} {}", list.join(", "));
@@ -210,6 +214,7 @@ fn one_role(view: &RoleView) -> OneRole {
         listen: names(&role.listen),
         notify: names(&role.notify),
         limits: limits(role.limits),
+        guard: role.guard.as_ref().map(ToString::to_string),
         rows,
         sees: kinds
             .into_iter()

@@ -1,13 +1,7 @@
-//! What stands inside a text: the patterns of the mask `scrub`, and then the checks of whole values, which are stricter.
-//!
-//! So what is found here is what `scrub` would take out, less what it takes for caution's sake.
+//! Kinds of things that stand inside a text.
 
-use std::sync::OnceLock;
-
-use fancy_regex::Regex;
-
-use super::{Sure, looks_like};
-use crate::mask::scrub_pattern;
+use super::people;
+use crate::forms;
 use crate::rules::ScrubKind;
 use crate::scan::kind::Kind;
 
@@ -23,44 +17,13 @@ const KINDS: [(ScrubKind, Kind); 8] = [
     (ScrubKind::Password, Kind::Password),
 ];
 
-fn patterns() -> &'static [(Regex, ScrubKind, Kind)] {
-    static PATTERNS: OnceLock<Vec<(Regex, ScrubKind, Kind)>> = OnceLock::new();
-    PATTERNS.get_or_init(|| {
-        let compiled = KINDS.iter().map(|(scrub, kind)| {
-            // One that does not compile finds nothing; a test says that each does.
-            Regex::new(&scrub_pattern(*scrub)).ok().map(|regex| (regex, *scrub, *kind))
-        });
-        compiled.flatten().collect()
-    })
-}
-
 /// Kinds that stand in a text, each once.
 pub(in crate::scan) fn found(text: &str) -> Vec<Kind> {
     let mut kinds = Vec::new();
-    for (regex, scrub, kind) in patterns() {
-        if kinds.contains(kind) {
-            continue;
-        }
+    for (scrub, kind) in KINDS {
         // A search that gives up has found nothing.
-        let matches = regex.find_iter(text).flatten();
-        let is_one = matches.into_iter().any(|found| match scrub {
-            ScrubKind::Password => true,
-            ScrubKind::Ip => {
-                found.as_str().contains('.') && looks_like(Kind::Ip, found.as_str()).is_some()
-            }
-            ScrubKind::Email
-            | ScrubKind::Rrn
-            | ScrubKind::Ssn
-            | ScrubKind::Iban
-            | ScrubKind::Card
-            | ScrubKind::Phone
-            | ScrubKind::Url => {
-                let found = found.as_str().trim_matches(|c: char| " .,;()".contains(c) && c != '(');
-                looks_like(*kind, found) == Some(Sure::Yes)
-            }
-        });
-        if is_one {
-            kinds.push(*kind);
+        if !kinds.contains(&kind) && forms::find(scrub, text).is_ok_and(|found| !found.is_empty()) {
+            kinds.push(kind);
         }
     }
     if names_somebody(text) {
@@ -75,9 +38,7 @@ fn names_somebody(text: &str) -> bool {
     words.windows(2).any(|pair| match pair {
         [name, title] => {
             let titles = ["님", "씨", "고객님", "고객", "환자", "회원님", "회원"];
-            titles.contains(title)
-                && super::people::is_hangul_name(name)
-                && name.chars().count() >= 3
+            titles.contains(title) && people::is_hangul_name(name) && name.chars().count() >= 3
         }
         _ => false,
     }) || text.contains("y name is ")
@@ -85,13 +46,8 @@ fn names_somebody(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{KINDS, found, patterns};
+    use super::found;
     use crate::scan::kind::Kind;
-
-    #[test]
-    fn every_pattern_of_scrub_compiles_here_too() {
-        assert_eq!(patterns().len(), KINDS.len());
-    }
 
     #[test]
     fn what_stands_in_texts() {

@@ -1,20 +1,11 @@
 //! What a single value looks like. Whole values only; what stands inside a text is `inside`'s.
 
 pub(super) mod inside;
-mod numbers;
 mod people;
-mod web;
 
 use super::kind::Kind;
-
-/// What one value is by its form, and how sure that is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sure {
-    /// Few things look like that.
-    Yes,
-    /// It could be, if the column's name says so.
-    Maybe,
-}
+pub(super) use crate::forms::Sure;
+use crate::forms::{all_digits, numbers, web};
 
 /// Values longer than that are texts, whatever they begin with; tokens and keys aside.
 const VALUE_CHARS_MAX: usize = 120;
@@ -82,8 +73,4 @@ pub(super) fn year_of(value: &str) -> Option<u32> {
 /// True for a number whose last digit is that of a registration number with a checksum.
 pub(super) fn has_rrn_checksum(value: &str) -> bool {
     numbers::has_rrn_checksum(value.trim())
-}
-
-fn all_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -10,6 +10,7 @@ use super::expected::{Execution, Fate, Probed, Reply};
 use super::rows::{is_same, stopped_by_guard};
 use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, Txn};
 use crate::catalog::SearchPath;
+use crate::guard::text_columns;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader;
 use crate::wire::{Frame, Piece, writer};
@@ -231,6 +232,7 @@ impl Pipeline {
 
     fn query_described(&mut self, frame: Frame, judge: &dyn Judge, out: &mut Out) {
         let verdict = judge.rows(frame.body());
+        let has_detector = self.ceiling.detector.is_some();
         let Some(Reply::Query(run)) = self.queue.front_mut().map(|front| &mut front.reply) else {
             return;
         };
@@ -239,6 +241,9 @@ impl Pipeline {
             Ok(()) if is_probe => run.probed = Probed::Good,
             Ok(()) => {
                 run.progress.is_judged = true;
+                if has_detector {
+                    run.progress.texts = text_columns(frame.body());
+                }
                 self.pass(frame, out);
             }
             Err(breach) if is_probe => {

@@ -8,6 +8,7 @@ use super::super::statements::Prepared;
 use super::Judge;
 use super::again::Binding;
 use crate::guard::Discretion;
+use crate::rules::ScrubKind;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 
@@ -271,6 +272,12 @@ pub struct Progress {
     pub rows: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Which columns take any text, where that matters.
+    pub texts: Option<Arc<[bool]>>,
+    /// The data of the COPY is in binary format.
+    pub is_binary: bool,
+    /// What has been found and told, by position.
+    pub found: Vec<(usize, ScrubKind)>,
     /// No row goes out any more; this error stands in the place of the completion.
     pub stopped: Option<Bytes>,
 }

@@ -57,7 +57,8 @@ use bytes::{Bytes, BytesMut};
 use super::footprint::{Footprint, Reported};
 use super::settings::Settings;
 use super::statements::{Prepared, Statements};
-use crate::guard::Breach;
+use crate::guard::{Breach, Detector};
+use crate::rules::{ScrubKind, Then};
 use crate::wire::reader::Malformed;
 use crate::wire::{Piece, writer};
 
@@ -129,6 +130,17 @@ pub enum Event {
         statement: u64,
         /// What it found.
         breach: Breach,
+    },
+    /// Something that the role's `guard` names was found in a result.
+    Found {
+        /// The statement's number.
+        statement: u64,
+        /// Position of the column, from 1; 0 in a COPY.
+        position: usize,
+        /// What it looks like.
+        kind: ScrubKind,
+        /// What was done.
+        then: Then,
     },
 }
 
@@ -214,6 +226,8 @@ pub struct Ceiling {
     pub rows: Option<(u64, Bytes)>,
     /// Bytes of rows, headers included.
     pub bytes: Option<(u64, Bytes)>,
+    /// What is looked for in them.
+    pub detector: Option<Arc<Detector>>,
 }
 
 /// Why a session cannot go on.

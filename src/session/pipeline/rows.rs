@@ -7,14 +7,17 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::super::statements::{Prepared, Rows};
-use super::expected::{Execution, Fate, Probed, Reply};
+use super::expected::{Execution, Fate, Probed, Progress, Reply};
 use super::{Course, Event, Fault, Out, Pipeline};
-use crate::guard::{Breach, Unreadable};
+use crate::guard::{Breach, Caught, Detector, Unreadable};
+use crate::rules::{ScrubKind, Then};
 use crate::sql::StatementKind;
 use crate::wire::Frame;
 use crate::wire::frame::announced_bytes;
 use crate::wire::writer::{self, ErrorMessage};
 
+/// The overall format in a CopyOutResponse: every column is in binary format.
+const COPY_IS_BINARY: u8 = 1;
 /// Type byte and length.
 const HEADER_BYTES: usize = 5;
 
@@ -35,38 +38,45 @@ impl Pipeline {
         if front.fate != Fate::Forward {
             return Err(misfit);
         }
-        let (progress, before, bytes_before, extra, discretion) = match &mut front.reply {
-            Reply::Execute(run) => {
-                let Some(portal) = self.statements.portal_mut(&run.portal) else {
-                    return Err(misfit);
-                };
-                if !is_same(run.prepared.as_ref(), portal.prepared.as_ref()) {
-                    return Err(misfit);
+        let (progress, before, bytes_before, extra, discretion, number, texts) =
+            match &mut front.reply {
+                Reply::Execute(run) => {
+                    let Some(portal) = self.statements.portal_mut(&run.portal) else {
+                        return Err(misfit);
+                    };
+                    if !is_same(run.prepared.as_ref(), portal.prepared.as_ref()) {
+                        return Err(misfit);
+                    }
+                    judge_execution(run, portal.prepared.as_deref(), out);
+                    let (before, bytes_before) = (portal.rows, portal.bytes);
+                    portal.rows = portal.rows.saturating_add(1);
+                    portal.bytes = portal.bytes.saturating_add(length);
+                    let extra = portal.prepared.as_ref().map_or(0, |known| known.extra_messages());
+                    let discretion =
+                        portal.prepared.as_ref().and_then(|known| known.discretion.clone());
+                    let number = run.number.unwrap_or_default();
+                    let has_detector = ceiling.detector.is_some();
+                    let texts = portal.prepared.as_ref().filter(|_| has_detector);
+                    let texts = texts.and_then(|known| known.texts());
+                    (&mut run.progress, before, bytes_before, extra, discretion, number, texts)
                 }
-                judge_execution(run, portal.prepared.as_deref(), out);
-                let (before, bytes_before) = (portal.rows, portal.bytes);
-                portal.rows = portal.rows.saturating_add(1);
-                portal.bytes = portal.bytes.saturating_add(length);
-                let extra = portal.prepared.as_ref().map_or(0, |known| known.extra_messages());
-                let discretion =
-                    portal.prepared.as_ref().and_then(|known| known.discretion.clone());
-                (&mut run.progress, before, bytes_before, extra, discretion)
-            }
-            Reply::Query(run) => {
-                let is_described = run.progress.is_judged || run.progress.stopped.is_some();
-                let Some(statement) = run.statements.get(run.ended) else { return Err(misfit) };
-                if !is_described || statement.is_probe {
-                    return Err(misfit);
+                Reply::Query(run) => {
+                    let is_described = run.progress.is_judged || run.progress.stopped.is_some();
+                    let Some(statement) = run.statements.get(run.ended) else { return Err(misfit) };
+                    if !is_described || statement.is_probe {
+                        return Err(misfit);
+                    }
+                    let extra = match statement.kind {
+                        StatementKind::Copy { extra_messages } => extra_messages,
+                        _ => 0,
+                    };
+                    let (before, bytes_before) = (run.progress.rows, run.progress.bytes);
+                    let (discretion, number) = (statement.discretion.clone(), statement.number);
+                    let texts = run.progress.texts.clone();
+                    (&mut run.progress, before, bytes_before, extra, discretion, number, texts)
                 }
-                let extra = match statement.kind {
-                    StatementKind::Copy { extra_messages } => extra_messages,
-                    _ => 0,
-                };
-                let (before, bytes_before) = (run.progress.rows, run.progress.bytes);
-                (&mut run.progress, before, bytes_before, extra, statement.discretion.clone())
-            }
-            _ => return Err(misfit),
-        };
+                _ => return Err(misfit),
+            };
         if progress.is_copying != is_copy {
             return Err(misfit);
         }
@@ -86,7 +96,7 @@ impl Pipeline {
         if progress.stopped.is_some() || self.mute.is_some() {
             return Ok(Course::Drop);
         }
-        let bytes = match discretion {
+        let mut bytes = match discretion {
             None => bytes,
             Some(discretion) => {
                 let body = bytes.get(HEADER_BYTES..).filter(|_| is_whole).unwrap_or_default();
@@ -100,6 +110,12 @@ impl Pipeline {
                 }
             }
         };
+        if let Some(detector) = &ceiling.detector {
+            match searched(detector, bytes, is_whole, texts, progress, number, out) {
+                Some(clean) => bytes = clean,
+                None => return Ok(Course::Drop),
+            }
+        }
         progress.rows = progress.rows.saturating_add(1);
         progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
         out.to_client.extend_from_slice(&bytes);
@@ -141,6 +157,7 @@ impl Pipeline {
             return Err(misfit);
         }
         progress.is_copying = true;
+        progress.is_binary = frame.body().first() == Some(&COPY_IS_BINARY);
         if progress.stopped.is_none() {
             self.pass(frame, out);
         }
@@ -189,6 +206,86 @@ pub(super) fn stopped_by_guard() -> Bytes {
             "ERROR",
             "42501",
             "scrim: the result was stopped, since it could not be shown to be masked",
+        )
+    };
+    writer::error_response(&mut said, &error);
+    said.freeze()
+}
+
+/// A row, or data of a COPY, as it may go out by the role's `guard`; `None`: no more of the result does.
+fn searched(
+    detector: &Detector,
+    bytes: Bytes,
+    is_whole: bool,
+    texts: Option<Arc<[bool]>>,
+    progress: &mut Progress,
+    statement: u64,
+    out: &mut Out,
+) -> Option<Bytes> {
+    let then = detector.then();
+    let body = bytes.get(HEADER_BYTES..).filter(|_| is_whole);
+    let caught = match body {
+        Some(body) if progress.is_copying => Ok(detector.copy_data(body, progress.is_binary)),
+        Some(body) => detector.row(body, texts.as_deref()),
+        None => Err(Unreadable),
+    };
+    match caught {
+        Ok(None) => Some(bytes),
+        Ok(Some(Caught { found, instead })) => {
+            let first = found.first().copied();
+            for (position, kind) in found {
+                if !progress.found.contains(&(position, kind)) {
+                    progress.found.push((position, kind));
+                    out.events.push(Event::Found { statement, position, kind, then });
+                }
+            }
+            match (then, instead) {
+                (Then::Alarm, _) => Some(bytes),
+                (Then::Redact, Some(instead)) => Some(instead),
+                (Then::Redact | Then::Refuse, _) => {
+                    progress.stopped = Some(stopped_by_detector(then, first));
+                    None
+                }
+            }
+        }
+        // Longer than what is held at once, or no row.
+        Err(Unreadable) if then == Then::Alarm => Some(bytes),
+        Err(Unreadable) => {
+            progress.stopped = Some(not_searched());
+            None
+        }
+    }
+}
+
+/// The error in place of a result in which the role's `guard` has found something.
+fn stopped_by_detector(then: Then, first: Option<(usize, ScrubKind)>) -> Bytes {
+    let (position, kind) = first.map_or((0, "secret"), |(position, kind)| (position, kind.name()));
+    let place = match position {
+        0 => "in the data of the COPY".to_owned(),
+        position => format!("in column {position}"),
+    };
+    let message = format!("scrim: the result was stopped: something {place} looks like `{kind}`");
+    let hint = match then {
+        Then::Redact => "the role's `guard` redacts it in a SELECT; a COPY cannot be redacted",
+        Then::Refuse | Then::Alarm => {
+            "the role's `guard` refuses it: leave the column out, or ask for it to be classified"
+        }
+    };
+    let mut said = BytesMut::new();
+    let error = ErrorMessage { hint: Some(hint), ..ErrorMessage::new("ERROR", "42501", &message) };
+    writer::error_response(&mut said, &error);
+    said.freeze()
+}
+
+/// The error in place of a result that cannot be searched.
+fn not_searched() -> Bytes {
+    let mut said = BytesMut::new();
+    let error = ErrorMessage {
+        hint: Some("the role's `guard` looks through all rows; ask for less of the value: left(…)"),
+        ..ErrorMessage::new(
+            "ERROR",
+            "54000",
+            "scrim: the result was stopped: a row is too large to be searched",
         )
     };
     writer::error_response(&mut said, &error);

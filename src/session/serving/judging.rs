@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Serving;
 use crate::audit::StatementFacts;
+use crate::guard::Detector;
 use crate::rules::Role;
 use crate::session::attached::Ending;
 use crate::session::catalogs::GuardJudge;
@@ -148,5 +149,6 @@ pub(super) fn ceiling(role: &Role) -> Ceiling {
     let (name, limits) = (&role.name, role.limits);
     let rows = |rows| (rows, error_frame(&planning::too_many_rows(name, rows)));
     let bytes = |bytes| (bytes, error_frame(&planning::too_many_bytes(name, bytes)));
-    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes) }
+    let detector = role.guard.as_ref().map(|guard| Arc::new(Detector::new(guard)));
+    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes), detector }
 }

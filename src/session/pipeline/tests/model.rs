@@ -447,12 +447,16 @@ impl Bench {
         let path = SearchPath(vec!["start".into()]);
         let start = Values { search_path: path, ..Values::default() };
         let rows = rows_max.map(|rows| (rows, error("54000", "scrim: too many rows")));
-        let ceiling = Ceiling { rows, bytes: None };
+        let ceiling = Ceiling { rows, ..Ceiling::default() };
         let judge = Arc::new(NoRaw(AtomicU64::new(1)));
         let settings = Settings::new(start.clone());
         let mut pipeline = Pipeline::new(settings, Arc::clone(&judge) as _, ceiling);
         pipeline.set_process_id(CLIENT);
-        pipeline.attach(Box::new(Footprint::new(start, Arc::default(), 1)), true, &mut Out::default());
+        pipeline.attach(
+            Box::new(Footprint::new(start, Arc::default(), 1)),
+            true,
+            &mut Out::default(),
+        );
         Bench {
             pipeline,
             judge,

@@ -52,7 +52,7 @@ fn has_issuer(digits: &[u32]) -> bool {
 }
 
 /// With its check digit and an issuer; what is left when the middle is hidden is one perhaps.
-pub(super) fn card(value: &str) -> Option<Sure> {
+pub(crate) fn card(value: &str) -> Option<Sure> {
     if let Some(digits) = digits(value, " -") {
         let long = (13..=19).contains(&digits.len()) && has_issuer(&digits);
         if long && has_luhn(&digits) {
@@ -69,12 +69,12 @@ pub(super) fn card(value: &str) -> Option<Sure> {
         .then_some(Sure::Maybe)
 }
 
-pub(super) fn is_imei(value: &str) -> bool {
+pub(crate) fn is_imei(value: &str) -> bool {
     digits(value, " -").is_some_and(|digits| digits.len() == 15 && has_luhn(&digits))
 }
 
 /// ISO 13616: the remainder of 97, and the length that the country has where we know it.
-pub(super) fn is_iban(value: &str) -> bool {
+pub(crate) fn is_iban(value: &str) -> bool {
     const LENGTHS: &str = "AD24 AE23 AT20 BE16 BG22 BH22 BR29 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FO18 FR27 GB22 GE22 \
         GI23 GL18 GR27 HR21 HU28 IE22 IL23 IS26 IT27 KW30 KZ20 LB28 LI21 LT20 LU20 LV21 MC27 MT31 NL18 NO15 PL28 PT25 QA29 \
         RO24 RS22 SA24 SE24 SI19 SK24 TN24 TR26 UA29 VA22";
@@ -99,7 +99,7 @@ pub(super) fn is_iban(value: &str) -> bool {
 }
 
 /// A made-up one: nobody has worked out its check digits.
-pub(super) fn is_like_iban(value: &str) -> bool {
+pub(crate) fn is_like_iban(value: &str) -> bool {
     let compact: Vec<char> = value.chars().filter(|c| !" -".contains(*c)).collect();
     let head = matches!(compact.as_slice(), [a, b, c, d, ..]
         if a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit());
@@ -116,7 +116,7 @@ fn is_day(month: u64, day: u64) -> bool {
 }
 
 /// Korean registration numbers, American and British ones.
-pub(super) fn national_id(value: &str) -> Option<Sure> {
+pub(crate) fn national_id(value: &str) -> Option<Sure> {
     rrn(value).or_else(|| ssn(value)).or_else(|| {
         let plain: String = value.chars().filter(|c| *c != ' ').collect();
         let (head, rest) = (plain.get(..2)?, plain.get(2..)?);
@@ -152,7 +152,7 @@ fn rrn(value: &str) -> Option<Sure> {
 }
 
 /// 11 less the weighted sum's remainder; foreigners' numbers have two more.
-pub(super) fn has_rrn_checksum(value: &str) -> bool {
+pub(crate) fn has_rrn_checksum(value: &str) -> bool {
     const WEIGHTS: [u32; 12] = [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5];
     let Some(digits) = digits(value, " -").filter(|digits| digits.len() == 13) else {
         return false;
@@ -179,7 +179,7 @@ fn ssn(value: &str) -> Option<Sure> {
 }
 
 /// Korean numbers, international ones and those that are written in groups.
-pub(super) fn phone(value: &str) -> Option<Sure> {
+pub(crate) fn phone(value: &str) -> Option<Sure> {
     let value = value.strip_prefix("tel:").unwrap_or(value);
     let bare = value
         .split(['x', '#'])
@@ -225,7 +225,7 @@ fn is_written_date(value: &str) -> bool {
 }
 
 /// The year of a day that is written 1990-01-31, 1990.1.31, 19900131, or 900131.
-pub(super) fn year_of(value: &str) -> Option<u32> {
+pub(crate) fn year_of(value: &str) -> Option<u32> {
     let number = |text: &str| text.parse::<u64>().ok();
     let day = value.split([' ', 'T']).next().unwrap_or_default();
     let parts: Vec<&str> = day.split(['-', '.', '/']).filter(|part| !part.is_empty()).collect();
@@ -248,14 +248,14 @@ pub(super) fn year_of(value: &str) -> Option<u32> {
     ((1850..=2200).contains(&year) && is_day(month, day)).then(|| u32::try_from(year).ok())?
 }
 
-pub(super) fn is_account(value: &str) -> bool {
+pub(crate) fn is_account(value: &str) -> bool {
     digits(value, " -").is_some_and(|digits| (6..=18).contains(&digits.len()))
         || is_iban(value)
         || (matches!(value.len(), 8 | 11) && value.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
 /// A letter or two and digits, or nine digits; Korean ones with a letter inside since 2021.
-pub(super) fn is_passport(value: &str) -> bool {
+pub(crate) fn is_passport(value: &str) -> bool {
     let letters = value.bytes().filter(u8::is_ascii_uppercase).count();
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     (7..=10).contains(&value.len())
@@ -264,7 +264,7 @@ pub(super) fn is_passport(value: &str) -> bool {
         && letters.saturating_add(digits) == value.len()
 }
 
-pub(super) fn driver_license(value: &str) -> Option<Sure> {
+pub(crate) fn driver_license(value: &str) -> Option<Sure> {
     let groups: Vec<usize> = value.split('-').map(str::len).collect();
     let is_korean = groups == [2, 2, 6, 2] && digits(value, "-").is_some();
     let plain = value.len() >= 7
@@ -273,7 +273,7 @@ pub(super) fn driver_license(value: &str) -> Option<Sure> {
     if is_korean { Some(Sure::Yes) } else { plain.then_some(Sure::Maybe) }
 }
 
-pub(super) fn is_tax_id(value: &str) -> bool {
+pub(crate) fn is_tax_id(value: &str) -> bool {
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     (8..=15).contains(&value.len())
         && digits >= 7
@@ -281,7 +281,7 @@ pub(super) fn is_tax_id(value: &str) -> bool {
 }
 
 /// Ten digits, three, two and five, with a check digit.
-pub(super) fn business_id(value: &str) -> Option<Sure> {
+pub(crate) fn business_id(value: &str) -> Option<Sure> {
     const WEIGHTS: [u32; 9] = [1, 3, 7, 1, 3, 7, 1, 3, 5];
     let groups: Vec<usize> = value.split('-').map(str::len).collect();
     let digits = digits(value, "-").filter(|digits| digits.len() == 10)?;
@@ -297,7 +297,7 @@ pub(super) fn business_id(value: &str) -> Option<Sure> {
 }
 
 /// Korean plates: two or three digits, a syllable, four digits, with a region before.
-pub(super) fn plate(value: &str) -> Option<Sure> {
+pub(crate) fn plate(value: &str) -> Option<Sure> {
     let bare: String = value.chars().filter(|c| *c != ' ').collect();
     let rest = bare.trim_start_matches(|c| ('가'..='힣').contains(&c));
     let mut parts = rest.split(|c| ('가'..='힣').contains(&c));
@@ -318,7 +318,7 @@ pub(super) fn plate(value: &str) -> Option<Sure> {
 }
 
 /// British and Canadian ones are like nothing else; five digits are like everything.
-pub(super) fn postcode(value: &str) -> Option<Sure> {
+pub(crate) fn postcode(value: &str) -> Option<Sure> {
     let shape: String = value
         .chars()
         .map(|c| match c {
@@ -337,12 +337,12 @@ pub(super) fn postcode(value: &str) -> Option<Sure> {
     }
 }
 
-pub(super) fn is_expiry(value: &str) -> bool {
+pub(crate) fn is_expiry(value: &str) -> bool {
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     (1..=6).contains(&digits) && value.bytes().all(|b| b.is_ascii_digit() || b"/-".contains(&b))
 }
 
-pub(super) fn is_coordinate(value: &str) -> bool {
+pub(crate) fn is_coordinate(value: &str) -> bool {
     value.contains('.')
         && value.split(',').all(|part| {
             part.trim_matches(['(', ')', ' '])

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-pub(super) fn is_email(value: &str) -> bool {
+pub(crate) fn is_email(value: &str) -> bool {
     let value = value.strip_prefix("mailto:").unwrap_or(value);
     // `Kim <kim@example.com>`
     let value = match value.split_once('<') {
@@ -26,7 +26,7 @@ pub(super) fn is_email(value: &str) -> bool {
     is_local && labels.len() >= 2 && labels.iter().all(is_label) && top_is_a_word
 }
 
-pub(super) fn is_url(value: &str) -> bool {
+pub(crate) fn is_url(value: &str) -> bool {
     let Some((scheme, rest)) = value.split_once("://") else {
         return value.starts_with("www.") && value.len() > 8 && !value.contains(' ');
     };
@@ -35,7 +35,7 @@ pub(super) fn is_url(value: &str) -> bool {
 }
 
 /// One address, with a port or a network's length too.
-pub(super) fn is_ip(value: &str) -> bool {
+pub(crate) fn is_ip(value: &str) -> bool {
     let first = value.split(',').next().unwrap_or_default().trim();
     let bare = first.split('/').next().unwrap_or_default();
     if bare.parse::<IpAddr>().is_ok() {
@@ -49,13 +49,13 @@ pub(super) fn is_ip(value: &str) -> bool {
     }
 }
 
-pub(super) fn is_mac(value: &str) -> bool {
+pub(crate) fn is_mac(value: &str) -> bool {
     let parts: Vec<&str> = value.split([':', '-']).collect();
     parts.len() == 6
         && parts.iter().all(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-pub(super) fn is_agent(value: &str) -> bool {
+pub(crate) fn is_agent(value: &str) -> bool {
     const BEGINNINGS: [&str; 9] = [
         "Mozilla/",
         "curl/",
@@ -71,7 +71,7 @@ pub(super) fn is_agent(value: &str) -> bool {
 }
 
 /// In the forms of crypt(3), of LDAP and of frameworks.
-pub(super) fn is_password_hash(value: &str) -> bool {
+pub(crate) fn is_password_hash(value: &str) -> bool {
     const BEGINNINGS: [&str; 22] = [
         "$1$",
         "$2a$",
@@ -113,7 +113,7 @@ pub(super) fn is_password_hash(value: &str) -> bool {
 }
 
 /// In the forms of well-known services, JSON Web Tokens and keys.
-pub(super) fn is_token(value: &str) -> bool {
+pub(crate) fn is_token(value: &str) -> bool {
     const BEGINNINGS: [&str; 25] = [
         "AKIA",
         "ASIA",
@@ -152,7 +152,7 @@ pub(super) fn is_token(value: &str) -> bool {
 }
 
 /// One word, long, with letters and digits in no order that a word or a number has.
-pub(super) fn is_random(value: &str) -> bool {
+pub(crate) fn is_random(value: &str) -> bool {
     let is_code = |b: u8| b.is_ascii_alphanumeric() || b"+/=_-.:".contains(&b);
     if value.len() < 16 || !value.bytes().all(is_code) {
         return false;
