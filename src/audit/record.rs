@@ -60,9 +60,9 @@ pub enum Record {
         /// Who.
         #[serde(flatten)]
         facts: Arc<SessionFacts>,
-        /// Which statement, by its number in the session.
+        /// Which statement, by its number in the session; 0: it was heard on a channel.
         statement: u64,
-        /// Position of the column, from 1; 0 in a COPY.
+        /// Position of the column, from 1; 0 in a COPY, and in what is heard.
         position: usize,
         /// What it looks like.
         kind: &'static str,

@@ -94,6 +94,16 @@ impl Detector {
         (!found.is_empty()).then_some(Caught { found, instead: None })
     }
 
+    /// Searches one text that is no row. Its kinds, and the text as it may go out; `None` for that: not at all.
+    pub fn text(&self, text: &str) -> (Vec<ScrubKind>, Option<String>) {
+        match (self.value(text.as_bytes()), self.detection.then) {
+            (None, _) => (Vec::new(), Some(text.to_owned())),
+            (Some((kinds, _)), Then::Alarm) => (kinds, Some(text.to_owned())),
+            (Some((kinds, redacted)), Then::Redact) => (kinds, redacted),
+            (Some((kinds, _)), Then::Refuse) => (kinds, None),
+        }
+    }
+
     /// The kinds that are in a value, and the value without them; `None` for the second: with nothing left of it.
     fn value(&self, value: &[u8]) -> Option<(Vec<ScrubKind>, Option<String>)> {
         let text = String::from_utf8_lossy(value);

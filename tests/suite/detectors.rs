@@ -17,7 +17,7 @@ fn open() -> Own {
     let mut rules = String::from("open: [public.notes]\nroles:\n");
     for then in ["redact", "refuse", "alarm"] {
         rules += &format!(
-            "  {then}s:\n    may: [read, write]\n    masks: {{\"*\": redact}}\n    guard: {{detect: [rrn, card], then: {then}}}\n"
+            "  {then}s:\n    may: [read, write]\n    masks: {{\"*\": redact}}\n    listen: [news]\n    guard: {{detect: [rrn, card], then: {then}}}\n"
         );
     }
     rules += "  trusting: {extends: redacts, masks: {\"*\": redact}}\nusers:\n";
@@ -160,6 +160,32 @@ fn what_is_found_passes_with_an_alarm() {
     own.wait("an alarm is on record", || {
         own.audit().iter().any(|record| record["event"] == "found" && record["then"] == "alarm")
     });
+}
+
+#[test]
+fn what_is_heard_is_searched() {
+    let own = open();
+    for (user, heard) in [
+        ("redacts", Some("lost: [card]".to_owned())),
+        ("refuses", None),
+        ("alarms", Some(format!("lost: {CARD}"))),
+    ] {
+        let mut client = connect(&own, user);
+        assert_eq!(client.simple("LISTEN news")[0].error, None, "{user}");
+        let notify = format!("SELECT pg_notify('news', 'lost: {CARD}'), pg_notify('news', 'over')");
+        own.desk.server().run("desk", &notify).expect("sent");
+        let mut payloads = Vec::new();
+        while payloads.last().is_none_or(|last| last != "over") {
+            let frame = client.frame();
+            assert_eq!(frame.kind, b'A');
+            let mut parts = frame.body[4..].split(|byte| *byte == 0);
+            assert_eq!(parts.next(), Some(&b"news"[..]));
+            payloads
+                .push(String::from_utf8(parts.next().expect("a payload").to_vec()).expect("text"));
+        }
+        let expected: Vec<String> = heard.into_iter().chain(["over".to_owned()]).collect();
+        assert_eq!(payloads, expected, "{user}");
+    }
 }
 
 fn code_is(answer: &Answer, code: &str) -> bool {

@@ -133,9 +133,9 @@ pub enum Event {
     },
     /// Something that the role's `guard` names was found in a result.
     Found {
-        /// The statement's number.
+        /// The statement's number; 0: it was heard on a channel.
         statement: u64,
-        /// Position of the column, from 1; 0 in a COPY.
+        /// Position of the column, from 1; 0 in a COPY, and in what is heard.
         position: usize,
         /// What it looks like.
         kind: ScrubKind,

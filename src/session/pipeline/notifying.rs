@@ -6,8 +6,10 @@
 //! INVARIANT: nothing reaches the client of a channel that it has not asked for, or that its role may not hear by the
 //! rules in force, whoever made the server listen.
 
+use std::borrow::Cow;
+
 use super::backend::message;
-use super::{Fault, Out, Pipeline};
+use super::{Event, Fault, Out, Pipeline};
 use crate::wire::{Frame, reader};
 
 /// Process id of somebody else: whose server connection it was tells nothing that is the client's business.
@@ -36,8 +38,21 @@ impl Pipeline {
             true => self.process_id,
             false => SOMEBODY,
         };
-        let rest = frame.body().get(size_of::<i32>()..).unwrap_or_default();
-        message(b'A', &[&sender.to_be_bytes(), rest].concat(), &mut out.to_client);
+        let Some(payload) = self.searched_payload(notification.payload, out) else { return Ok(()) };
+        let sender = sender.to_be_bytes();
+        let body = [&sender, channel.as_bytes(), &[0], payload.as_bytes(), &[0]].concat();
+        message(b'A', &body, &mut out.to_client);
         Ok(())
+    }
+
+    /// A payload as the role's `guard` lets it out; `None`: it does not.
+    fn searched_payload<'p>(&self, payload: &'p str, out: &mut Out) -> Option<Cow<'p, str>> {
+        let Some(detector) = &self.ceiling.detector else { return Some(Cow::Borrowed(payload)) };
+        let (found, payload) = detector.text(payload);
+        let then = detector.then();
+        let found =
+            found.into_iter().map(|kind| Event::Found { statement: 0, position: 0, kind, then });
+        out.events.extend(found);
+        payload.map(Cow::Owned)
     }
 }
