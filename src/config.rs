@@ -3,6 +3,7 @@
 //! This is where files are read: the configuration, the rules folder, passwords and certificates. The rooms
 //! behind get texts. No secret is held in anything that prints.
 
+mod audit;
 mod changes;
 mod draft;
 mod limits;

@@ -4,13 +4,17 @@
 //! the writer fails), the statement is refused. Records hold names and counts, never a value or a literal.
 
 mod chain;
+mod files;
 mod record;
+mod sinks;
 mod trail;
 mod writer;
 
-pub use chain::{ChainFault, verify_chain};
+pub use chain::{Beginning, Chain, ChainFault, Checked, verify_chain};
+pub use files::{Rotation, first_number, is_being_written, trail_files};
 pub use record::{
     LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
     StatementFacts, StatementRecord, Verdict,
 };
+pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

@@ -76,6 +76,17 @@ pub enum Record {
         /// SHA-256 of it, hex.
         torn_hash: String,
     },
+    /// The file before is closed; this is the first line of the next one. Only the writer makes this one.
+    Rotated {
+        /// The name of the file before, without its folder.
+        closed: String,
+        /// Files that are removed from here on, oldest first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
+        /// The number of the last record in those.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        removed_through: Option<u64>,
+    },
     /// Other rules are in force from here on.
     Reload {
         /// The version before.
@@ -94,6 +105,24 @@ pub enum Record {
         #[serde(flatten)]
         facts: Arc<SessionFacts>,
     },
+}
+
+impl Record {
+    /// The word that stands in `event`.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Record::Login { .. } => "login",
+            Record::Statement(_) => "statement",
+            Record::Completed(_) => "completed",
+            Record::Breach { .. } => "breach",
+            Record::Found { .. } => "found",
+            Record::Recovered { .. } => "recovered",
+            Record::Rotated { .. } => "rotated",
+            Record::Reload { .. } => "reload",
+            Record::ReloadRefused { .. } => "reload_refused",
+            Record::Logout { .. } => "logout",
+        }
+    }
 }
 
 /// A statement, as the audit knows it.

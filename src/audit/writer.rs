@@ -1,7 +1,7 @@
-//! The writer behind the queue: one thread, which alone touches the file.
+//! The writer behind the queue: one thread, which alone touches the file and the sinks.
 //!
-//! INVARIANT: a record that was accepted is written, or the process has ended. While the file cannot be written
-//! nothing more is accepted, and what was accepted before is tried again until it can.
+//! INVARIANT: a record that was accepted is written to the file and given to every sink, or the process has ended. While
+//! one of them cannot take it nothing more is accepted, and what was accepted before is tried again until it can.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
 
 use super::chain::{Link, hex};
+use super::files::Rotation;
 use super::record::{Record, StatementFacts};
+use super::sinks::{Line, Outlet, SinkOptions};
 use super::trail::{Sink, Trail, private};
 
 /// Records that may wait; with more, statements are refused until the writer has caught up.
@@ -53,6 +55,18 @@ pub struct AuditOptions {
     pub durability: Durability,
     /// The key of the fingerprints; `None`: `<file>.key`, which is made if it is missing.
     pub key_file: Option<PathBuf>,
+    /// When the file is closed and another one begun; `None`: never.
+    pub rotation: Option<Rotation>,
+    /// Who gets each line too, after the file.
+    pub sinks: Vec<SinkOptions>,
+}
+
+impl AuditOptions {
+    /// A file alone.
+    pub fn of_file(file: PathBuf) -> AuditOptions {
+        let (durability, key_file) = (Durability::default(), None);
+        AuditOptions { file, durability, key_file, rotation: None, sinks: Vec::new() }
+    }
 }
 
 /// The record was not accepted, so the statement must not be forwarded.
@@ -62,7 +76,7 @@ pub enum NotAccepted {
     #[error("the audit queue is full")]
     Full,
     /// The writer cannot write.
-    #[error("the audit file cannot be written")]
+    #[error("the audit file, or one of its sinks, cannot be written")]
     Failed,
 }
 
@@ -95,7 +109,8 @@ impl Audit {
     /// Opens the file, reads the last hash in it, and starts the writer's thread.
     ///
     /// # Errors
-    /// The file or its key cannot be opened, read or created; another process writes the file; it is no trail.
+    /// The file or its key cannot be opened, read or created; another process writes the file; it is no trail; a sink
+    /// cannot be reached.
     pub fn open(options: &AuditOptions) -> io::Result<Audit> {
         let key_file = match &options.key_file {
             Some(path) => path.clone(),
@@ -106,12 +121,14 @@ impl Audit {
             }
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, &read_or_make_key(&key_file)?);
-        let (trail, link) = Trail::open(&options.file)?;
-        Audit::start(trail, link, key, options.durability, RETRY)
+        let outlets = options.sinks.iter().map(SinkOptions::open).collect::<io::Result<_>>()?;
+        let (trail, link) = Trail::open(&options.file, options.rotation)?;
+        Audit::start(trail, outlets, link, key, options.durability, RETRY)
     }
 
     fn start(
         sink: impl Sink,
+        outlets: Vec<Outlet>,
         link: Link,
         key: hmac::Key,
         durability: Durability,
@@ -121,7 +138,8 @@ impl Audit {
         let is_well = Arc::new(AtomicBool::new(true));
         let lag_us = Arc::new(AtomicU64::new(0));
         let (well, lag) = (is_well.clone(), lag_us.clone());
-        let writer = Writer { sink, link, key, is_well: well, lag_us: lag, durability, retry };
+        let writer =
+            Writer { sink, outlets, link, key, is_well: well, lag_us: lag, durability, retry };
         std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries))?;
         Ok(Audit { queue, is_well, lag_us, durability })
     }
@@ -184,6 +202,7 @@ impl Audit {
 
 struct Writer<S> {
     sink: S,
+    outlets: Vec<Outlet>,
     link: Link,
     key: hmac::Key,
     is_well: Arc<AtomicBool>,
@@ -218,33 +237,62 @@ impl<S: Sink> Writer<S> {
     /// Writes a batch whole, however often that must be tried. Gives those who wait for it, and whether it was
     /// the last.
     fn write(&mut self, batch: Vec<Entry>) -> (Vec<oneshot::Sender<bool>>, bool) {
-        let mut bytes = Vec::new();
-        let mut is_end = false;
-        let mut waiting = Vec::new();
+        let (mut records, mut waiting, mut is_end) = (Vec::new(), Vec::new(), false);
         let oldest = batch.first().map(|entry| entry.at);
         for Entry { what, at: _, done } in batch {
             match what {
-                What::Record(record) => {
-                    self.sign(&record);
-                    self.link.append(&record, &mut bytes);
-                }
+                What::Record(record) => records.push(record),
                 What::End => is_end = true,
             }
             waiting.extend(done);
         }
+        let last = self.link.sequence();
+        let begun = self.try_until_done(&mut waiting, "file", |writer| writer.sink.turn(last));
+        let (mut bytes, mut lines) = (Vec::new(), Vec::new());
+        for record in begun.map(Box::new).into_iter().chain(records) {
+            self.sign(&record);
+            let start = bytes.len();
+            self.link.append(&record, &mut bytes);
+            lines.push(Line { place: start..bytes.len(), about: (&*record).into() });
+        }
         let sync = is_end || self.durability == Durability::Synced;
-        while let Err(error) = self.sink.append(&bytes, sync) {
-            self.is_well.store(false, Ordering::Release);
-            tracing::error!(%error, "the audit file cannot be written; statements are refused");
-            tell(std::mem::take(&mut waiting), false);
-            std::thread::sleep(self.retry);
+        self.try_until_done(&mut waiting, "file", |writer| writer.sink.append(&bytes, sync));
+        for index in 0..self.outlets.len() {
+            // Those that an outlet has taken are not given to it again.
+            let mut taken = 0_usize;
+            self.try_until_done(&mut waiting, "sink", |writer| {
+                match writer.outlets.get_mut(index) {
+                    Some(outlet) => outlet.give(&bytes, &lines, &mut taken),
+                    None => Ok(()),
+                }
+            });
         }
         let lag = oldest.map(|oldest| oldest.elapsed().as_micros()).unwrap_or_default();
         self.lag_us.store(u64::try_from(lag).unwrap_or(u64::MAX), Ordering::Relaxed);
         if !self.is_well.swap(true, Ordering::AcqRel) {
-            tracing::info!("the audit file can be written again");
+            tracing::info!("the audit trail can be written again");
         }
         (waiting, is_end)
+    }
+
+    /// Does it, however often that must be tried. Who waits for the batch is told of the first failure.
+    fn try_until_done<T>(
+        &mut self,
+        waiting: &mut Vec<oneshot::Sender<bool>>,
+        what: &'static str,
+        mut work: impl FnMut(&mut Self) -> io::Result<T>,
+    ) -> T {
+        loop {
+            match work(self) {
+                Ok(done) => return done,
+                Err(error) => {
+                    self.is_well.store(false, Ordering::Release);
+                    tracing::error!(%error, what, "the audit cannot be written; statements are refused");
+                    tell(std::mem::take(waiting), false);
+                    std::thread::sleep(self.retry);
+                }
+            }
+        }
     }
 
     fn sign(&self, record: &Record) {

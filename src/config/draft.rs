@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
+use super::audit::audit;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
@@ -16,7 +17,7 @@ use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
     read_text,
 };
-use crate::audit::{AuditOptions, Durability};
+use crate::audit::AuditOptions;
 use crate::pool::PoolOptions;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
@@ -47,8 +48,6 @@ pub(super) const DATABASE: [&str; 8] =
     ["host", "port", "user", "name", "password", "password_file", "tls", "ca"];
 /// Keys of `tls`.
 pub(super) const TLS: [&str; 4] = ["mode", "certificate", "key", "client_ca"];
-/// Keys of `audit`.
-pub(super) const AUDIT: [&str; 3] = ["file", "durability", "key_file"];
 /// Keys of `secrets`.
 pub(super) const SECRETS: [&str; 1] = ["pseudonym_key_file"];
 
@@ -128,7 +127,7 @@ impl<'a> Draft<'a> {
                     draft.drain_seconds =
                         reader.number(value, 0, DRAIN_SECONDS_MAX).unwrap_or_default();
                 }
-                "audit" => draft.audit(reader, value),
+                "audit" => draft.audit = audit(reader, value, folder, draft.audit),
                 "secrets" => draft.secrets(reader, value),
                 _ => reader.unknown_key(entry, &KEYS),
             }
@@ -155,11 +154,7 @@ impl<'a> Draft<'a> {
             key: None,
             client_ca: None,
             tokens: None,
-            audit: AuditOptions {
-                file: folder.join("audit.jsonl"),
-                durability: Durability::Queued,
-                key_file: None,
-            },
+            audit: AuditOptions::of_file(folder.join("audit.jsonl")),
             admin: None,
             drain_seconds: DRAIN_SECONDS,
             reload_on_change: true,
@@ -336,29 +331,6 @@ impl<'a> Draft<'a> {
             // Left out, it would mean no TLS, which nobody wants who names a certificate.
             let diagnostic = Diagnostic::error("`tls` needs a `mode`", *span);
             reader.complain(diagnostic.help("`mode: require`, or `allow`, or `disable`"));
-        }
-    }
-
-    fn audit(&mut self, reader: &mut Reader<'_>, node: &Node) {
-        for entry in reader.mapping(node) {
-            let value = &entry.value;
-            match entry.key.as_str() {
-                "file" => {
-                    if let Some((path, _)) = self.path(reader, value) {
-                        self.audit.file = path;
-                    }
-                }
-                "key_file" => {
-                    self.audit.key_file = self.path(reader, value).map(|(path, _)| path);
-                }
-                "durability" => {
-                    let words = [("queued", Durability::Queued), ("synced", Durability::Synced)];
-                    if let Some(durability) = reader.word(value, &words) {
-                        self.audit.durability = durability;
-                    }
-                }
-                _ => reader.unknown_key(entry, &AUDIT),
-            }
         }
     }
 

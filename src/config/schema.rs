@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::log::LogLevel;
-use super::{draft, limits, listening, log, pool, tokens};
+use super::{audit, draft, limits, listening, log, pool, tokens};
+use crate::audit::FACILITIES;
 use crate::text::schema::{
-    definition, described, document, filled_mapping, filled_text, mapping, number, text, word,
+    definition, described, document, filled_mapping, filled_text, list, mapping, number, text,
+    truth, word,
 };
 use crate::tokens::ALGORITHMS;
 
@@ -54,7 +56,7 @@ fn of_file(key: &str) -> Option<Value> {
         ),
         "pool" => (mapping(&pool::KEYS, of_pool), "How server connections are shared."),
         "admin" => (text(), "Where health and figures are told: 127.0.0.1:6433."),
-        "audit" => (mapping(&draft::AUDIT, of_audit), "The audit trail."),
+        "audit" => (mapping(&audit::KEYS, of_audit), "The audit trail."),
         "secrets" => (
             mapping(&draft::SECRETS, |key| match key {
                 "pseudonym_key_file" => Some(described(
@@ -155,6 +157,38 @@ fn of_audit(key: &str) -> Option<Value> {
             "queued: accepted when it is in the queue; synced: when it is on disk.",
         ),
         "key_file" => (filled_text(), "The key of the fingerprints."),
+        "rotate" => {
+            (mapping(&audit::ROTATE, of_rotate), "When the file is closed and another one begun.")
+        }
+        "sinks" => (
+            list(json!({"anyOf": [
+                word(&["stdout"]),
+                filled_mapping(&audit::SYSLOG, &["syslog"], of_syslog),
+            ]})),
+            "Who gets each line too: stdout, {syslog: /dev/log}, {syslog: \"udp://10.0.0.5:514\"}.",
+        ),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_rotate(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "bytes" => (
+            number(audit::ROTATE_BYTES_MIN, i64::MAX as u64),
+            "A file that has so many bytes is closed.",
+        ),
+        "daily" => (truth(), "A file is closed when its day (UTC) is over."),
+        "keep" => (number(1, audit::KEEP_MAX), "So many closed files stay."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_syslog(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "syslog" => (filled_text(), "A datagram socket, or udp://ADDRESS:PORT."),
+        "facility" => (word(&FACILITIES.map(|(name, _)| name)), "authpriv, if nothing is said."),
         _ => return None,
     };
     Some(described(schema, words))
@@ -180,11 +214,13 @@ mod tests {
     /// A key that is new in a reader is described here, or this fails.
     #[test]
     fn every_key_is_described() {
-        let all: [Described; 7] = [
+        let all: [Described; 9] = [
             (&draft::KEYS, of_file),
             (&draft::DATABASE, of_database),
             (&draft::TLS, of_tls),
-            (&draft::AUDIT, of_audit),
+            (&audit::KEYS, of_audit),
+            (&audit::ROTATE, of_rotate),
+            (&audit::SYSLOG, of_syslog),
             (&tokens::KEYS, of_tokens),
             (&pool::KEYS, of_pool),
             (&log::KEYS, of_log),

@@ -50,7 +50,8 @@ impl admin::Board for Board {
             Some(age) if age > CATALOG_AGE_MAX => Some(format!("{} seconds old", age.as_secs())),
             Some(_) => None,
         };
-        let audit = (!self.audit.is_well()).then(|| "the file cannot be written".to_owned());
+        let audit =
+            (!self.audit.is_well()).then(|| "the file, or a sink, cannot be written".to_owned());
         let stage = *self.stage.borrow();
         let stopping = (stage != Stage::Open).then(|| "Scrim is stopping".to_owned());
         let checks = vec![

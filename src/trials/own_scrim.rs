@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::caller::{self, Answer, ServerError};
 use super::case::{Case, Who};
-use crate::audit::{Audit, AuditOptions, Durability};
+use crate::audit::{Audit, AuditOptions};
 use crate::config::{ClientTls, Config, ConnectionLimits, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::rules::{Limits, RuleSet, User};
@@ -74,7 +74,7 @@ impl OwnScrim {
         let folder = tempfile::Builder::new().prefix("scrim-test-").tempdir();
         let folder = folder.map_err(|error| failed("cannot make a folder for the run", &error))?;
         let file = folder.path().join("audit.jsonl");
-        let audit = AuditOptions { file, durability: Durability::Queued, key_file: None };
+        let audit = AuditOptions::of_file(file);
         let audit = Audit::open(&audit).map_err(|error| failed("cannot open a trail", &error))?;
         let socket = folder.path().join(format!(".s.PGSQL.{PORT}"));
         let listener = UnixListener::bind(&socket)

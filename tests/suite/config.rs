@@ -155,7 +155,7 @@ fn all_mistakes_are_told_with_their_places() {
          database:\n  host: \"\"\n  port: 70000\n  pasword: hunter2\n  tls: on\n\
          tls: {mode: allways, client_ca: ca.pem}\n\
          pool: {mode: statement, size: 0}\n\
-         audit: {durability: maybe}\n\
+         audit: {durability: maybe, rotate: {bytes: 9, kep: 1}, sinks: [stdot, {syslog: log}, {facility: mail}]}\n\
          secrets: {pseudonym_key: hunter2}\n\
          log: {format: xml, level: loud, file: x}\n\
          reload: always\n\
@@ -173,6 +173,11 @@ fn all_mistakes_are_told_with_their_places() {
         ("9:14", "`statement` is none of: transaction, session"),
         ("9:31", "this is no whole number from 1"),
         ("10:21", "`maybe` is none of: queued, synced"),
+        ("10:44", "this is no whole number from 10000"),
+        ("10:47", "did you mean `keep`?"),
+        ("10:64", "did you mean `stdout`?"),
+        ("10:80", "`log` is no address of a syslog"),
+        ("10:97", "`mail` is none of: user, daemon"),
         ("11:11", "known keys: pseudonym_key_file"),
         ("12:15", "`xml` is none of: text, json"),
         ("12:27", "`loud` is none of: error, warn, info, debug, trace"),

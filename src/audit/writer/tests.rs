@@ -1,3 +1,5 @@
+mod rotation;
+
 use std::io::BufReader;
 use std::sync::Mutex;
 use std::sync::mpsc as std_mpsc;
@@ -48,7 +50,7 @@ fn statement(sql: &str) -> Record {
 }
 
 fn options(folder: &Path, durability: Durability) -> AuditOptions {
-    AuditOptions { file: folder.join("audit.jsonl"), durability, key_file: None }
+    AuditOptions { durability, ..AuditOptions::of_file(folder.join("audit.jsonl")) }
 }
 
 async fn write(options: &AuditOptions, numbers: std::ops::Range<u64>) {
@@ -232,9 +234,9 @@ async fn lines_carry_time_number_and_a_keyed_fingerprint() {
 async fn a_full_device_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let options = AuditOptions {
-        file: "/dev/full".into(),
         durability: Durability::Synced,
         key_file: Some(folder.path().join("key")),
+        ..AuditOptions::of_file("/dev/full".into())
     };
     let audit = Audit::open(&options).unwrap();
     assert_eq!(audit.accept(record(1)).await, Err(NotAccepted::Failed));
@@ -256,6 +258,10 @@ impl Sink for Told {
         self.kept.lock().unwrap().extend_from_slice(bytes);
         Ok(())
     }
+
+    fn turn(&mut self, _: u64) -> io::Result<Option<Record>> {
+        Ok(None)
+    }
 }
 
 fn told(durability: Durability) -> (Audit, std_mpsc::Sender<bool>, Arc<Mutex<Vec<u8>>>) {
@@ -263,7 +269,8 @@ fn told(durability: Durability) -> (Audit, std_mpsc::Sender<bool>, Arc<Mutex<Vec
     let kept = Arc::new(Mutex::new(Vec::new()));
     let sink = Told { answers, kept: kept.clone() };
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
-    let audit = Audit::start(sink, Link::first(), key, durability, Duration::ZERO).unwrap();
+    let audit =
+        Audit::start(sink, Vec::new(), Link::first(), key, durability, Duration::ZERO).unwrap();
     (audit, answer, kept)
 }
 
