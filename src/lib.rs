@@ -19,6 +19,7 @@
 //! | [`forms`] | what values of a kind look like, alone and inside a text | keep what it looks at |
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
 //! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
+//! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data | obey a name that stands in the trail |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
 //! | [`guard`] | the judge of results: provenance, plans, error texts | trust `sql` |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
@@ -46,7 +47,7 @@
 //! main → cli → demo, service, trials → admin, session
 //! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
 //! sql, changes → policy → mask, catalog, rules → text
-//! scan → forms → mask, rules
+//! scan → forms → mask, rules         report → changes → policy
 //! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens → nothing          admin → metrics
 //! ```
 //!
@@ -68,6 +69,7 @@ pub mod mask;
 pub mod metrics;
 pub mod policy;
 pub mod pool;
+pub mod report;
 pub mod rules;
 pub mod scan;
 pub mod service;

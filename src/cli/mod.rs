@@ -6,6 +6,7 @@ pub mod diff;
 pub mod explain;
 mod live;
 pub mod password;
+pub mod report;
 pub mod run;
 pub mod scan;
 pub mod schema;
@@ -23,7 +24,8 @@ use clap::{Parser, Subcommand};
                         scrim scan        what do the columns hold?\n  \
                         scrim check       is everything well with the rules?\n  \
                         scrim test        do they show what they should, and no more?\n  \
-                        scrim run         the proxy")]
+                        scrim run         the proxy\n  \
+                        scrim report      who saw what?")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -38,6 +40,7 @@ enum Command {
     Scan(scan::ScanArgs),
     Test(test::TestArgs),
     Diff(diff::DiffArgs),
+    Report(report::ReportArgs),
     Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
 }
@@ -53,6 +56,7 @@ impl Cli {
             Command::Scan(args) => args.run().await,
             Command::Test(args) => args.run().await,
             Command::Diff(args) => args.run().await,
+            Command::Report(args) => args.run().await,
             Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),
         }

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 /// What this version has of the design's commands.
 const COMMANDS: &[&str] =
-    &["run", "demo", "check", "explain", "scan", "test", "diff", "schema", "password"];
+    &["run", "demo", "check", "explain", "scan", "test", "diff", "report", "schema", "password"];
 
 fn scrim(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));
@@ -47,6 +47,8 @@ fn wrong_use_fails_on_standard_error() {
         &["diff"],
         &["schema", "no-such-file"],
         &["diff", "/no/such/folder", "/no/such/folder"],
+        &["report", "--config", "/no/such/scrim.yaml"],
+        &["report", "--no-such-option"],
         &["demo", "--no-such-option"],
     ] {
         let output = scrim(arguments);

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scan", &["forms", "rules", "text"]),
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
     ("changes", &["policy", "catalog", "rules", "text"]),
+    ("report", &["changes", "policy", "rules"]),
     ("wire", &[]),
     ("guard", &["forms", "policy", "catalog", "rules", "wire"]),
     ("audit", &[]),
@@ -41,8 +42,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
 const PURE: &[&str] = &[
-    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "sql",
-    "guard",
+    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "report",
+    "sql", "guard",
 ];
 
 /// What no pure room may hold, apart from its tests.

@@ -31,6 +31,7 @@ mod parse_rate;
 mod pooling;
 mod random;
 mod reload;
+mod reports;
 mod rule_tests;
 mod rules;
 mod rules_diff;

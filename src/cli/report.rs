@@ -1,0 +1,287 @@
+//! `scrim report`: what the audit trail says, and whether it is whole.
+
+mod time;
+mod trail;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use self::trail::{Trail, Wanted};
+use crate::audit::Beginning;
+use crate::changes::Picture;
+use crate::config::{Config, ProcessEnvironment, load_rules};
+use crate::report::{Kinds, Question, Report, Rules, Tally, TrailTold, shown};
+use crate::rules::RuleSet;
+
+/// The chain is broken.
+const BROKEN: u8 = 1;
+/// There is nothing to report, or it cannot be told.
+const NOT_TOLD: u8 = 2;
+
+/// Who saw which kinds of data, how much, for which purpose; what was refused, looked up or unusual; which permissions
+/// nobody used, and which columns nobody has classified.
+///
+/// Reads the audit trail that the configuration names, with its closed files, or the files that are given, and checks that
+/// the chain of its records is whole. Kinds of data and permissions are told by the rules as they are now.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Times: 2026-11-28 (a whole day), 2026-11-28T18:00, 2026-11-28T09:00:00Z, or 7d and 12h (so long ago).
+
+Unusual volume is a day of more than 3.5 deviations over the median of a user's own active days (1.4826 times the median
+absolute deviation); the whole trail up to --until says what is usual. docs/operating.md has it in full.
+
+Examples:
+  scrim report
+  scrim report --since 7d --role support
+  scrim report --since 2026-11-01 --until 2026-11-30 --timezone Asia/Seoul --format html > november.html
+  scrim report --verify
+  scrim report --no-rules --partial /backup/audit.jsonl.20261101-*
+
+Exit status: 0, 1 when the chain is broken, 2 when nothing can be told: wrong use, no trail, broken rules, no database.")]
+pub struct ReportArgs {
+    /// The files of the trail, in any order; otherwise those of the configuration.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The configuration file.
+    #[arg(long, default_value = "scrim.yaml", value_name = "FILE")]
+    config: PathBuf,
+    /// For a terminal, for programs, or as one page with charts that needs nothing beside it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// From this time on.
+    #[arg(long, value_name = "TIME", value_parser = filled)]
+    since: Option<String>,
+    /// Up to this time; a day is in it as a whole.
+    #[arg(long, value_name = "TIME", value_parser = filled)]
+    until: Option<String>,
+    /// What this user did.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// What was done in this role.
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
+    /// Whose days and hours.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    timezone: String,
+    /// The database whose catalog says what columns hold; otherwise the one that `check` looks at.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["offline", "no_rules"])]
+    database: Option<String>,
+    /// Do not ask the database: go by the rules alone.
+    #[arg(long)]
+    offline: bool,
+    /// Without rules and database, so without kinds of data and permissions.
+    #[arg(long)]
+    no_rules: bool,
+    /// Check the chain, and report nothing else.
+    #[arg(long, conflicts_with_all = ["unverified", "format", "since", "until", "user", "role"])]
+    verify: bool,
+    /// A hash that --verify has printed before, and that was kept elsewhere: fail unless it is that of a record.
+    #[arg(long, value_name = "HASH", requires = "verify")]
+    kept: Option<String>,
+    /// The files begin in the middle of the trail: older ones are elsewhere.
+    #[arg(long)]
+    partial: bool,
+    /// Report what can be read though the chain is broken. The report says so.
+    #[arg(long)]
+    unverified: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Html,
+}
+
+fn filled(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("there is no time") } else { Ok(text.to_owned()) }
+}
+
+/// Why there is no report.
+enum NoReport {
+    Broken(String),
+    NotTold(String),
+}
+
+impl From<String> for NoReport {
+    fn from(text: String) -> NoReport {
+        NoReport::NotTold(text)
+    }
+}
+
+/// The rules with what comes of them.
+struct Against {
+    rules: Arc<RuleSet>,
+    picture: Picture,
+    database: Option<String>,
+}
+
+impl ReportArgs {
+    /// Exit code 0, 1 when the chain is broken, 2 when nothing can be told.
+    pub async fn run(self) -> ExitCode {
+        let (text, code) = match self.report().await {
+            Ok(text) => {
+                super::print(&text);
+                return ExitCode::SUCCESS;
+            }
+            Err(NoReport::Broken(text)) => (text, BROKEN),
+            Err(NoReport::NotTold(text)) => (text, NOT_TOLD),
+        };
+        super::complain(&text);
+        ExitCode::from(code)
+    }
+
+    async fn report(&self) -> Result<String, NoReport> {
+        // What is wrong with the question is said before anything is read.
+        let question = self.question()?;
+        let needs_config = self.files.is_empty() || !(self.no_rules || self.verify);
+        let config = match needs_config {
+            false => None,
+            true => Some(Config::load(&self.config, &ProcessEnvironment).map_err(|found| {
+                let help = "`scrim report --no-rules FILE…` needs no configuration";
+                format!("{found}\n  {help}")
+            })?),
+        };
+        let trail = match (&config, self.files.as_slice()) {
+            (_, [_, ..]) => Trail::given(&self.files)?,
+            (Some(config), []) => Trail::of(&config.audit.file)?,
+            (None, []) => return Err("error: no file is given".to_owned().into()),
+        };
+        if self.verify {
+            return self.verify(trail);
+        }
+        let against = match &config {
+            Some(config) if !self.no_rules => Some(self.against(config).await?),
+            Some(_) | None => None,
+        };
+        let mut kinds = Kinds::default();
+        if let Some(Against { rules, picture, database }) = &against {
+            kinds = Kinds::new(rules);
+            if let Some(database) = database {
+                kinds = kinds.with_catalog(database, picture);
+            }
+        }
+        let files = trail.names();
+        let mut tally = Tally::new(question, kinds);
+        let read = trail.read(&self.wanted(), |entry| tally.add(entry)).map_err(|fault| {
+            let help = "`--unverified` reports what can be read, and says that it was not verified";
+            not_whole(&fault, help)
+        })?;
+        let told = TrailTold {
+            files: files.iter().map(|name| shown(name).into_owned()).collect(),
+            records: read.checked.records,
+            first: read.checked.first,
+            last: read.checked.last,
+            broken: read.broken,
+            is_partial: self.partial,
+        };
+        let rules = against.as_ref().map(|against| Rules {
+            set: &against.rules,
+            picture: &against.picture,
+            database: against.database.as_deref(),
+        });
+        let report = Report::new(Timestamp::now(), told, &tally, rules.as_ref());
+        Ok(match self.format {
+            Format::Text => report.to_text(),
+            Format::Json => report.to_json(),
+            Format::Html => report.to_html(),
+        })
+    }
+
+    fn wanted(&self) -> Wanted {
+        let beginning = if self.partial { Beginning::Anywhere } else { Beginning::First };
+        let kept = self.kept.as_ref().map(|hash| hash.to_ascii_lowercase());
+        Wanted { beginning, is_unverified: self.unverified, kept }
+    }
+
+    fn verify(&self, trail: Trail) -> Result<String, NoReport> {
+        let count = trail.names().len();
+        let (mut first, mut last) = (None, None);
+        let read = trail.read(&self.wanted(), |entry| {
+            first = first.or(Some(entry.time));
+            last = Some(entry.time);
+        });
+        let read = read.map_err(|fault| {
+            let help = "what stands after that line cannot be trusted, nor can the line itself";
+            not_whole(&fault, help)
+        })?;
+        if let Some(kept) = self.kept.as_ref().filter(|_| !read.has_kept) {
+            let text = format!(
+                "error: no record has the hash {}\n  the trail was written anew, or does not reach \
+                 back to that record",
+                shown(kept)
+            );
+            return Err(NoReport::Broken(text));
+        }
+        let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+        let checked = read.checked;
+        let Some((first, last)) = first.zip(last) else {
+            return Ok(format!("the chain is whole: no record, {files}"));
+        };
+        let mut text = format!(
+            "the chain is whole: {} records, number {} to {}, {first} to {last}, {files}",
+            checked.records, checked.first, checked.last
+        );
+        if checked.first > 1 {
+            let why = match self.partial {
+                true => "what was before is not looked at",
+                false => "what was before has been removed by `rotate`, and a record says so",
+            };
+            text.push_str(&format!("\n{why}"));
+        }
+        if let Some(hash) = read.last_hash {
+            text.push_str(&format!("\nhash of the last record: {hash}"));
+        }
+        Ok(text)
+    }
+
+    fn question(&self) -> Result<Question, String> {
+        let zone = TimeZone::get(&self.timezone).map_err(|_| {
+            format!(
+                "error: there is no time zone `{}`\n  such as `Asia/Seoul`; zones are those that this machine knows (Debian: tzdata)",
+                shown(&self.timezone)
+            )
+        })?;
+        let now = Timestamp::now();
+        let since = self.since.as_deref().map(|text| time::beginning(text, &zone, now));
+        let until = self.until.as_deref().map(|text| time::end(text, &zone, now));
+        let (since, until) = (since.transpose()?, until.transpose()?);
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            return Err(format!("error: `--until` ({until}) is not after `--since` ({since})"));
+        }
+        Ok(Question { since, until, user: self.user.clone(), role: self.role.clone(), zone })
+    }
+
+    async fn against(&self, config: &Config) -> Result<Against, String> {
+        let help = "`--no-rules` reports without rules, `--offline` without the database";
+        let (rules, _) = load_rules(&config.rules, &ProcessEnvironment)
+            .map_err(|found| format!("{found}\n  {help}"))?;
+        if self.offline {
+            let picture = Picture::offline(&rules, &rules);
+            return Ok(Against { rules: Arc::new(rules), picture, database: None });
+        }
+        let database = self.database.as_ref().unwrap_or(&config.database).clone();
+        let snapshot = super::live::snapshot(config, Some(&database))
+            .await
+            .map_err(|found| format!("{found}\n  {help}"))?;
+        let rules = Arc::new(rules);
+        let picture = Picture::live(&rules, &Arc::new(snapshot));
+        Ok(Against { rules, picture, database: Some(database) })
+    }
+}
+
+fn not_whole(fault: &trail::NotRead, help: &str) -> NoReport {
+    match fault {
+        trail::NotRead::Broken(fault) => {
+            NoReport::Broken(format!("error: the audit trail is broken: {fault}\n  {help}"))
+        }
+        trail::NotRead::File(text) => NoReport::NotTold(format!("error: {text}")),
+    }
+}

@@ -1,0 +1,126 @@
+//! The report as one HTML page: no script, nothing from elsewhere, light and dark, and fit to be printed.
+//!
+//! INVARIANT: whatever stands in the trail goes through the template's escaping; `PreEscaped` is for what stands in this
+//! room. The page forbids scripts and everything from elsewhere to itself as well.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::chart;
+use super::head::{figures, head};
+use super::sections::{Section, sections};
+use super::shown::shown;
+use super::told::Report;
+
+/// Rows of a table; more would make a page that nobody opens.
+const ROWS_MAX: usize = 1000;
+
+/// What the page may load: its own style, and nothing else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+const STYLE: &str = include_str!("page.css");
+
+impl Report {
+    /// One page that needs nothing beside it.
+    pub fn to_html(&self) -> String {
+        let sections = sections(self);
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="referrer" content="no-referrer";
+                    meta name="generator" content=(concat!("scrim ", env!("CARGO_PKG_VERSION")));
+                    title { "Scrim: privacy report" }
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    header {
+                        h1 { "Privacy report" }
+                        p class="made" { "made by scrim, " (self.made) }
+                        @if let Some(fault) = &self.trail.broken {
+                            p class="alarm" role="alert" {
+                                strong { "The audit trail was not verified: " } (shown(fault))
+                            }
+                        }
+                        (about(self))
+                        (totals(self))
+                        nav aria-label="Sections" {
+                            @for section in &sections {
+                                a href={ "#" (section.id) } { (section.title) } " "
+                            }
+                        }
+                    }
+                    main {
+                        @for section in &sections { (drawn(section)) }
+                        @if !self.notes.is_empty() {
+                            section id="notes" {
+                                h2 { "Notes" }
+                                ul { @for note in &self.notes { li { (shown(note)) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        page.into_string()
+    }
+}
+
+fn about(report: &Report) -> Markup {
+    html! {
+        dl class="about" {
+            @for (what, value) in head(report) {
+                div { dt { (what) } dd { (shown(&value)) } }
+            }
+        }
+    }
+}
+
+fn totals(report: &Report) -> Markup {
+    html! {
+        ul class="figures" {
+            @for (what, count) in figures(report) {
+                li { strong { (count) } " " span { (what) } }
+            }
+        }
+    }
+}
+
+fn drawn(section: &Section) -> Markup {
+    let more = section.rows.len().saturating_sub(ROWS_MAX);
+    html! {
+        section id=(section.id) class=[(section.id == "alarms").then_some("alarm")] {
+            h2 { (section.title) }
+            @if let Some(words) = &section.words { p { (shown(words)) } }
+            @if let Some(chart) = &section.chart { (chart::drawn(section.title, chart)) }
+            @if section.columns.is_empty() {
+            } @else if section.rows.is_empty() {
+                p class="nothing" { (section.nothing.unwrap_or("none")) }
+            } @else {
+                div class="table" tabindex="0" role="region" aria-label=(section.title) {
+                    table {
+                        thead { tr {
+                            @for column in &section.columns {
+                                th scope="col" class=[column.is_number.then_some("number")] { (column.title) }
+                            }
+                        } }
+                        tbody {
+                            @for row in section.rows.iter().take(ROWS_MAX) {
+                                tr {
+                                    @for (cell, column) in row.iter().zip(&section.columns) {
+                                        td class=[column.is_number.then_some("number")] { (shown(cell)) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if more > 0 { p class="nothing" { "… and " (more) " more; the JSON has all" } }
+            }
+        }
+    }
+}

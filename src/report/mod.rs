@@ -1,0 +1,32 @@
+//! The privacy report: what the audit trail says, held against the rules.
+//!
+//! ```text
+//! line of the trail → entry → tally (one pass; kinds of data by the rules) ┐
+//! rules, catalog → picture                                                 ┴► report ──► sections → text, HTML
+//!                                                                                   └──► JSON
+//! ```
+//!
+//! It reads no file and knows no clock; who calls it has checked the chain. The trail holds names that anybody may have
+//! chosen, such as those of logins that failed: in a terminal and in a page they are shown, and do nothing.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+mod chart;
+mod entry;
+mod habits;
+mod head;
+mod html;
+mod kinds;
+mod sections;
+mod shown;
+mod tally;
+mod text;
+mod told;
+mod unused;
+
+pub use entry::Entry;
+pub use kinds::Kinds;
+pub use shown::shown;
+pub use tally::{Question, Tally};
+pub use told::{Report, Rules, TrailTold};
