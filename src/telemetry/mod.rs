@@ -10,6 +10,7 @@
 
 mod fact;
 mod post;
+mod sqlstate;
 
 use std::fmt;
 use std::sync::Arc;

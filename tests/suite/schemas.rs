@@ -93,6 +93,7 @@ admin: 127.0.0.1:6433
 audit: {file: f, durability: synced, key_file: k}
 secrets: {pseudonym_key_file: f}
 log: {format: json, level: debug}
+telemetry: {otlp: o, ca: c, service_name: s, sample: 0.5}
 reload: on_signal
 drain_seconds: 0
 ";
