@@ -174,7 +174,7 @@ fn a_collector_needs_an_address_and_little_else() {
         ("telemetry: {otlp: \"http://kim:hunter2@otlp:4318\"}", "1:19", "no user and no password"),
         (
             "telemetry: {otlp: \"http://otlp:4318\", ca: ca.pem}",
-            "1:44",
+            "1:43",
             "`ca` counts for `https:` only",
         ),
         ("telemetry: {otlp: \"https://otlp\", ca: nobody.pem}", "1:39", "nobody.pem"),

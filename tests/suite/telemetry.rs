@@ -212,7 +212,7 @@ fn spans_say_what_was_done_and_nothing_of_data() {
         );
         assert_eq!(canary::find(body), Vec::<String>::new());
         let text = String::from_utf8_lossy(body).to_lowercase();
-        for word in ["qzx", "90417", "select", "alice", "ana", "example.com", "127.0.0.1", "9mb"] {
+        for word in ["qzx", "90417", "select ", "alice", "ana", "example.com", "127.0.0.1", "9mb"] {
             assert!(!text.contains(word), "`{word}` in {text}");
         }
         let request = ExportTraceServiceRequest::decode(body.as_slice()).expect("traces");
@@ -324,7 +324,7 @@ fn nobody_waits_for_a_collector() {
     for address in [nobody, silent_address, refusing.address] {
         let own = telling(address, "1");
         let mut alice = own.connect("alice");
-        for _ in 0..3000 {
+        for _ in 0..400 {
             assert_eq!(alice.simple("SELECT id FROM customers WHERE id = 1")[0].rows.len(), 1);
         }
         if address != silent_address {

@@ -42,12 +42,8 @@ fn saw_error(what: &str, error: &Error) {
 
 fn saw_columns(what: &str, row: &PgRow) {
     let columns = row.columns().iter();
-    let columns: Vec<_> = columns
-        .map(|it| {
-            (it.name().to_owned(), it.type_info().name().to_owned(), it.relation_attribute_no())
-        })
-        .collect();
-    saw(what, columns);
+    let columns = columns.map(|it| (it.name().to_owned(), it.type_info().name().to_owned()));
+    saw(what, columns.collect::<Vec<_>>());
 }
 
 #[derive(Debug, FromRow)]
@@ -338,7 +334,10 @@ async fn writes(options: &PgConnectOptions, connection: &mut PgConnection) -> Re
     // As `query!` does when a program is compiled: the types, and by an EXPLAIN what may be NULL.
     let sql = "SELECT c.id, c.email, o.total FROM customers c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.id = $1";
     let described = (&mut *connection).describe(sql.into_sql_str()).await?;
-    saw("described", (0..3).map(|column| described.nullable(column)).collect::<Vec<_>>());
+    let columns = described.columns().iter().enumerate();
+    let columns =
+        columns.map(|(place, it)| (it.relation_attribute_no(), described.nullable(place)));
+    saw("described", columns.collect::<Vec<_>>());
 
     let mut transaction = connection.begin().await?;
     transaction
