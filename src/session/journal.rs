@@ -23,7 +23,8 @@ pub struct Journal {
     facts: Arc<SessionFacts>,
     statements: u64,
     began: HashMap<u64, Began>,
-    trace: Option<SessionTrace>,
+    /// Rarely there, so an idle session holds no room for it.
+    trace: Option<Box<SessionTrace>>,
     /// How long the text took from which the next statement is.
     planning: Option<Duration>,
 }
@@ -43,7 +44,7 @@ impl Journal {
 
     /// Spans are made of it too.
     pub fn trace(&mut self, trace: Option<SessionTrace>) {
-        self.trace = trace;
+        self.trace = trace.map(Box::new);
     }
 
     /// A text has been planned. `is_next`: the statement that comes next is of it.

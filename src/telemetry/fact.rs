@@ -89,7 +89,7 @@ fn relations(mut names: Vec<String>) -> Option<Value> {
     names.dedup();
     names.truncate(RELATIONS_MAX);
     let names: Vec<StringValue> = names.into_iter().map(StringValue::from).collect();
-    (!names.is_empty()).then(|| Value::Array(Array::String(names)))
+    (!names.is_empty()).then_some(Value::Array(Array::String(names)))
 }
 
 #[cfg(test)]
