@@ -102,17 +102,14 @@ mod tests {
 
     #[test]
     fn temporary_tables_have_no_names_here() {
-        let names =
-            ["public.orders", "pg_temp.kim", "public.customers", "pg_temp_3.x", "public.orders"];
-        let names =
-            |names: &[&str]| Fact::Relations(names.iter().map(|it| (*it).to_owned()).collect());
+        let of = |names: &[&str]| {
+            said(Fact::Relations(names.iter().map(|it| (*it).to_owned()).collect()))
+        };
         let all =
             ["public.orders", "pg_temp.kim", "public.customers", "pg_temp_3.x", "public.orders"];
-        assert_eq!(
-            said(names(&all)).as_deref(),
-            Some("scrim.relations=[\"public.customers\",\"public.orders\"]")
-        );
-        assert_eq!(said(names(&["pg_temp.kim"])), None);
+        let named = "scrim.relations=[\"public.customers\",\"public.orders\"]";
+        assert_eq!(of(&all).as_deref(), Some(named));
+        assert_eq!(of(&["pg_temp.kim"]), None);
     }
 
     #[test]

@@ -211,7 +211,7 @@ fn spans_say_what_was_done_and_nothing_of_data() {
             "{head}"
         );
         assert_eq!(canary::find(body), Vec::<String>::new());
-        let text = String::from_utf8_lossy(body).to_lowercase();
+        let text = String::from_utf8_lossy(body).to_ascii_lowercase();
         for word in ["qzx", "90417", "select ", "alice", "example.com", "127.0.0.1", "9mb"] {
             assert!(!text.contains(word), "`{word}` in {text}");
         }

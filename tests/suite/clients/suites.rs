@@ -85,6 +85,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("transaction", "test_external_close", ASKED_PID),
     ("transaction", "test_execute_script_interrupted_by_server", ASKED_PID),
     ("transaction", "test_pool_min_size_restored_after_idle_connection_loss", ASKED_PID),
+    ("transaction", "test_commit_concurrency", WAITING),
     ("transaction", "test_pool_connection_methods", WAITING),
     ("transaction", "test_pool_config_persistence", WAITING),
     ("transaction", "test_pool_exception_in_setup_and_init", WAITING),
