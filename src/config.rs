@@ -13,6 +13,7 @@ mod pool;
 mod pseudonym_key;
 mod rules_folder;
 mod schema;
+mod telemetry;
 mod tokens;
 
 use std::fs::File;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use crate::audit::AuditOptions;
 use crate::pool::PoolOptions;
 use crate::rules::{MaskRule, RuleSet};
+use crate::telemetry::TelemetryOptions;
 use crate::text::reader::{Environment, Reader};
 use crate::text::yaml;
 use crate::text::{Diagnostic, Sources, render};
@@ -71,6 +73,8 @@ pub struct Config {
     pub reload_on_change: bool,
     /// The log.
     pub log: LogOptions,
+    /// Where spans go; `None`: nowhere.
+    pub telemetry: Option<TelemetryOptions>,
     /// The audit trail.
     pub audit: AuditOptions,
     /// The key of keyed masks; without one, rules that use them are broken.

@@ -35,6 +35,7 @@
 //! | [`pool`] | server connections that sessions share | look at what they say |
 //! | [`session`] | one client: greeting, login, the queue of expected replies | parse SQL |
 //! | [`metrics`] | what is counted | hold what a client chose |
+//! | [`telemetry`] | spans for a collector | hold a text, a value or a name of a client |
 //! | [`admin`] | health and figures over HTTP | know sessions |
 //! | [`service`] | the process: start, reload, stop | decide about a statement |
 //! | [`trials`] | the rule tests: cases, a Scrim of their own, what holds | decide what a role sees |
@@ -45,10 +46,10 @@
 //!
 //! ```text
 //! main → cli → demo, service, trials → admin, session
-//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
+//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry
 //! sql, changes → policy → mask, catalog, rules → text
 //! scan → forms → mask, rules         report → changes → policy
-//! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens → nothing          admin → metrics
+//! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens, telemetry → nothing          admin → metrics
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
@@ -75,6 +76,7 @@ pub mod scan;
 pub mod service;
 pub mod session;
 pub mod sql;
+pub mod telemetry;
 pub mod text;
 pub mod tokens;
 pub mod trials;

@@ -164,6 +164,9 @@ pub struct StatementFacts {
     /// Sent in another form than it came.
     #[serde(skip)]
     pub rewritten: bool,
+    /// Word for its kind, for spans; `None`: nobody has read it.
+    #[serde(skip)]
+    pub kind: Option<&'static str>,
     /// By which reader, where it was not the first; for a refusal, the last that did not understand the statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadBy>,
@@ -207,6 +210,17 @@ pub enum Verdict {
     Rewrite,
     /// Not sent.
     Refuse,
+}
+
+impl Verdict {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Forward => "forward",
+            Verdict::Rewrite => "rewrite",
+            Verdict::Refuse => "refuse",
+        }
+    }
 }
 
 /// A relation that is read.

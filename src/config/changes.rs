@@ -22,6 +22,7 @@ impl Config {
             ("pool", self.pool != newer.pool),
             ("audit", self.audit != newer.audit),
             ("secrets", key(self) != key(newer)),
+            ("telemetry", self.telemetry != newer.telemetry),
             ("log.format", self.log.format != newer.log.format),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

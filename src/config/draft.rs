@@ -12,6 +12,7 @@ use super::audit::audit;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
+use super::telemetry::telemetry;
 use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::audit::AuditOptions;
 use crate::pool::PoolOptions;
+use crate::telemetry::TelemetryOptions;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
@@ -26,7 +28,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "listen",
     "limits",
     "proxy_protocol",
@@ -39,6 +41,7 @@ pub(super) const KEYS: [&str; 14] = [
     "audit",
     "secrets",
     "log",
+    "telemetry",
     "reload",
     "drain_seconds",
 ];
@@ -89,6 +92,7 @@ pub(super) struct Draft<'a> {
     drain_seconds: u64,
     reload_on_change: bool,
     log: LogOptions,
+    telemetry: Option<TelemetryOptions>,
     pseudonym_key: Option<PseudonymKey>,
     pool: PoolOptions,
 }
@@ -119,6 +123,9 @@ impl<'a> Draft<'a> {
                     draft.admin = address(reader, value).map(|address| (address, value.span));
                 }
                 "log" => draft.log = LogOptions::read(reader, value),
+                "telemetry" => {
+                    draft.telemetry = telemetry(reader, value, entry.key_span, folder);
+                }
                 "reload" => {
                     let words = [("on_change", true), ("on_signal", false)];
                     draft.reload_on_change = reader.word(value, &words).unwrap_or_default();
@@ -159,6 +166,7 @@ impl<'a> Draft<'a> {
             drain_seconds: DRAIN_SECONDS,
             reload_on_change: true,
             log: LogOptions::default(),
+            telemetry: None,
             pseudonym_key: None,
             pool: PoolOptions::default(),
         }
@@ -223,6 +231,7 @@ impl<'a> Draft<'a> {
             drain: Duration::from_secs(self.drain_seconds),
             reload_on_change: self.reload_on_change,
             log: self.log,
+            telemetry: self.telemetry,
             audit: self.audit,
             pseudonym_key: self.pseudonym_key,
             pool: self.pool,

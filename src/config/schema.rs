@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::log::LogLevel;
-use super::{audit, draft, limits, listening, log, pool, tokens};
+use super::{audit, draft, limits, listening, log, pool, telemetry, tokens};
 use crate::audit::FACILITIES;
 use crate::text::schema::{
-    definition, described, document, filled_mapping, filled_text, list, mapping, number, text,
+    definition, described, document, filled_mapping, filled_text, list, mapping, number, share, text,
     truth, word,
 };
 use crate::tokens::ALGORITHMS;
@@ -68,6 +68,10 @@ fn of_file(key: &str) -> Option<Value> {
             "What nobody may know.",
         ),
         "log" => (mapping(&log::KEYS, of_log), "The log on standard error."),
+        "telemetry" => (
+            filled_mapping(&telemetry::KEYS, &["otlp"], of_telemetry),
+            "Spans of logins, sessions and statements, for an OpenTelemetry collector.",
+        ),
         "reload" => (word(&["on_change", "on_signal"]), "When changed rules come into force."),
         "drain_seconds" => (
             number(0, draft::DRAIN_SECONDS_MAX),
@@ -205,6 +209,17 @@ fn of_log(key: &str) -> Option<Value> {
     Some(described(schema, words))
 }
 
+fn of_telemetry(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "otlp" => (filled_text(), "The collector, by OTLP over HTTP: http://127.0.0.1:4318."),
+        "ca" => (filled_text(), "Who signs the collector's certificate, PEM."),
+        "service_name" => (filled_text(), "As what Scrim is known there; `scrim` if not said."),
+        "sample" => (share(), "The share of sessions and statements; 0.01 if not said."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +229,7 @@ mod tests {
     /// A key that is new in a reader is described here, or this fails.
     #[test]
     fn every_key_is_described() {
-        let all: [Described; 9] = [
+        let all: [Described; 10] = [
             (&draft::KEYS, of_file),
             (&draft::DATABASE, of_database),
             (&draft::TLS, of_tls),
@@ -224,6 +239,7 @@ mod tests {
             (&tokens::KEYS, of_tokens),
             (&pool::KEYS, of_pool),
             (&log::KEYS, of_log),
+            (&telemetry::KEYS, of_telemetry),
         ];
         for (keys, of) in all {
             let missing: Vec<&&str> = keys.iter().filter(|key| of(key).is_none()).collect();

@@ -168,7 +168,7 @@ fn address(
                 .ok()?
         }
         None if is_open => Arc::new(RootCertStore::empty()),
-        None => system_roots(reader, span)?,
+        None => system_roots(reader, span, "keys")?,
     };
     match Address::new(text, &roots) {
         Ok(address) => Some(KeyPlace::Address(address)),
@@ -187,12 +187,18 @@ fn address(
 }
 
 /// Whom the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
-fn system_roots(reader: &mut Reader<'_>, span: Span) -> Option<Arc<RootCertStore>> {
+pub(super) fn system_roots(
+    reader: &mut Reader<'_>,
+    span: Span,
+    beside: &str,
+) -> Option<Arc<RootCertStore>> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         let message = "this system trusts no authority, so that no `https:` address can be checked";
-        let help = "install its authorities (`ca-certificates`), or write `ca: FILE` beside `keys`";
+        let help = format!(
+            "install its authorities (`ca-certificates`), or write `ca: FILE` beside `{beside}`"
+        );
         reader.complain(Diagnostic::error(message, span).help(help));
         return None;
     }

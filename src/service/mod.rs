@@ -27,6 +27,7 @@ use crate::audit::Audit;
 use crate::config::{Config, LogFormat, ProcessEnvironment, load_rules};
 use crate::metrics::Metrics;
 use crate::session::{Proxy, ProxyOptions, Stage, serve};
+use crate::telemetry::Telemetry;
 use crate::text::render;
 use board::Board;
 use logging::Logging;
@@ -70,6 +71,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     })?;
     let sockets = Sockets::open(&config.listen, config.admin).await?;
     let metrics = Arc::new(Metrics::new());
+    let telemetry = config.telemetry.as_ref().map(Telemetry::start).transpose()?;
     let proxy = Proxy::new(ProxyOptions {
         endpoint: config.endpoint.clone(),
         tls: config.tls.clone(),
@@ -81,6 +83,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         pseudonym_key: config.pseudonym_key.clone(),
         pool: config.pool.clone(),
         metrics: Arc::clone(&metrics),
+        telemetry: telemetry.clone(),
     })
     .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;
     let addresses = sockets.addresses.join(", ");
@@ -109,6 +112,9 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     until_ended(serving, reloader, signals, &stage).await;
     drop(sockets.files);
     audit.close().await;
+    if let Some(telemetry) = telemetry {
+        telemetry.stop().await;
+    }
     Ok(())
 }
 

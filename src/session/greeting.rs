@@ -7,6 +7,7 @@
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +30,8 @@ const READ_BYTES: usize = 1024;
 pub struct Greeted {
     /// Its socket.
     pub stream: ClientStream,
+    /// When it had said so.
+    pub arrived: SystemTime,
     /// What it has sent beyond its first packet.
     pub buffer: BytesMut,
     /// Its StartupMessage.
@@ -107,7 +110,13 @@ async fn read_packets(
                     return Greeting::Away(stream, farewell);
                 }
                 let end_point = config.filter(|_| is_tls).and_then(|tls| tls.end_point.clone());
-                return Greeting::Session(Box::new(Greeted { stream, buffer, startup, end_point }));
+                return Greeting::Session(Box::new(Greeted {
+                    stream,
+                    arrived: SystemTime::now(),
+                    buffer,
+                    startup,
+                    end_point,
+                }));
             }
             FirstPacket::GssEncRequest => {
                 if has_asked_gss || is_tls || !say(&mut stream, b'N').await {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pipeline::Event;
 use super::settings::Values;
@@ -14,6 +14,7 @@ use crate::audit::{
 };
 use crate::metrics::Metrics;
 use crate::sql::{Reading, Reason, Refusal};
+use crate::telemetry::{Begun, Ended, SessionTrace, StatementTrace};
 
 /// A session's side of the audit trail.
 pub struct Journal {
@@ -21,13 +22,35 @@ pub struct Journal {
     metrics: Arc<Metrics>,
     facts: Arc<SessionFacts>,
     statements: u64,
-    began: HashMap<u64, Instant>,
+    began: HashMap<u64, Began>,
+    /// Rarely there, so an idle session holds no room for it.
+    trace: Option<Box<SessionTrace>>,
+    /// How long the text took from which the next statement is.
+    planning: Option<Duration>,
+}
+
+/// A statement under way.
+struct Began {
+    at: Instant,
+    trace: Option<Box<StatementTrace>>,
 }
 
 impl Journal {
     /// For a session that begins.
     pub fn new(audit: Audit, metrics: Arc<Metrics>, facts: Arc<SessionFacts>) -> Journal {
-        Journal { audit, metrics, facts, statements: 0, began: HashMap::new() }
+        let began = HashMap::new();
+        Journal { audit, metrics, facts, statements: 0, began, trace: None, planning: None }
+    }
+
+    /// Spans are made of it too.
+    pub fn trace(&mut self, trace: Option<SessionTrace>) {
+        self.trace = trace.map(Box::new);
+    }
+
+    /// A text has been planned. `is_next`: the statement that comes next is of it.
+    pub fn planned(&mut self, took: Duration, is_next: bool) {
+        self.metrics.planning.observe(took);
+        self.planning = is_next.then_some(took);
     }
 
     /// From now on by rules of this version.
@@ -54,13 +77,13 @@ impl Journal {
         let record = self.record(Arc::clone(statement), values, verdict);
         let number = record.statement;
         self.audit.accept(Record::Statement(Box::new(record))).await?;
-        self.began.insert(number, Instant::now());
+        let trace = self.begin(number, verdict, None, statement);
+        self.began.insert(number, Began { at: Instant::now(), trace });
         let sent =
             if statement.rewritten { &self.metrics.rewritten } else { &self.metrics.forwarded };
         sent.inc();
-        let masked = statement.relations.iter().map(|read| read.masked.len());
-        let masked = masked.fold(0_usize, usize::saturating_add);
-        self.metrics.masked_columns.inc_by(u64::try_from(masked).unwrap_or(u64::MAX));
+        let masked = u64::try_from(masked_columns(statement)).unwrap_or(u64::MAX);
+        self.metrics.masked_columns.inc_by(masked);
         Ok(number)
     }
 
@@ -69,13 +92,39 @@ impl Journal {
         self.metrics.refusal(refusal.reason.word());
         let reading = refusal.reading.map(read_by);
         let about = StatementFacts { reading, ..StatementFacts::of_shape(shape) };
+        let reason = Some(refusal.reason.word());
         let record = StatementRecord {
-            reason: Some(refusal.reason.word()),
+            reason,
             rule: refusal.rule.as_ref().map(ToString::to_string),
             ..self.record(Arc::new(about), values, Verdict::Refuse)
         };
+        let trace = self.begin(record.statement, Verdict::Refuse, reason, &record.about);
+        if let Some(trace) = trace {
+            trace.refused(refusal.code);
+        }
         let accepted = self.audit.accept(Record::Statement(Box::new(record))).await;
         self.note(accepted);
+    }
+
+    fn begin(
+        &mut self,
+        number: u64,
+        verdict: Verdict,
+        reason: Option<&'static str>,
+        about: &StatementFacts,
+    ) -> Option<Box<StatementTrace>> {
+        let trace = self.trace.as_mut()?;
+        let read = || about.relations.iter().map(|read| read.relation.clone());
+        let written = || about.writes.iter().map(|write| write.relation.clone());
+        let begun = Begun {
+            verdict: verdict.word(),
+            kind: about.kind,
+            reason,
+            planning: self.planning.take(),
+            relations: &|| read().chain(written()).collect(),
+            masked_columns: masked_columns(about),
+        };
+        trace.statement(number, begun)
     }
 
     fn record(
@@ -103,7 +152,11 @@ impl Journal {
             let record = match event {
                 Event::Completed { statement, rows, bytes, error } => {
                     let began = self.began.remove(&statement);
-                    let took = began.map(|began| began.elapsed()).unwrap_or_default();
+                    let took = began.as_ref().map(|it| it.at.elapsed()).unwrap_or_default();
+                    if let Some(trace) = began.and_then(|began| began.trace) {
+                        let error = error.as_deref();
+                        trace.ended(Ended { rows, bytes, upstream: took, error });
+                    }
                     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                     self.metrics.upstream.observe(took);
                     self.metrics.rows.inc_by(rows);
@@ -166,6 +219,11 @@ impl Journal {
             tracing::error!(session, %error, "a record is missing in the audit trail");
         }
     }
+}
+
+fn masked_columns(about: &StatementFacts) -> usize {
+    let masked = about.relations.iter().map(|read| read.masked.len());
+    masked.fold(0, usize::saturating_add)
 }
 
 /// As the audit says it.

@@ -67,6 +67,7 @@ use crate::config::{ClientTls, ConnectionLimits, PseudonymKey, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet};
+use crate::telemetry::Telemetry;
 use crate::tokens::{TokenOptions, Tokens};
 use crate::upstream::Endpoint;
 use crate::wire::keepalive;
@@ -126,6 +127,8 @@ pub struct ProxyOptions {
     pub rules: Arc<RuleSet>,
     /// The audit trail.
     pub audit: Audit,
+    /// Where spans go.
+    pub telemetry: Option<Arc<Telemetry>>,
     /// The key of keyed masks, for the server connections of masked sessions.
     pub pseudonym_key: Option<PseudonymKey>,
     /// How server connections are shared.
@@ -142,6 +145,7 @@ pub struct Proxy {
     audit: Audit,
     pseudonym_key: Option<PseudonymKey>,
     metrics: Arc<Metrics>,
+    telemetry: Option<Arc<Telemetry>>,
     secret: ProcessSecret,
     registry: Arc<Registry>,
     doorkeeper: Arc<Doorkeeper>,
@@ -170,6 +174,7 @@ impl Proxy {
             audit,
             pseudonym_key,
             metrics,
+            telemetry,
             pool,
         } = options;
         let tokens = tokens.map(Tokens::new).map(Arc::new);
@@ -182,6 +187,7 @@ impl Proxy {
             audit,
             pseudonym_key,
             metrics,
+            telemetry,
             secret: ProcessSecret::random()?,
             registry: Arc::default(),
             doorkeeper: Arc::default(),
@@ -456,13 +462,16 @@ async fn begin(
     let incoming = proxy.in_force.subscribe();
     let standing = Standing::new(incoming, rules, &user.name, &facts.role, is_untouched, until);
     let seat = proxy.metrics.seat(&facts.role);
-    let journal = Journal::new(proxy.audit.clone(), Arc::clone(&proxy.metrics), welcomed.facts);
+    let mut journal = Journal::new(proxy.audit.clone(), Arc::clone(&proxy.metrics), welcomed.facts);
     if let Err(error) = journal.login().await {
         let refusal = journal::not_accepted(&error);
         let farewell = Farewell::new(refusal.code, refusal.message);
         closing::close(greeted.stream, &farewell.frame()).await;
         return None;
     }
+    journal.trace(proxy.telemetry.as_ref().map(|telemetry| {
+        telemetry.session(session, &facts.role, &facts.database, greeted.arrived)
+    }));
     let mut attached = Attached::new(
         Link::new(greeted.stream, greeted.buffer),
         Out { to_client: welcomed.welcome, ..Out::default() },
@@ -496,6 +505,9 @@ async fn send_away(
     peer: Peer,
 ) {
     proxy.metrics.login_refused(&farewell.code);
+    if let Some(telemetry) = &proxy.telemetry {
+        telemetry.login_refused(session, greeted.arrived, &farewell.code);
+    }
     let facts: SessionFacts = welcoming::claimed_facts(rules, &greeted.startup, session, peer);
     let record = Record::Login { facts: Arc::new(facts), refused: Some(farewell.code.clone()) };
     if let Err(error) = proxy.audit.accept(record).await {

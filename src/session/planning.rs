@@ -441,6 +441,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
     let mut facts = StatementFacts {
         shape: shape(&statement.canonical),
         rewritten,
+        kind: Some(statement.kind.word()),
         relations: statement.reads.into_iter().map(relation).collect(),
         writes: statement.writes.into_iter().map(written).collect(),
         lookups: statement.lookups.into_iter().map(lookup).collect(),

@@ -51,6 +51,29 @@ pub enum StatementKind {
 }
 
 impl StatementKind {
+    /// As spans have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            StatementKind::Select => "select",
+            StatementKind::Transaction => "transaction",
+            StatementKind::Set => "set",
+            StatementKind::Show => "show",
+            StatementKind::Cursor => "cursor",
+            StatementKind::Fetch => "fetch",
+            StatementKind::Prepare => "prepare",
+            StatementKind::Execute => "execute",
+            StatementKind::Copy { .. } => "copy",
+            StatementKind::Write { .. } => "write",
+            StatementKind::CopyIn => "copy_in",
+            StatementKind::Explain { .. } => "explain",
+            StatementKind::TempTable => "temp_table",
+            StatementKind::Definition => "definition",
+            StatementKind::Discard => "discard",
+            StatementKind::Listen => "listen",
+            StatementKind::Notify => "notify",
+        }
+    }
+
     /// True for statements that give data, now or when what they make is used.
     pub fn reads(self) -> bool {
         match self {

@@ -108,6 +108,11 @@ pub fn number(least: u64, most: u64) -> Value {
     json!({"anyOf": [{"type": "integer", "minimum": least, "maximum": most}, environment()]})
 }
 
+/// A number from 0 to 1.
+pub fn share() -> Value {
+    json!({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, environment()]})
+}
+
 /// One of some words.
 pub fn word(words: &[&str]) -> Value {
     json!({"anyOf": [{"enum": words}, environment()]})

@@ -94,6 +94,7 @@ impl OwnScrim {
             pseudonym_key: config.pseudonym_key.clone(),
             pool: config.pool.clone(),
             metrics: Arc::new(Metrics::new()),
+            telemetry: None,
         })
         .ok_or("error: the system gives no random numbers")?;
         let (stage, stages) = watch::channel(Stage::Open);

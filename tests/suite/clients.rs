@@ -12,6 +12,7 @@ mod psql;
 mod psycopg;
 mod script;
 mod sqlalchemy;
+mod sqlx;
 mod suites;
 mod tokio_postgres;
 

@@ -98,6 +98,7 @@ fn every_key() {
              admin: 127.0.0.1:6433\n\
              audit: {file: /var/log/audit.jsonl, durability: synced, key_file: audit.key}\n\
              log: {format: json, level: debug}\n\
+             telemetry: {otlp: \"https://otlp.example.com/v1/traces\", ca: certs/ca.crt, service_name: desk, sample: 0.5}\n\
              reload: on_signal\n\
              drain_seconds: 5\n\
              secrets: {pseudonym_key_file: pseudonyms.key}\n",
@@ -129,6 +130,9 @@ fn every_key() {
     assert_eq!(config.drain.as_secs(), 5);
     assert!(!config.reload_on_change);
     assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Debug));
+    let telemetry = config.telemetry.as_ref().expect("telemetry");
+    assert_eq!(telemetry.address.to_string(), "https://otlp.example.com/v1/traces");
+    assert_eq!((telemetry.service_name.as_str(), telemetry.sample), ("desk", 0.5));
     let seconds = std::time::Duration::from_secs;
     let pool = PoolOptions {
         mode: PoolMode::Session,
@@ -145,6 +149,43 @@ fn every_key() {
     assert!(config.warnings.contains("others may read the key"), "{}", config.warnings);
     assert_eq!(config.pseudonym_key.as_ref().map(|key| key.parameters().count()), Some(2));
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_collector_needs_an_address_and_little_else() {
+    let of = |text: &str| config(text).telemetry.expect("telemetry");
+    let least = of("telemetry: {otlp: \"http://127.0.0.1:4318\"}\n");
+    assert_eq!(least.address.to_string(), "http://127.0.0.1:4318/v1/traces");
+    assert_eq!((least.service_name.as_str(), least.sample), ("scrim", 0.01));
+    let other = of("telemetry: {otlp: \"http://[::1]:4318/otlp?a=b\", sample: 1}\n");
+    assert_eq!(
+        (other.address.to_string().as_str(), other.sample),
+        ("http://[::1]:4318/otlp?a=b", 1.0)
+    );
+    for (text, place, reason) in [
+        ("telemetry: {}", "1:1", "`telemetry` needs `otlp`"),
+        (
+            "telemetry: http://kim:hunter2@otlp:4318",
+            "1:12",
+            "a mapping (`key: value`) belongs here",
+        ),
+        ("telemetry: {otlp: otlp.example.com}", "1:19", "this is no address of a collector"),
+        ("telemetry: {otlp: \"grpc://otlp:4317\"}", "1:19", "this is no address of a collector"),
+        ("telemetry: {otlp: \"http://kim:hunter2@otlp:4318\"}", "1:19", "no user and no password"),
+        (
+            "telemetry: {otlp: \"http://otlp:4318\", ca: ca.pem}",
+            "1:43",
+            "`ca` counts for `https:` only",
+        ),
+        ("telemetry: {otlp: \"https://otlp\", ca: nobody.pem}", "1:39", "nobody.pem"),
+        ("telemetry: {otlp: \"http://otlp\", sample: 2}", "1:42", "a number from 0 to 1"),
+        ("telemetry: {otlp: \"http://otlp\", sample: NaN}", "1:42", "a number from 0 to 1"),
+        ("telemetry: {otlp: \"http://otlp\", sampel: 1}", "1:34", "did you mean `sample`?"),
+        ("telemetry: {otlp: \"http://otlp\", service_name: \"\"}", "1:48", "this text is empty"),
+    ] {
+        let said = wrong(&format!("{text}\n"));
+        assert!(said.contains(&format!(":{place}")) && said.contains(reason), "{text}\n{said}");
+    }
 }
 
 #[test]

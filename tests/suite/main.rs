@@ -41,6 +41,7 @@ mod session;
 mod sessions_under_stress;
 mod soak;
 mod startups;
+mod telemetry;
 mod tokens;
 mod tpch;
 mod upstream;

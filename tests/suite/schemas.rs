@@ -93,6 +93,7 @@ admin: 127.0.0.1:6433
 audit: {file: f, durability: synced, key_file: k, rotate: {bytes: 10000, daily: true, keep: 3}, sinks: [stdout, {syslog: /dev/log, facility: auth}]}
 secrets: {pseudonym_key_file: f}
 log: {format: json, level: debug}
+telemetry: {otlp: o, ca: c, service_name: s, sample: 0.5}
 reload: on_signal
 drain_seconds: 0
 ";

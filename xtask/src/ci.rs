@@ -12,6 +12,9 @@ use crate::tests;
 /// A step's name and what it does.
 type Step = (String, Box<dyn Fn() -> Outcome>);
 
+/// A client of the tests that is in a workspace of its own; its test builds it.
+const SQLX_CLIENT: &str = "tests/sqlx-client/Cargo.toml";
+
 /// Where nothing is said.
 const SERVERS: &str = "installed,oldest,newest";
 
@@ -107,7 +110,9 @@ fn needs() -> Outcome {
 }
 
 fn format() -> Outcome {
+    let other = ["fmt", "--check", "--manifest-path", SQLX_CLIENT];
     run::succeed(&mut run::cargo(&["fmt", "--all", "--check"]))
+        .and(run::succeed(&mut run::cargo(&other)))
 }
 
 fn lints() -> Outcome {
@@ -133,7 +138,11 @@ fn licences() -> Outcome {
         let mut install = run::cargo(&["install", "--quiet", "--locked", "--profile", "dev"]);
         run::succeed(install.args(["cargo-deny", "--root"]).arg(&tools))?;
     }
-    let mut check = std::process::Command::new(deny);
-    check.args(["--log-level", "error", "check", "bans", "licenses", "sources"]);
-    run::succeed(check.current_dir(run::root()))
+    for manifest in ["Cargo.toml", SQLX_CLIENT] {
+        let mut check = std::process::Command::new(&deny);
+        check.args(["--log-level", "error", "--manifest-path", manifest]);
+        check.args(["--config", "deny.toml", "check", "bans", "licenses", "sources"]);
+        run::succeed(check.current_dir(run::root()))?;
+    }
+    Ok(())
 }

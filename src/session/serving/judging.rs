@@ -24,7 +24,9 @@ impl Serving {
     ) -> Result<Planned, Refusal> {
         let began = std::time::Instant::now();
         let planned = self.planned_by_newest(text, message).await;
-        self.proxy.metrics.planning.observe(began.elapsed());
+        // What a Parse prepares is executed at another time, or never.
+        let is_next = message == Message::Query || planned.is_err();
+        self.attached.journal.planned(began.elapsed(), is_next);
         planned
     }
 

@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
+
 use super::Untouched;
 use super::belongings::{Belongings, question};
 use super::outdated::Outdated;
@@ -201,6 +203,7 @@ impl Untouched {
             return Ok(());
         }
         let question = question(&self.moving.place.endpoint().user);
+        let unnamed = self.moving.unnamed.as_deref();
         let Some(connection) = self.attached.link.connection() else { return Ok(()) };
         let asking = async {
             let left = match connection.query(&question).await {
@@ -209,8 +212,18 @@ impl Untouched {
                 Err(QueryError::Server { .. }) => None,
                 Err(error @ QueryError::Broken(_)) => return Err(error),
             };
-            let Some(mut left) = left else { return Ok(None) };
-            let Ok((messages, answers)) = left.describing() else { return Ok(None) };
+            let Some((mut left, (messages, answers))) =
+                left.and_then(|left| left.describing().ok().map(|asked| (left, asked)))
+            else {
+                // The question was a Query, and has taken the unnamed statement away. Where it cannot be prepared again,
+                // who binds it hears that it does not exist.
+                if let Some(unnamed) = unnamed {
+                    let mut messages = BytesMut::from(unnamed);
+                    writer::sync(&mut messages);
+                    connection.tell(&messages, 1).await?;
+                }
+                return Ok(None);
+            };
             let answers = match answers {
                 0 => Vec::new(),
                 _ => connection.tell(&messages, answers).await?,

@@ -10,21 +10,21 @@ use crate::masked_copy::masked_copy;
 
 const MASKED: [&str; 3] = ["support", "analyst", "auditor"];
 
-/// Runs the script through Scrim and past it, for masked roles and for the untouched one.
-fn compare(command: impl Fn() -> Command) {
+/// Runs the script of a role through Scrim and past it, for masked roles and for the untouched one.
+pub(super) fn compare(command: impl Fn(&str) -> Command) {
     for role in MASKED.into_iter().chain(["admin"]) {
         let user = harness::user_of(role);
-        let through = through_scrim(user, command());
+        let through = through_scrim(user, command(role));
         let past = match role {
             "admin" => {
                 let server = harness::postgres();
                 let (host, port) = (server.socket_folder(), server.port());
-                Place { host, port, user: "postgres" }.run(command())
+                Place { host, port, user: "postgres" }.run(command(role))
             }
             _ => {
                 let copy = masked_copy(role);
                 let (host, port) = (copy.server.socket_folder(), copy.server.port());
-                Place { host, port, user }.run(command())
+                Place { host, port, user }.run(command(role))
             }
         };
         assert_eq!(through, past, "{role}");
@@ -35,11 +35,11 @@ fn compare(command: impl Fn() -> Command) {
 }
 
 fn of_python(driver: &str) {
-    compare(|| in_python("drivers_session.py", &[driver]));
+    compare(|_| in_python("drivers_session.py", &[driver]));
 }
 
 fn of_node(driver: &str) {
-    compare(|| in_node("node_session.mjs", &[driver]));
+    compare(|_| in_node("node_session.mjs", &[driver]));
 }
 
 #[test]

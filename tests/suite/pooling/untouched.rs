@@ -63,6 +63,20 @@ fn the_unnamed_statement_waits_for_its_bind() {
     assert_eq!(code(&execute(&mut one, "")), "26000");
 }
 
+/// A driver that prepares, waits, and binds (pg8000): asking what is there takes nothing away.
+#[test]
+fn the_unnamed_statement_stays_where_the_connection_is_kept() {
+    let pooled = Pooled::open("size: 1, wait_seconds: 1");
+    let (mut one, mut other) = (pooled.connect("dba"), pooled.connect("dba"));
+    assert_eq!(code(&one.simple("CREATE TEMP TABLE kept AS SELECT 'mine' AS n")), "none");
+    prepare(&mut one, "", "SELECT n FROM kept");
+    assert!(is_told_to_wait(&mut other, "SELECT 1"));
+    assert_eq!(table(&execute(&mut one, "")[0])[0][0], "mine");
+    // As without anybody who waits, a Query takes it away.
+    assert_eq!(value(&mut one, "SELECT 2"), "2");
+    assert_eq!(code(&execute(&mut one, "")), "26000");
+}
+
 #[test]
 fn what_cannot_be_given_to_another_connection_keeps_its_own() {
     let pooled = Pooled::open("size: 1, wait_seconds: 1");

@@ -1,0 +1,30 @@
+//! sqlx, by a program in a workspace of its own: its enums and domains, which it looks up in the catalogs, statements that it
+//! keeps and forgets, savepoints, COPY, its pool, and for the untouched role LISTEN, advisory locks and what `query!` asks.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::drivers::compare;
+use super::script::target;
+
+/// Built by the cargo that builds the suite, once.
+fn program() -> PathBuf {
+    let folder = target().join("sqlx-client");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sqlx-client/Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(manifest);
+    cargo.arg("--target-dir").arg(&folder);
+    let built = cargo.status().expect("cargo");
+    assert!(built.success(), "the client does not build");
+    folder.join("debug/scrim-sqlx-client")
+}
+
+#[test]
+fn sqlx_gives_what_the_masked_copy_gives() {
+    let program = program();
+    compare(|role| {
+        let mut command = Command::new(&program);
+        command.args((role == "admin").then_some("writes"));
+        command
+    });
+}
