@@ -18,6 +18,6 @@ mod report;
 
 pub use compare::{Change, Effect, Lines, Subject, compare};
 pub use picture::{
-    ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen, UserPicture,
+    ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen, UserPicture, standpoint,
 };
 pub use report::Report;

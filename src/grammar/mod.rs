@@ -16,7 +16,7 @@ mod same_tree;
 mod shape;
 
 pub use children::children;
-pub use constant::constant_text;
+pub use constant::{constant_text, is_text_literal};
 pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
 pub use prove::{

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::access::{Access, ColumnVerdict};
-use super::expression::{Row, checked_expression};
+use super::expression::checked_expression;
 use super::problems::{Problem, warning};
 use super::role_view::RoleView;
 use super::template::mentions;
@@ -38,7 +38,7 @@ impl RoleView {
                 continue;
             };
             let conditions = self.classification.conditions(self.rules(), snapshot, relation);
-            let row = Row { relation, snapshot, role: self.role(), conditions: &conditions };
+            let row = self.row(relation, &conditions);
             for (condition, sql) in &table.conditions {
                 let is_used = self.is_used(condition);
                 if !is_used {
@@ -80,7 +80,7 @@ impl RoleView {
                 found.push(warning(message, Some(rule.span), None));
             }
             let conditions = self.classification.conditions(self.rules(), snapshot, relation);
-            let row = Row { relation, snapshot, role, conditions: &conditions };
+            let row = self.row(relation, &conditions);
             let checked = checked_expression(&rule.filter.text, row);
             if checked.is_ok_and(|checked| !names_a_column(&checked, relation)) {
                 let message =
@@ -195,8 +195,8 @@ impl RoleView {
     /// True where a mask or a filter of some role has the word.
     fn is_used(&self, condition: &str) -> bool {
         self.rules().roles.values().any(|role| {
-            role.rows.values().any(|rule| has_word(&rule.filter.text, condition))
-                || role.masks.iter().any(|rule| goes_by(&rule.mask, condition))
+            role.all_rows().any(|rule| has_word(&rule.filter.text, condition))
+                || role.all_masks().any(|rule| goes_by(&rule.mask, condition))
         })
     }
 

@@ -11,6 +11,7 @@ mod expression;
 mod problems;
 mod role_view;
 mod sequence;
+mod stated;
 mod template;
 mod view;
 
@@ -20,5 +21,6 @@ pub use doubtful::MadeOf;
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;
+pub use stated::{Needs, Stated};
 pub use template::{KEPT_MARK, MISSING_MARK, Template, UNSEEN_MARK, Wanted};
 pub use view::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};

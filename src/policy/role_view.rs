@@ -1,11 +1,12 @@
 //! One role's view of one database.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
 use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
+use super::stated::{Needs, Stated};
 use super::template::{SelectList, Template, mentions};
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
@@ -15,6 +16,9 @@ use crate::text::Span;
 
 /// OIDs below belong to PostgreSQL itself (`FirstNormalObjectId` in access/transam.h).
 const FIRST_USER_OID: u32 = 16384;
+
+/// Views that are kept for what sessions state; what has not been asked for the longest goes first.
+const SIBLINGS_MAX: usize = 64;
 
 /// `attnum` of ctid, xmin and tableoid (access/sysattr.h): they hold no data.
 const SYSTEM_COLUMNS: [i16; 3] = [-1, -2, -6];
@@ -27,6 +31,12 @@ pub struct RoleView {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) classification: Classification,
     compiled: RwLock<HashMap<RelationOid, Access>>,
+    /// What of what sessions state makes a difference.
+    needs: Needs,
+    /// What a session has stated, as far as it makes one.
+    stated: Stated,
+    /// The same role for sessions that state something, the latest last.
+    siblings: Mutex<Vec<Arc<RoleView>>>,
 }
 
 /// Something in the rules that does not fit a relation: what, and where it was written.
@@ -39,9 +49,78 @@ pub(super) struct Unfit {
 impl RoleView {
     /// The view of `role` (a name in `rules`); `None` if there is no such role.
     pub fn new(role: &str, rules: Arc<RuleSet>, snapshot: Arc<Snapshot>) -> Option<RoleView> {
-        let role = rules.roles.get(role)?.clone();
+        RoleView::of(role, rules, snapshot, &Stated::default())
+    }
+
+    /// The view of a session that states something, without a session that would keep it.
+    pub fn of(
+        role: &str,
+        rules: Arc<RuleSet>,
+        snapshot: Arc<Snapshot>,
+        stated: &Stated,
+    ) -> Option<RoleView> {
+        let role = rules.roles.get(role)?;
+        let needs = Needs::of(role, &rules);
+        let stated = stated.only(&needs);
+        let role = role.stating(stated.purpose.as_deref());
         let classification = Classification::new(&rules, &snapshot.database);
-        Some(RoleView { role, rules, snapshot, classification, compiled: RwLock::default() })
+        Some(RoleView {
+            role,
+            rules,
+            snapshot,
+            classification,
+            compiled: RwLock::default(),
+            needs,
+            stated,
+            siblings: Mutex::default(),
+        })
+    }
+
+    /// The same role, under the same rules and catalog, for a session that states this; itself where that makes no
+    /// difference. `None` only if the rules do not have the role, which cannot be.
+    pub fn for_session(self: &Arc<Self>, stated: &Stated) -> Option<Arc<RoleView>> {
+        let stated = stated.only(&self.needs);
+        if stated == self.stated {
+            return Some(Arc::clone(self));
+        }
+        let mut siblings = self.siblings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = siblings.iter().position(|known| known.stated == stated) {
+            let known = siblings.remove(place);
+            siblings.push(Arc::clone(&known));
+            return Some(known);
+        }
+        let (rules, snapshot) = (Arc::clone(&self.rules), Arc::clone(&self.snapshot));
+        let view = Arc::new(RoleView::of(&self.role.name, rules, snapshot, &stated)?);
+        if siblings.len() >= SIBLINGS_MAX {
+            siblings.remove(0);
+        }
+        siblings.push(Arc::clone(&view));
+        Some(view)
+    }
+
+    /// True when a session that states this has this view.
+    pub fn is_for(&self, stated: &Stated) -> bool {
+        self.needs.is_empty() || stated.only(&self.needs) == self.stated
+    }
+
+    /// What of what sessions state makes a difference to the role.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    pub(super) fn row<'a>(
+        &'a self,
+        relation: &'a Relation,
+        conditions: &'a BTreeMap<&'a str, &'a str>,
+    ) -> Row<'a> {
+        Row {
+            relation,
+            snapshot: &self.snapshot,
+            role: &self.role,
+            conditions,
+            stated: &self.stated,
+            needs: &self.needs,
+        }
     }
 
     /// The role.
@@ -171,8 +250,7 @@ impl RoleView {
             list,
         };
         let conditions = BTreeMap::new();
-        let row =
-            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let row = self.row(relation, &conditions);
         prove_template(&template.outline(), &template.list.parts, row)?;
         Ok(template)
     }
@@ -195,8 +273,7 @@ impl RoleView {
         unfit: &mut Vec<Unfit>,
     ) -> (Vec<ColumnAccess>, SelectList) {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
-        let row =
-            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let row = self.row(relation, &conditions);
         let table = quote_identifier(&relation.name);
         let mut columns = Vec::with_capacity(relation.columns.len());
         let mut list = SelectList::default();
@@ -328,8 +405,7 @@ impl RoleView {
     /// The role's filters on the relation and its ancestors, all of them.
     fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
-        let row =
-            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let row = self.row(relation, &conditions);
         let mut filters = Vec::new();
         for member in generations(&self.snapshot, relation).into_iter().flatten() {
             if let Some(rule) = self.role.rows.get(&name_of(member)) {

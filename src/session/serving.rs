@@ -64,10 +64,14 @@ pub struct Serving {
 impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
-        let role = masked.view.role();
+        let settings = Settings::new(masked.start);
+        let stated = planning::stated(&masked.who, &settings);
+        // Where there is none, nothing is planned: this one is not for what the session states.
+        let view = masked.view.for_session(&stated).unwrap_or(masked.view);
+        let role = view.role();
         let ceiling = ceiling(role);
-        let judge = Arc::new(GuardJudge(Arc::clone(&masked.view)));
-        let mut pipeline = Pipeline::new(Settings::new(masked.start), judge, ceiling);
+        let judge = Arc::new(GuardJudge(Arc::clone(&view)));
+        let mut pipeline = Pipeline::new(settings, judge, ceiling);
         pipeline.set_process_id(attached.process_id());
         if masked.entrance.is_shared() {
             pipeline.share(masked.told);
@@ -79,7 +83,7 @@ impl Serving {
             attached,
             who: masked.who,
             lease: masked.lease,
-            view: masked.view,
+            view,
             pipeline,
             from_client: Pieces::new(Limits::frontend()),
             from_server: Pieces::new(Limits::backend()),
@@ -207,6 +211,7 @@ impl Serving {
                 return Err(Ending::Away(farewell));
             }
             let Some(piece) = self.piece_by_newer_rules(piece) else { break };
+            let Some(piece) = self.piece_by_what_is_stated(piece) else { break };
             if self.pipeline.needs_server(&piece) {
                 self.attach().await?;
             }
@@ -456,6 +461,9 @@ impl Serving {
     async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
+            if !self.view.is_for(&self.stated()) {
+                return Err(planning::stated_too_late(&self.view));
+            }
         }
         self.judge_use(&prepared.effect)?;
         let facts = match &prepared.effect {

@@ -39,6 +39,7 @@ mod session;
 mod sessions_under_stress;
 mod soak;
 mod startups;
+mod stated;
 mod tokens;
 mod tpch;
 mod upstream;

@@ -58,7 +58,8 @@ impl Serving {
     pub(super) fn follow_catalog(&mut self) {
         let version = self.view.snapshot().version;
         let rules = self.attached.standing.current();
-        if let Some(view) = self.lease.newer_view(&self.role, rules, version) {
+        let newer = self.lease.newer_view(&self.role, rules, version);
+        if let Some(view) = newer.and_then(|view| view.for_session(&self.stated())) {
             self.pipeline.set_judge(Arc::new(GuardJudge(Arc::clone(&view))));
             self.view = view;
         }
