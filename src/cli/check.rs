@@ -120,7 +120,7 @@ async fn live(
     rules: &Arc<RuleSet>,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Columns, String> {
-    let (snapshot, made_of) = super::live::snapshot_and_generated(config, database).await?;
+    let (snapshot, made_of) = super::live::snapshot_and_made(config, database).await?;
     let snapshot = Arc::new(snapshot);
     found.extend(unknown_version(snapshot.major_version()));
     let mut columns = Columns { classified: 0, unclassified: 0 };

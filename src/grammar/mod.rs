@@ -27,4 +27,5 @@ pub use prove::{
 
 /// The schema in which names stand for what is put into a statement later. No catalog has it.
 pub const RESERVED_SCHEMA: &str = "scrim$";
+pub use same_tree::is_same_but_pinned;
 pub use shape::{fingerprint, shape};

@@ -82,6 +82,7 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
         rest = end;
     }
     filled.push_str(statement.get(rest..).unwrap_or_default());
+    let filled = pinned(filled, row.snapshot)?;
     let tree = parse_one(&filled)?;
     let proof = grammar::prove_expression(&tree, &RowTerms(row))
         .map_err(|found| error(&format!("{found} is not allowed here")))?;
@@ -99,6 +100,42 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
     let expression =
         canonical.strip_prefix(prefix).ok_or_else(|| error("it is not one expression"))?;
     Ok(format!("({expression})"))
+}
+
+/// With `pg_catalog` in front of operators that a schema of the user's has too, where that changes nothing else: what
+/// stands in the rules means PostgreSQL's.
+fn pinned(text: String, snapshot: &Snapshot) -> Result<String, ExpressionError> {
+    let overloaded: Vec<String> = snapshot.user_operators.keys().cloned().collect();
+    if overloaded.is_empty() {
+        return Ok(text);
+    }
+    let result = protobuf::ParseResult { version: 0, stmts: vec![parse_one(&text)?] };
+    let mut places: Vec<(usize, &String)> = Vec::new();
+    for (node, _, _, _) in result.nodes() {
+        let NodeRef::AExpr(call) = node else { continue };
+        let [protobuf::Node { node: Some(Node::String(name)) }] = call.name.as_slice() else {
+            continue;
+        };
+        let known = overloaded.iter().find(|known| **known == name.sval);
+        let place = usize::try_from(call.location).ok();
+        // `IN`, `BETWEEN` and their like do not write it.
+        if let (Some(known), Some(place)) = (known, place)
+            && text.get(place..).is_some_and(|rest| rest.starts_with(known.as_str()))
+        {
+            places.push((place, known));
+        }
+    }
+    places.sort();
+    let mut out = String::with_capacity(text.len().saturating_add(32));
+    let mut rest = 0;
+    for (place, operator) in places {
+        out.push_str(text.get(rest..place).unwrap_or_default());
+        out.push_str(&format!(" OPERATOR(pg_catalog.{operator}) "));
+        rest = place.saturating_add(operator.len());
+    }
+    out.push_str(text.get(rest..).unwrap_or_default());
+    // Else it stays as it is, and is refused for the operator.
+    Ok(if grammar::is_same_but_pinned(&text, &out, &overloaded) { out } else { text })
 }
 
 fn field_names(column: &protobuf::ColumnRef) -> Result<Vec<&str>, ExpressionError> {

@@ -17,7 +17,7 @@ mod view;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
 pub use classify::{Classification, Given, covers, mask_rule};
-pub use doubtful::MadeOf;
+pub use doubtful::{IndexOf, Made, MadeOf};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;

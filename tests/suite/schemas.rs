@@ -70,7 +70,8 @@ roles:
       lookups_per_minute: 0
       message_bytes: 1024
       connections: 1
-    purposes: [refund]
+    purposes: {refund: {masks: {identity: hide}, rows: {public.orders: id = scrim.ticket}}, answer: }
+    details: {ticket: integer}
     database_user: {user: own, password: "${SECRET}"}
 users:
   alice: {role: support, token: alice, connections: 2}

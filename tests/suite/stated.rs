@@ -9,7 +9,7 @@ use crate::harness::own::{Own, bind, code, execute, parse, run_prepared, value};
 /// Those of customers whom the session sees.
 const SEEN: &str = "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), 'none') FROM customers";
 
-/// The sample has an operator `=` of its own, so that a bare one could be that.
+/// The sample has an operator `=` of its own; in the rules it is PostgreSQL's.
 fn rules() -> String {
     let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
     let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
@@ -22,13 +22,13 @@ roles:
     may: [read, write, temp_tables]
     details: {{customer: integer, word: text, device: uuid}}
     rows:
-      public.customers: id OPERATOR(pg_catalog.=) scrim.customer
-      public.tickets: customer_id OPERATOR(pg_catalog.=) scrim.customer
+      public.customers: id = scrim.customer
+      public.tickets: customer_id = scrim.customer
   desk:
     extends: support
     may: [read]
     masks:
-      contact.phone: {{when: "scrim.purpose OPERATOR(pg_catalog.=) 'refund'", then: {{keep_last: 2}}, else: redact}}
+      contact.phone: {{when: "scrim.purpose = 'refund'", then: {{keep_last: 2}}, else: redact}}
     purposes:
       answer:
       refund:
@@ -36,18 +36,18 @@ roles:
           identity: hide
           payment.card: redact
         rows:
-          public.orders: status OPERATOR(pg_catalog.=) 'returned'
+          public.orders: status = 'returned'
   named:
     extends: support
     may: [read]
     rows:
-      public.customers: region OPERATOR(pg_catalog.=) coalesce(scrim.end_user, scrim.user)
+      public.customers: region = coalesce(scrim.end_user, scrim.user)
   worded:
     extends: support
     may: [read]
     details: {{word: text}}
     rows:
-      public.customers: tier OPERATOR(pg_catalog.=) scrim.word
+      public.customers: tier = scrim.word
 users:
   clara: {{role: clerk, password: "{verifier}"}}
   desmond: {{role: desk, password: "{verifier}"}}
