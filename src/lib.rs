@@ -30,6 +30,7 @@
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
+//! | [`shadow`] | statements by rules that are not in force; what would change | be on a statement's way |
 //! | [`pool`] | server connections that sessions share | look at what they say |
 //! | [`session`] | one client: greeting, login, the queue of expected replies | parse SQL |
 //! | [`metrics`] | what is counted | hold what a client chose |
@@ -42,8 +43,9 @@
 //! A room may use only what stands below it:
 //!
 //! ```text
-//! main → cli → demo, service, trials → admin, session
-//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens
+//! main → cli → demo, service, trials → admin, session, shadow
+//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, shadow
+//! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
 //! scan → mask, rules, text
 //! pool → upstream → wire          guard → policy, wire          audit, metrics, tokens → nothing          admin → metrics
@@ -70,6 +72,7 @@ pub mod rules;
 pub mod scan;
 pub mod service;
 pub mod session;
+pub mod shadow;
 pub mod sql;
 pub mod text;
 pub mod tokens;

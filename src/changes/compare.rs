@@ -368,6 +368,9 @@ fn rank(seen: &Seen) -> u8 {
     }
 }
 
+/// How it is called that there is no filter.
+pub const ALL_ROWS: &str = "all rows";
+
 fn of_rows(role: &str, name: &str, old: Option<&Filter>, new: Option<&Filter>) -> Option<Change> {
     let (effect, why) = match (old, new) {
         (None, None) => return None,
@@ -379,7 +382,7 @@ fn of_rows(role: &str, name: &str, old: Option<&Filter>, new: Option<&Filter>) -
         }
     };
     let written =
-        |filter: Option<&Filter>| filter.map_or("all rows", |filter| &filter.written).to_owned();
+        |filter: Option<&Filter>| filter.map_or(ALL_ROWS, |filter| &filter.written).to_owned();
     let origin =
         |filter: Option<&Filter>| filter.and_then(|f| f.origin.clone()).into_iter().collect();
     let lines = Lines { old: origin(old), new: origin(new) };

@@ -9,6 +9,7 @@ pub mod password;
 pub mod run;
 pub mod scan;
 pub mod schema;
+pub mod shadow;
 pub mod test;
 
 use std::io::Write as _;
@@ -38,6 +39,7 @@ enum Command {
     Scan(scan::ScanArgs),
     Test(test::TestArgs),
     Diff(diff::DiffArgs),
+    Shadow(shadow::ShadowArgs),
     Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
 }
@@ -53,6 +55,7 @@ impl Cli {
             Command::Scan(args) => args.run().await,
             Command::Test(args) => args.run().await,
             Command::Diff(args) => args.run().await,
+            Command::Shadow(args) => args.run().await,
             Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),
         }

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
+use super::shadow::{ShadowOptions, shadow};
 use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
@@ -25,12 +26,13 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "listen",
     "limits",
     "proxy_protocol",
     "database",
     "rules",
+    "shadow",
     "tls",
     "jwt",
     "pool",
@@ -80,6 +82,7 @@ pub(super) struct Draft<'a> {
     database_tls: (TlsMode, Option<Span>),
     ca: Option<(PathBuf, Span)>,
     rules: PathBuf,
+    shadow: Option<(ShadowOptions, Span)>,
     wanted: Option<(Wanted, Span)>,
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
@@ -109,6 +112,10 @@ impl<'a> Draft<'a> {
                     if let Some((path, _)) = draft.path(reader, value) {
                         draft.rules = path;
                     }
+                }
+                "shadow" => {
+                    let options = shadow(reader, value, folder);
+                    draft.shadow = options.map(|options| (options, value.span));
                 }
                 "tls" => draft.tls(reader, value),
                 "jwt" => {
@@ -150,6 +157,7 @@ impl<'a> Draft<'a> {
             database_tls: (TlsMode::Prefer, None),
             ca: None,
             rules: folder.join("masking-rules"),
+            shadow: None,
             wanted: None,
             certificate: None,
             key: None,
@@ -202,6 +210,9 @@ impl<'a> Draft<'a> {
             let help = "6433 is the usual port of `admin`";
             reader.complain(Diagnostic::error(message, span).help(help));
         }
+        if let Some((shadow, span)) = &self.shadow {
+            shadow.judge(reader, &self.rules, *span);
+        }
         let mut listen: Vec<_> = self.listen.into_iter().map(|(address, _)| address).collect();
         if listen.is_empty() {
             listen.push(ListenAddress::Tcp(SocketAddr::from(LISTEN)));
@@ -221,6 +232,7 @@ impl<'a> Draft<'a> {
             },
             database,
             rules: self.rules,
+            shadow: self.shadow.map(|(options, _)| options),
             takes_client_certificates: self.client_ca.is_some(),
             tls,
             tokens: self.tokens.and_then(|(options, _)| options),

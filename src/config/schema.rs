@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::log::LogLevel;
-use super::{draft, limits, listening, log, pool, tokens};
+use super::{draft, limits, listening, log, pool, shadow, tokens};
 use crate::text::schema::{
     definition, described, document, filled_mapping, filled_text, mapping, number, text, word,
 };
@@ -64,6 +64,16 @@ fn of_file(key: &str) -> Option<Value> {
                 _ => None,
             }),
             "What nobody may know.",
+        ),
+        "shadow" => (
+            filled_mapping(&shadow::KEYS, &["rules"], |key| match key {
+                "rules" => {
+                    Some(described(filled_text(), "The folder of rules that are not in force."))
+                }
+                "report" => Some(described(filled_text(), "The file of what they would change.")),
+                _ => None,
+            }),
+            "Rules that are judged on live statements before they are rolled out.",
         ),
         "log" => (mapping(&log::KEYS, of_log), "The log on standard error."),
         "reload" => (word(&["on_change", "on_signal"]), "When changed rules come into force."),

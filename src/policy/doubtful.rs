@@ -319,7 +319,7 @@ fn names_a_column(checked: &str, relation: &Relation) -> bool {
 
 /// True where a word of an index's name, or some in a row, is the column's.
 fn names(index: &str, column: &str) -> bool {
-    let (index, column) = (index.to_lowercase(), column.to_lowercase());
+    let (index, column) = (index.to_ascii_lowercase(), column.to_ascii_lowercase());
     index.match_indices(&column).any(|(at, found)| {
         let is_end = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
         let before = index.get(..at).and_then(|before| before.chars().next_back());

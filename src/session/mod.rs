@@ -67,6 +67,7 @@ use crate::config::{ClientTls, ConnectionLimits, PseudonymKey, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet};
+use crate::shadow::Shadow;
 use crate::tokens::{TokenOptions, Tokens};
 use crate::upstream::Endpoint;
 use crate::wire::keepalive;
@@ -132,6 +133,8 @@ pub struct ProxyOptions {
     pub pool: PoolOptions,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Rules that are judged beside those in force.
+    pub shadow: Arc<Shadow>,
 }
 
 /// Shared by all sessions.
@@ -151,6 +154,7 @@ pub struct Proxy {
     lookups: Budgets,
     plans: Plans,
     statements: Budgets,
+    shadow: Arc<Shadow>,
     slowing: Slowing,
     crowd: Arc<Crowd>,
     connection_limits: ConnectionLimits,
@@ -171,6 +175,7 @@ impl Proxy {
             pseudonym_key,
             metrics,
             pool,
+            shadow,
         } = options;
         let tokens = tokens.map(Tokens::new).map(Arc::new);
         let in_force = Arc::new(InForce { rules, tls, tokens, number: 0 });
@@ -190,6 +195,7 @@ impl Proxy {
             plans: Plans::default(),
             lookups: Budgets::for_each(MINUTE),
             statements: Budgets::for_each(SECOND),
+            shadow,
             slowing: Slowing::default(),
             crowd: Arc::default(),
             connection_limits,

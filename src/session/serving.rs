@@ -284,6 +284,9 @@ impl Serving {
             Some(text) => self.planned(text, message).await,
             None => Err(planning::too_large()),
         };
+        if let Some(text) = &ask.text {
+            self.cast_shadow(text, planned.as_ref(), message == Message::Query);
+        }
         if planned.is_ok() {
             self.attach().await?;
         }
@@ -476,6 +479,7 @@ impl Serving {
         self.spend(&facts)?;
         let values = self.pipeline.settings.current();
         let accepted = self.attached.journal.accept(&facts, values).await;
+        self.cast_shadow_again(&facts.shape);
         accepted.map_err(|error| super::journal::not_accepted(&error))
     }
 

@@ -28,13 +28,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "session",
         &[
             "audit", "catalog", "config", "grammar", "guard", "metrics", "policy", "pool", "rules",
-            "sql", "text", "tokens", "upstream", "wire",
+            "shadow", "sql", "text", "tokens", "upstream", "wire",
         ],
     ),
+    ("shadow", &["catalog", "changes", "metrics", "policy", "rules", "sql", "text"]),
     ("metrics", &[]),
     ("admin", &["metrics"]),
-    ("service", &["admin", "audit", "config", "metrics", "rules", "session", "text"]),
-    ("trials", &["audit", "config", "metrics", "rules", "session", "text", "upstream", "wire"]),
+    ("service", &["admin", "audit", "config", "metrics", "rules", "session", "shadow", "text"]),
+    (
+        "trials",
+        &["audit", "config", "metrics", "rules", "session", "shadow", "text", "upstream", "wire"],
+    ),
     ("demo", &["wire"]),
 ];
 

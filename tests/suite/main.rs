@@ -37,6 +37,7 @@ mod scan;
 mod schemas;
 mod session;
 mod sessions_under_stress;
+mod shadow;
 mod soak;
 mod startups;
 mod stated;

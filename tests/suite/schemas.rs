@@ -92,6 +92,7 @@ pool: {mode: session, size: 5, min_size: 1, wait_seconds: 1, idle_seconds: 1, li
 admin: 127.0.0.1:6433
 audit: {file: f, durability: synced, key_file: k}
 secrets: {pseudonym_key_file: f}
+shadow: {rules: s, report: p}
 log: {format: json, level: debug}
 reload: on_signal
 drain_seconds: 0

@@ -17,7 +17,7 @@ fn rules() -> String {
     format!(
         r#"
 roles:
-  clerk:
+  keeper:
     extends: support
     may: [read, write, temp_tables]
     details: {{customer: integer, word: text, device: uuid}}
@@ -49,7 +49,7 @@ roles:
     rows:
       public.customers: tier = scrim.word
 users:
-  clara: {{role: clerk, password: "{verifier}"}}
+  clara: {{role: keeper, password: "{verifier}"}}
   desmond: {{role: desk, password: "{verifier}"}}
   seoul: {{role: named, password: "{verifier}"}}
   tool: {{role: named, password: "{verifier}", acts_for_others: true}}
@@ -157,6 +157,12 @@ fn transactions_give_back_what_was_stated() {
         set(&mut client, text);
         assert_eq!(seen(&mut client), then, "{text}");
     }
+    for text in ["RESET scrim.customer", "RESET ALL", "DISCARD ALL"] {
+        set(&mut client, "SET scrim.customer = 6");
+        set(&mut client, text);
+        assert_eq!(seen(&mut client), "4", "{text}");
+        assert_eq!(value(&one(client.simple("SHOW scrim.customer"))), "4", "{text}");
+    }
     // A COMMIT of what has failed is none.
     set(&mut client, "BEGIN");
     set(&mut client, "SET scrim.customer = 5");
@@ -208,6 +214,38 @@ fn what_is_prepared_is_prepared_again() {
     let values: Vec<String> =
         answers.iter().filter(|answer| !answer.rows.is_empty()).map(value).collect();
     assert_eq!(values, ["3", "4"], "{answers:?}");
+    // Without waiting for anything, in both protocols.
+    let query = |client: &mut Client, text: &str| {
+        client.send(b'Q', &[text.as_bytes(), b"\0"].concat());
+    };
+    query(&mut client, "SET scrim.customer = 5");
+    query(&mut client, SEEN);
+    query(&mut client, "BEGIN; SET LOCAL scrim.customer = 6");
+    bind(&mut client, "", "s");
+    execute(&mut client, "", 0);
+    client.send(b'S', b"");
+    query(&mut client, "ROLLBACK");
+    bind(&mut client, "", "s");
+    execute(&mut client, "", 0);
+    client.send(b'S', b"");
+    query(&mut client, "SET scrim.customer = 7; SELECT 1/0");
+    query(&mut client, SEEN);
+    let answers: Vec<Answer> = (0..8).flat_map(|_| client.answers()).collect();
+    let values: Vec<String> =
+        answers.iter().filter(|answer| !answer.rows.is_empty()).map(value).collect();
+    assert_eq!(values, ["5", "6", "5", "5"], "{answers:?}");
+    // A portal that was read in part, neither.
+    set(&mut client, "BEGIN");
+    parse(&mut client, "many", "SELECT generate_series(1, 3), id FROM customers");
+    bind(&mut client, "p", "many");
+    execute(&mut client, "p", 1);
+    client.send(b'S', b"");
+    assert_eq!(client.answers().len(), 1);
+    set(&mut client, "SET LOCAL scrim.customer = 6");
+    execute(&mut client, "p", 1);
+    client.send(b'S', b"");
+    assert_eq!(code(&one(client.answers())), "24000");
+    set(&mut client, "ROLLBACK");
     // A portal that was bound before is not read behind it.
     set(&mut client, "SET scrim.customer = 1");
     parse(&mut client, "back", "SET scrim.customer = 2");
