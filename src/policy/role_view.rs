@@ -1,7 +1,7 @@
 //! One role's view of one database.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
 use super::classify::{Classification, covers, generations, mask_rule, name_of};
@@ -17,9 +17,6 @@ use crate::text::Span;
 /// OIDs below belong to PostgreSQL itself (`FirstNormalObjectId` in access/transam.h).
 const FIRST_USER_OID: u32 = 16384;
 
-/// Views that are kept for what sessions state; what has not been asked for the longest goes first.
-const SIBLINGS_MAX: usize = 64;
-
 /// `attnum` of ctid, xmin and tableoid (access/sysattr.h): they hold no data.
 const SYSTEM_COLUMNS: [i16; 3] = [-1, -2, -6];
 
@@ -32,11 +29,11 @@ pub struct RoleView {
     pub(super) classification: Classification,
     compiled: RwLock<HashMap<RelationOid, Access>>,
     /// What of what sessions state makes a difference.
-    needs: Needs,
+    pub(super) needs: Needs,
     /// What a session has stated, as far as it makes one.
-    stated: Stated,
+    pub(super) stated: Stated,
     /// The same role for sessions that state something, the latest last.
-    siblings: Mutex<Vec<Arc<RoleView>>>,
+    pub(super) siblings: Mutex<Vec<Arc<RoleView>>>,
 }
 
 /// Something in the rules that does not fit a relation: what, and where it was written.
@@ -74,38 +71,6 @@ impl RoleView {
             stated,
             siblings: Mutex::default(),
         })
-    }
-
-    /// The same role, under the same rules and catalog, for a session that states this; itself where that makes no
-    /// difference. `None` only if the rules do not have the role, which cannot be.
-    pub fn for_session(self: &Arc<Self>, stated: &Stated) -> Option<Arc<RoleView>> {
-        let stated = stated.only(&self.needs);
-        if stated == self.stated {
-            return Some(Arc::clone(self));
-        }
-        let mut siblings = self.siblings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = siblings.iter().position(|known| known.stated == stated) {
-            let known = siblings.remove(place);
-            siblings.push(Arc::clone(&known));
-            return Some(known);
-        }
-        let (rules, snapshot) = (Arc::clone(&self.rules), Arc::clone(&self.snapshot));
-        let view = Arc::new(RoleView::of(&self.role.name, rules, snapshot, &stated)?);
-        if siblings.len() >= SIBLINGS_MAX {
-            siblings.remove(0);
-        }
-        siblings.push(Arc::clone(&view));
-        Some(view)
-    }
-
-    /// True when a session that states this has this view.
-    pub fn is_for(&self, stated: &Stated) -> bool {
-        self.needs.is_empty() || stated.only(&self.needs) == self.stated
-    }
-
-    /// What of what sessions state makes a difference to the role.
-    pub fn needs(&self) -> &Needs {
-        &self.needs
     }
 
     pub(super) fn row<'a>(

@@ -5,13 +5,18 @@
 //! found to need it ([`Needs`]): a session that states something else has another view, and so another plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 
 use super::expression::ExpressionError;
+use super::role_view::RoleView;
 use crate::grammar;
 use crate::rules::{DetailKind, MaskSpec, Role, RuleSet};
 
 /// How names of what is stated begin, in rules and in SET.
 pub const STATED_PREFIX: &str = "scrim";
+
+/// Views that are kept for what sessions state; what has not been asked for the longest goes first.
+const SIBLINGS_MAX: usize = 64;
 
 /// What a session states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,6 +152,40 @@ impl Needs {
     /// True where nothing that a session states makes a difference.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+}
+
+impl RoleView {
+    /// The same role, under the same rules and catalog, for a session that states this; itself where that makes no
+    /// difference. `None` only if the rules do not have the role, which cannot be.
+    pub fn for_session(self: &Arc<Self>, stated: &Stated) -> Option<Arc<RoleView>> {
+        let stated = stated.only(&self.needs);
+        if stated == self.stated {
+            return Some(Arc::clone(self));
+        }
+        let mut siblings = self.siblings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = siblings.iter().position(|known| known.stated == stated) {
+            let known = siblings.remove(place);
+            siblings.push(Arc::clone(&known));
+            return Some(known);
+        }
+        let (rules, snapshot) = (Arc::clone(&self.rules), Arc::clone(&self.snapshot));
+        let view = Arc::new(RoleView::of(&self.role.name, rules, snapshot, &stated)?);
+        if siblings.len() >= SIBLINGS_MAX {
+            siblings.remove(0);
+        }
+        siblings.push(Arc::clone(&view));
+        Some(view)
+    }
+
+    /// True when a session that states this has this view.
+    pub fn is_for(&self, stated: &Stated) -> bool {
+        self.needs.is_empty() || stated.only(&self.needs) == self.stated
+    }
+
+    /// What of what sessions state makes a difference to the role.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
     }
 }
 

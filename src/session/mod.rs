@@ -49,6 +49,7 @@ mod showing;
 mod slowing;
 mod source;
 mod statements;
+mod stating;
 mod stream;
 mod untouched;
 mod welcoming;

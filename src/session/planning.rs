@@ -12,11 +12,12 @@ use super::parameters::time_limits;
 use super::plans::{Again, Asked, Plans};
 use super::settings::Settings;
 use super::statements::Prepared;
+use super::stating::{stated, stated_too_late};
 use crate::audit::{LookupMade, RelationRead, RelationWritten, StatementFacts};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
-use crate::policy::{RoleView, Stated};
+use crate::policy::RoleView;
 use crate::rules::RelationName;
 use crate::sql::lifting::lift;
 use crate::sql::{
@@ -226,28 +227,6 @@ fn judge(statement: &PlannedPart, view: &RoleView, settings: &Settings) -> Resul
         }
     }
     Ok(())
-}
-
-/// What a session states that has set this.
-pub fn stated(who: &Who, settings: &Settings) -> Stated {
-    let now = settings.current();
-    let mut stated = Stated::default().with("user", &who.user);
-    stated.end_user.clone_from(&now.end_user);
-    stated.purpose.clone_from(&now.purpose);
-    stated.details.clone_from(&now.details);
-    stated
-}
-
-/// A text that first changes what is stated and then reads, where the role goes by it.
-pub fn stated_too_late(view: &RoleView) -> Refusal {
-    let message = format!(
-        "scrim: role `{}` sees by what the session states, which this text changes before it reads",
-        view.role().name
-    );
-    Refusal {
-        hint: Some("send what sets or resets `scrim.…` by itself, and then the rest".into()),
-        ..refusal("42501", Reason::Purpose, &message)
-    }
 }
 
 /// A role with purposes reads nothing until the session has stated one.

@@ -22,6 +22,7 @@ use super::planning::{self, Message, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::source::{SHARED_NAME, Source};
 use super::statements::Prepared;
+use super::stating::{stated, stated_too_late};
 use super::welcoming::Masked;
 use crate::audit::StatementFacts;
 use crate::grammar::shape;
@@ -65,7 +66,7 @@ impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
         let settings = Settings::new(masked.start);
-        let stated = planning::stated(&masked.who, &settings);
+        let stated = stated(&masked.who, &settings);
         // Where there is none, nothing is planned: this one is not for what the session states.
         let view = masked.view.for_session(&stated).unwrap_or(masked.view);
         let role = view.role();
@@ -465,7 +466,7 @@ impl Serving {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
             if !self.view.is_for(&self.stated()) {
-                return Err(planning::stated_too_late(&self.view));
+                return Err(stated_too_late(&self.view));
             }
         }
         self.judge_use(&prepared.effect)?;

@@ -98,7 +98,7 @@ fn what_would_change_is_in_the_report_and_nothing_changes() {
         assert_eq!(code(&answers[0]), expected, "{text}: {answers:?}");
     }
     let found = canary::find(&client.take_received());
-    assert_eq!(found, ["qzx".to_owned(); 0], "the shadow rules are not in force");
+    assert!(found.is_empty(), "the shadow rules are not in force: {found:?}");
 
     // Six of the three texts; by the shadow rules the address would be clear.
     let email = wait_for(&own, "SELECT email FROM customers WHERE", |entry| entry["times"] == 6);

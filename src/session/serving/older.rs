@@ -9,6 +9,7 @@ use crate::session::closing::error_frame;
 use crate::session::pipeline::Renew;
 use crate::session::planning::{self, Message};
 use crate::session::statements::{PlannedFrom, Prepared, Rows};
+use crate::session::stating::stated;
 use crate::sql::Refusal;
 use crate::wire::Piece;
 
@@ -78,7 +79,7 @@ impl Serving {
 
     /// What the session states.
     pub(super) fn stated(&self) -> Stated {
-        planning::stated(&self.who, &self.pipeline.settings)
+        stated(&self.who, &self.pipeline.settings)
     }
 
     /// The message to be taken next. Where the role goes by what the session states, nothing is planned, bound or run
