@@ -13,6 +13,7 @@ mod pool;
 mod pseudonym_key;
 mod rules_folder;
 mod schema;
+mod shadow;
 mod telemetry;
 mod tokens;
 
@@ -40,6 +41,7 @@ pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
 pub use rules_folder::load_rules;
 pub use schema::schema;
+pub use shadow::ShadowOptions;
 
 /// What a person writes is smaller; what is larger is another file.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -59,6 +61,8 @@ pub struct Config {
     pub database: String,
     /// The rules folder.
     pub rules: PathBuf,
+    /// Rules that are judged beside those in force; `None`: none are.
+    pub shadow: Option<ShadowOptions>,
     /// What clients see.
     pub tls: ClientTls,
     /// Clients may show certificates, which an authority of the configuration has signed.

@@ -32,6 +32,7 @@
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
+//! | [`shadow`] | statements by rules that are not in force; what would change | be on a statement's way |
 //! | [`pool`] | server connections that sessions share | look at what they say |
 //! | [`session`] | one client: greeting, login, the queue of expected replies | parse SQL |
 //! | [`metrics`] | what is counted | hold what a client chose |
@@ -45,8 +46,9 @@
 //! A room may use only what stands below it:
 //!
 //! ```text
-//! main → cli → demo, service, trials → admin, session
-//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry
+//! main → cli → demo, service, trials → admin, session, shadow
+//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry, shadow
+//! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
 //! scan → forms → mask, rules         report → changes → policy
 //! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens, telemetry → nothing          admin → metrics
@@ -75,6 +77,7 @@ pub mod rules;
 pub mod scan;
 pub mod service;
 pub mod session;
+pub mod shadow;
 pub mod sql;
 pub mod telemetry;
 pub mod text;

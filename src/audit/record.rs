@@ -1,5 +1,6 @@
 //! What the audit says. Everything in here is a name, a count, a time or a keyed hash.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
@@ -139,6 +140,9 @@ pub struct StatementRecord {
     /// `scrim.purpose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
+    /// Details by name, as stated: `scrim.ticket`.
+    #[serde(skip_serializing_if = "is_none_stated")]
+    pub details: Arc<BTreeMap<String, String>>,
     /// What was decided.
     pub verdict: Verdict,
     /// Word for the reason of a refusal.
@@ -185,6 +189,10 @@ impl StatementFacts {
     pub fn of_shape(shape: String) -> StatementFacts {
         StatementFacts { shape, ..StatementFacts::default() }
     }
+}
+
+fn is_none_stated(details: &Arc<BTreeMap<String, String>>) -> bool {
+    details.is_empty()
 }
 
 fn once<S: Serializer>(value: &OnceLock<String>, to: S) -> Result<S::Ok, S::Error> {

@@ -83,10 +83,11 @@ pub enum Effect {
 pub fn compare(old: &Picture, new: &Picture) -> Vec<Change> {
     let mut found = Vec::new();
     for (name, picture) in &new.roles {
-        match old.roles.get(name) {
+        match old.role(name) {
             Some(before) => of_role(name, before, picture, &mut found),
             None => {
-                let is_used = new.users.values().any(|user| user.roles.contains(name));
+                let is_used =
+                    new.users.values().any(|user| user.roles.contains(&picture.role.name));
                 let effect = if is_used { Effect::More } else { Effect::Other };
                 let why = if is_used { None } else { Some("nobody has it") };
                 let lines = Lines { new: vec![picture.origin.clone()], ..Lines::default() };
@@ -95,6 +96,10 @@ pub fn compare(old: &Picture, new: &Picture) -> Vec<Change> {
         }
     }
     for (name, picture) in old.roles.iter().filter(|(name, _)| !new.roles.contains_key(*name)) {
+        if let Some(after) = new.role(name) {
+            of_role(name, picture, after, &mut found);
+            continue;
+        }
         let lines = Lines { old: vec![picture.origin.clone()], ..Lines::default() };
         found.push(change(Subject::Role, Effect::Less, None, name, "there", "none", lines, None));
     }
@@ -211,6 +216,15 @@ fn of_role(name: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Cha
             false => all.iter().cloned().collect::<Vec<_>>().join(", "),
         };
         push(Subject::Purpose, effect, "purposes", &listed(&was), &listed(&is), None);
+    }
+    let details = |picture: &RolePicture| -> BTreeSet<String> {
+        let all = picture.role.details.iter();
+        all.map(|(name, kind)| format!("{name} ({})", kind.word())).collect()
+    };
+    let (was, is) = (details(old), details(new));
+    if was != is {
+        let listed = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
+        push(Subject::Purpose, Effect::Other, "details", &listed(&was), &listed(&is), None);
     }
     let login = |picture: &RolePicture| {
         picture.role.database_user.as_ref().map_or("Scrim's".to_owned(), |own| own.user.clone())
@@ -378,6 +392,9 @@ fn rank(seen: &Seen) -> u8 {
     }
 }
 
+/// How it is called that there is no filter.
+pub const ALL_ROWS: &str = "all rows";
+
 fn of_rows(role: &str, name: &str, old: Option<&Filter>, new: Option<&Filter>) -> Option<Change> {
     let (effect, why) = match (old, new) {
         (None, None) => return None,
@@ -389,7 +406,7 @@ fn of_rows(role: &str, name: &str, old: Option<&Filter>, new: Option<&Filter>) -
         }
     };
     let written =
-        |filter: Option<&Filter>| filter.map_or("all rows", |filter| &filter.written).to_owned();
+        |filter: Option<&Filter>| filter.map_or(ALL_ROWS, |filter| &filter.written).to_owned();
     let origin =
         |filter: Option<&Filter>| filter.and_then(|f| f.origin.clone()).into_iter().collect();
     let lines = Lines { old: origin(old), new: origin(new) };

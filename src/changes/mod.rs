@@ -16,8 +16,8 @@ mod order;
 mod picture;
 mod report;
 
-pub use compare::{Change, Effect, Lines, Subject, compare};
+pub use compare::{ALL_ROWS, Change, Effect, Lines, Subject, compare};
 pub use picture::{
-    ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen, UserPicture,
+    ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen, UserPicture, standpoint,
 };
 pub use report::Report;

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::{Relation, RelationKind, Snapshot};
-use crate::policy::{Access, ColumnAccess, ColumnVerdict, Decision, RoleView, covers, mask_rule};
+use crate::policy::{
+    Access, ColumnAccess, ColumnVerdict, Decision, RoleView, Stated, covers, mask_rule,
+};
 use crate::rules::{MaskSpec, RelationName, RelationPattern, Role, RuleSet, TableRule, Tag};
 use crate::text::Origin;
 
@@ -115,15 +117,18 @@ impl Seen {
 impl Picture {
     /// As sessions of a database see it.
     pub fn live(rules: &Arc<RuleSet>, snapshot: &Arc<Snapshot>) -> Picture {
-        let views = rules.roles.keys();
-        let views = views.filter_map(|role| RoleView::new(role, rules.clone(), snapshot.clone()));
-        let roles = views.map(|view| {
+        let views = rules.standpoints().into_iter().filter_map(|(role, purpose)| {
+            let stated = Stated::named(purpose);
+            let view = RoleView::of(&role.name, rules.clone(), snapshot.clone(), &stated)?;
+            Some((standpoint(&role.name, purpose), view))
+        });
+        let roles = views.map(|(name, view)| {
             let mut relations = BTreeMap::new();
             for relation in snapshot.relations.values().filter(|relation| is_told(relation)) {
                 let picture = RelationPicture::live(&view, relation);
                 relations.insert(full(&relation.schema, &relation.name), picture);
             }
-            role(rules, view.role(), relations)
+            role(rules, name, view.role(), relations)
         });
         Picture { roles: roles.collect(), users: users(rules) }
     }
@@ -142,11 +147,12 @@ impl Picture {
                 }
             }
         }
-        let roles = rules.roles.values().map(|one| {
+        let roles = rules.standpoints().into_iter().map(|(one, purpose)| {
+            let (name, one) = (standpoint(&one.name, purpose), &one.stating(purpose));
             let relations = named.iter().map(|(name, columns)| {
                 (full(&name.schema, &name.name), written(rules, one, name, columns))
             });
-            role(rules, one, relations.collect())
+            role(rules, name, one, relations.collect())
         });
         Picture { roles: roles.collect(), users: users(rules) }
     }
@@ -154,11 +160,31 @@ impl Picture {
 
 fn role(
     rules: &RuleSet,
+    name: String,
     role: &Role,
     relations: BTreeMap<String, RelationPicture>,
 ) -> (String, RolePicture) {
     let origin = rules.origin(role.span);
-    (role.name.clone(), RolePicture { role: role.clone(), origin, relations })
+    (name, RolePicture { role: role.clone(), origin, relations })
+}
+
+/// How a role is called where it sees otherwise for a purpose.
+pub fn standpoint(role: &str, purpose: Option<&str>) -> String {
+    match purpose {
+        Some(purpose) => format!("{role}{FOR}{purpose}"),
+        None => role.to_owned(),
+    }
+}
+
+/// Between a role and a purpose.
+const FOR: &str = " for ";
+
+impl Picture {
+    /// A role, or the role itself of one for a purpose of which nothing is said.
+    pub(super) fn role(&self, name: &str) -> Option<&RolePicture> {
+        let as_such = || self.roles.get(name.split_once(FOR)?.0);
+        self.roles.get(name).or_else(as_such)
+    }
 }
 
 /// Sequences are seen as the columns that own them.

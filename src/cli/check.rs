@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::catalog::{KNOWN_VERSIONS, SearchPath};
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::policy::RoleView;
+use crate::policy::{RoleView, Stated};
 use crate::rules::{Role, RuleSet};
 use crate::sql::{self, Speaker};
 use crate::text::{Diagnostic, Severity, render};
@@ -120,14 +120,17 @@ async fn live(
     rules: &Arc<RuleSet>,
     found: &mut Vec<Diagnostic>,
 ) -> Result<Columns, String> {
-    let (snapshot, made_of) = super::live::snapshot_and_generated(config, database).await?;
+    let (snapshot, made_of) = super::live::snapshot_and_made(config, database).await?;
     let snapshot = Arc::new(snapshot);
     found.extend(unknown_version(snapshot.major_version()));
     let mut columns = Columns { classified: 0, unclassified: 0 };
     let mut closed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     let search_path = SearchPath::default();
-    for role in rules.roles.keys() {
-        let Some(view) = RoleView::new(role, rules.clone(), snapshot.clone()) else { continue };
+    for (role, purpose) in rules.standpoints() {
+        let stated = Stated::named(purpose);
+        let view = RoleView::of(&role.name, rules.clone(), snapshot.clone(), &stated);
+        let Some(view) = view else { continue };
+        let role = &role.name;
         for problem in view.problems().into_iter().chain(view.doubts(&made_of)) {
             if !found.contains(&problem.diagnostic) {
                 found.push(problem.diagnostic);
@@ -136,7 +139,10 @@ async fn live(
         (columns.classified, columns.unclassified) = view.column_counts();
         if !view.role().is_untouched() {
             for found in sql::closed_views(Speaker::new(&view, &search_path, "check", false)) {
-                closed.entry(found).or_default().push(role);
+                let roles = closed.entry(found).or_default();
+                if !roles.contains(&role.as_str()) {
+                    roles.push(role);
+                }
             }
         }
     }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use crate::catalog::{SearchPath, Snapshot};
-use crate::policy::RoleView;
-use crate::rules::RuleSet;
-use crate::sql::{Speaker, plan};
+use crate::policy::{RoleView, Stated};
+use crate::rules::{Role, RuleSet};
+use crate::sql::{Speaker, plan, unfit_to_state};
 use explanation::Explanation;
 use one_user::OneUser;
 use who_sees::WhoSees;
@@ -24,6 +24,7 @@ use who_sees::WhoSees;
 #[command(after_help = "\
 Examples:
   scrim explain --role support \"SELECT name, email FROM customers WHERE id = 7\"
+  scrim explain --role desk --purpose refund --stated ticket=42 \"SELECT * FROM tickets\"
   scrim explain --column public.customers.phone
   scrim explain --user alice --format json
 
@@ -44,6 +45,13 @@ pub struct ExplainArgs {
     /// The database; otherwise the one `check` looks at.
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
+    /// The purpose that the session states, as in `SET scrim.purpose`.
+    #[arg(long, value_name = "PURPOSE", conflicts_with_all = ["column", "user"])]
+    purpose: Option<String>,
+    /// What else the session states: `user=kim`, `end_user=lee@corp`, `ticket=42`. Where the rules go by it and it is not
+    /// given, its name stands in the SQL.
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["column", "user"])]
+    stated: Vec<String>,
     /// The session's search_path, as in `SET search_path`.
     #[arg(long, value_name = "PATH", default_value = "\"$user\", public")]
     search_path: String,
@@ -96,6 +104,34 @@ impl ExplainArgs {
         }
     }
 
+    /// What the session states, as far as it is said.
+    fn stated(&self, role: &Role) -> Result<Stated, String> {
+        let unfit = |name: &str, value: &str| match unfit_to_state(role, name, value) {
+            None => Ok(()),
+            Some(unfit) => {
+                let hint = unfit.hint.map(|hint| format!("\n  {hint}")).unwrap_or_default();
+                Err(format!("error: {}{hint}", unfit.message.trim_start_matches("scrim: ")))
+            }
+        };
+        if let Some(purpose) = &self.purpose {
+            unfit("purpose", purpose)?;
+        }
+        let mut stated = Stated::named(self.purpose.as_deref());
+        for given in &self.stated {
+            let (name, value) = given
+                .split_once('=')
+                .ok_or_else(|| format!("error: `{given}` is no NAME=VALUE"))?;
+            if !matches!(name, "user" | "end_user") && !role.details.contains_key(name) {
+                let details: Vec<&str> = role.details.keys().map(String::as_str).collect();
+                let known = [&["user", "end_user"], details.as_slice()].concat().join(", ");
+                return Err(format!("error: role `{}` has no `{name}`, but: {known}", role.name));
+            }
+            unfit(name, value)?;
+            stated = stated.with(name, value);
+        }
+        Ok(stated)
+    }
+
     fn of_statement(
         &self,
         role: &str,
@@ -104,9 +140,12 @@ impl ExplainArgs {
         snapshot: Arc<Snapshot>,
     ) -> Result<(String, ExitCode), String> {
         let roles: Vec<String> = rules.roles.keys().cloned().collect();
-        let view = RoleView::new(role, rules, snapshot).ok_or_else(|| {
+        let known = rules.roles.get(role).ok_or_else(|| {
             format!("error: there is no role `{role}`; the rules have: {}", roles.join(", "))
         })?;
+        let stated = self.stated(known)?;
+        let view = RoleView::of(role, rules, snapshot, &stated)
+            .ok_or_else(|| "error: the role cannot be looked at".to_owned())?;
         let search_path = SearchPath::parse(&self.search_path)
             .ok_or_else(|| "error: this search_path is malformed".to_owned())?;
         let speaker = Speaker::new(&view, &search_path, "explain", false);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::catalog::{RelationOid, Snapshot};
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::policy::MadeOf;
+use crate::policy::{IndexOf, Made};
 use crate::rules::RuleSet;
 use crate::upstream::{ServerConnection, load_snapshot};
 
@@ -32,31 +32,53 @@ const GENERATED: &str = "SELECT a.attrelid, a.attnum, d.refobjsubid FROM pg_attr
         OR (d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum)) \
     WHERE a.attgenerated <> '' ORDER BY 1, 2, 3";
 
+/// Indexes by the relation that they are of, with every column that they are made of: keys, expressions, conditions.
+const INDEXES: &str = "SELECT i.indrelid, c.relname, (SELECT string_agg(DISTINCT n::text, ' ') FROM ( \
+      SELECT unnest(i.indkey::int2[])::int4 AS n UNION SELECT d.refobjsubid FROM pg_depend d \
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid) AS of) \
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relpersistence <> 't' ORDER BY 1, 2";
+
 /// The catalog of one database.
 pub(super) async fn snapshot(config: &Config, database: Option<&str>) -> Result<Snapshot, String> {
     let mut connection = connect(config, database).await?;
     read(&mut connection).await
 }
 
-/// The same, and of what generated columns are made.
-pub(super) async fn snapshot_and_generated(
+/// The same, and of what generated columns and indexes are made.
+pub(super) async fn snapshot_and_made(
     config: &Config,
     database: Option<&str>,
-) -> Result<(Snapshot, Vec<MadeOf>), String> {
+) -> Result<(Snapshot, Made), String> {
     let mut connection = connect(config, database).await?;
     // First reads the catalog, which pins the search_path.
     let snapshot = read(&mut connection).await?;
-    let rows = tokio::time::timeout(CONNECT_TIMEOUT, connection.query(GENERATED)).await;
-    let rows = rows
-        .map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?
-        .map_err(|error| format!("error: {error}"))?;
-    let made_of = rows.iter().filter_map(|row| match row.as_slice() {
+    let rows = asked(&mut connection, GENERATED).await?;
+    let columns = rows.iter().filter_map(|row| match row.as_slice() {
         [Some(oid), Some(number), Some(of)] => {
             Some((RelationOid(oid.parse().ok()?), number.parse().ok()?, of.parse().ok()?))
         }
         _ => None,
     });
-    Ok((snapshot, made_of.collect()))
+    let columns = columns.collect();
+    let rows = asked(&mut connection, INDEXES).await?;
+    let indexes = rows.into_iter().filter_map(|row| match row.as_slice() {
+        [Some(oid), Some(name), Some(of)] => {
+            let of = of.split(' ').filter_map(|number| number.parse().ok()).collect();
+            Some(IndexOf { relation: RelationOid(oid.parse().ok()?), name: name.clone(), of })
+        }
+        _ => None,
+    });
+    Ok((snapshot, Made { columns, indexes: indexes.collect() }))
+}
+
+async fn asked(
+    connection: &mut ServerConnection,
+    query: &str,
+) -> Result<Vec<Vec<Option<String>>>, String> {
+    let rows = tokio::time::timeout(CONNECT_TIMEOUT, connection.query(query)).await;
+    rows.map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?
+        .map_err(|error| format!("error: {error}"))
 }
 
 async fn connect(config: &Config, database: Option<&str>) -> Result<ServerConnection, String> {

@@ -10,6 +10,7 @@ pub mod report;
 pub mod run;
 pub mod scan;
 pub mod schema;
+pub mod shadow;
 pub mod test;
 
 use std::io::Write as _;
@@ -41,6 +42,7 @@ enum Command {
     Test(test::TestArgs),
     Diff(diff::DiffArgs),
     Report(report::ReportArgs),
+    Shadow(shadow::ShadowArgs),
     Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
 }
@@ -57,6 +59,7 @@ impl Cli {
             Command::Test(args) => args.run().await,
             Command::Diff(args) => args.run().await,
             Command::Report(args) => args.run().await,
+            Command::Shadow(args) => args.run().await,
             Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),
         }

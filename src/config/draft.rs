@@ -13,6 +13,7 @@ use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
 use super::telemetry::telemetry;
+use super::shadow::{ShadowOptions, shadow};
 use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
@@ -34,6 +35,7 @@ pub(super) const KEYS: [&str; 15] = [
     "proxy_protocol",
     "database",
     "rules",
+    "shadow",
     "tls",
     "jwt",
     "pool",
@@ -82,6 +84,7 @@ pub(super) struct Draft<'a> {
     database_tls: (TlsMode, Option<Span>),
     ca: Option<(PathBuf, Span)>,
     rules: PathBuf,
+    shadow: Option<(ShadowOptions, Span)>,
     wanted: Option<(Wanted, Span)>,
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
@@ -112,6 +115,10 @@ impl<'a> Draft<'a> {
                     if let Some((path, _)) = draft.path(reader, value) {
                         draft.rules = path;
                     }
+                }
+                "shadow" => {
+                    let options = shadow(reader, value, folder);
+                    draft.shadow = options.map(|options| (options, value.span));
                 }
                 "tls" => draft.tls(reader, value),
                 "jwt" => {
@@ -156,6 +163,7 @@ impl<'a> Draft<'a> {
             database_tls: (TlsMode::Prefer, None),
             ca: None,
             rules: folder.join("masking-rules"),
+            shadow: None,
             wanted: None,
             certificate: None,
             key: None,
@@ -205,6 +213,9 @@ impl<'a> Draft<'a> {
             let help = "6433 is the usual port of `admin`";
             reader.complain(Diagnostic::error(message, span).help(help));
         }
+        if let Some((shadow, span)) = &self.shadow {
+            shadow.judge(reader, &self.rules, *span);
+        }
         let mut listen: Vec<_> = self.listen.into_iter().map(|(address, _)| address).collect();
         if listen.is_empty() {
             listen.push(ListenAddress::Tcp(SocketAddr::from(LISTEN)));
@@ -224,6 +235,7 @@ impl<'a> Draft<'a> {
             },
             database,
             rules: self.rules,
+            shadow: self.shadow.map(|(options, _)| options),
             takes_client_certificates: self.client_ca.is_some(),
             tls,
             tokens: self.tokens.and_then(|(options, _)| options),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::log::LogLevel;
-use super::{audit, draft, limits, listening, log, pool, telemetry, tokens};
+use super::{audit, draft, limits, listening, log, pool, shadow, telemetry, tokens};
 use crate::audit::FACILITIES;
 use crate::text::schema::{
     definition, described, document, filled_mapping, filled_text, list, mapping, number, share, text,
@@ -66,6 +66,16 @@ fn of_file(key: &str) -> Option<Value> {
                 _ => None,
             }),
             "What nobody may know.",
+        ),
+        "shadow" => (
+            filled_mapping(&shadow::KEYS, &["rules"], |key| match key {
+                "rules" => {
+                    Some(described(filled_text(), "The folder of rules that are not in force."))
+                }
+                "report" => Some(described(filled_text(), "The file of what they would change.")),
+                _ => None,
+            }),
+            "Rules that are judged on live statements before they are rolled out.",
         ),
         "log" => (mapping(&log::KEYS, of_log), "The log on standard error."),
         "telemetry" => (

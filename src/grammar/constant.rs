@@ -34,6 +34,32 @@ pub fn constant_text(node: Option<&protobuf::Node>) -> Option<String> {
     }
 }
 
+/// True for a text that is one string literal and nothing else, and means this value.
+pub fn is_text_literal(text: &str, value: &str) -> bool {
+    let Ok(statements) = super::parse(&format!("SELECT {text}")) else { return false };
+    let [protobuf::RawStmt { stmt: Some(statement), .. }] = statements.as_slice() else {
+        return false;
+    };
+    let Some(Node::SelectStmt(select)) = &statement.node else { return false };
+    let [protobuf::Node { node: Some(Node::ResTarget(target)) }] = select.target_list.as_slice()
+    else {
+        return false;
+    };
+    let alone = protobuf::SelectStmt {
+        target_list: select.target_list.clone(),
+        limit_option: protobuf::LimitOption::Default.into(),
+        op: protobuf::SetOperation::SetopNone.into(),
+        ..Default::default()
+    };
+    let is_bare = target.name.is_empty() && target.indirection.is_empty() && **select == alone;
+    let Some(Node::AConst(constant)) = target.val.as_ref().and_then(|value| value.node.as_ref())
+    else {
+        return false;
+    };
+    is_bare
+        && matches!(&constant.val, Some(protobuf::a_const::Val::Sval(text)) if text.sval == value)
+}
+
 #[cfg(test)]
 mod tests {
     use pg_query::protobuf::node::Node;

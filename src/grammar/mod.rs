@@ -16,7 +16,7 @@ mod same_tree;
 mod shape;
 
 pub use children::children;
-pub use constant::constant_text;
+pub use constant::{constant_text, is_text_literal};
 pub use identifier::quote_identifier;
 pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
 pub use prove::{
@@ -27,4 +27,5 @@ pub use prove::{
 
 /// The schema in which names stand for what is put into a statement later. No catalog has it.
 pub const RESERVED_SCHEMA: &str = "scrim$";
+pub use same_tree::is_same_but_pinned;
 pub use shape::{fingerprint, shape};

@@ -18,6 +18,23 @@ pub(super) fn is_same_tree(a: &[RawStmt], b: &[RawStmt]) -> bool {
     }
 }
 
+/// True when two texts are the same but for `pg_catalog` in front of these operators.
+pub fn is_same_but_pinned(a: &str, b: &str, operators: &[String]) -> bool {
+    let unpinned = |text: &str| -> Option<String> {
+        let mut json = String::from_utf8(placeless(&super::parse(text).ok()?)?).ok()?;
+        let node = |name: &str| {
+            let name = serde_json::to_string(name).ok()?;
+            Some(format!("{{\"node\":{{\"String\":{{\"sval\":{name}}}}}}}"))
+        };
+        for operator in operators {
+            let (schema, operator) = (node("pg_catalog")?, node(operator)?);
+            json = json.replace(&format!("{schema},{operator}"), &operator);
+        }
+        Some(json)
+    };
+    matches!((unpinned(a), unpinned(b)), (Some(a), Some(b)) if a == b)
+}
+
 /// Fields that hold a place in the text, or (`funcformat`) only how a call was written: `overlay(a, b, 1)` or
 /// `overlay(a placing b from 1)`, which PostgreSQL looks at when it prints a view and nowhere else.
 fn is_place(field: &[u8]) -> bool {
@@ -89,6 +106,16 @@ mod tests {
 
     fn is_same(a: &str, b: &str) -> bool {
         is_same_tree(&parse(a).unwrap(), &parse(b).unwrap())
+    }
+
+    #[test]
+    fn pinned_is_the_same_and_nothing_else() {
+        let same = |a: &str, b: &str| is_same_but_pinned(a, b, &["=".into()]);
+        assert!(same("select a = b and c", "select a operator(pg_catalog.=) b and c"));
+        assert!(!same("select a = b", "select a operator(public.=) b"));
+        assert!(!same("select a <> b", "select a operator(pg_catalog.<>) b"));
+        // The long form binds as tightly as `||`.
+        assert!(!same("select a = b || c", "select a operator(pg_catalog.=) b || c"));
     }
 
     #[test]

@@ -104,6 +104,15 @@ pub struct Metrics {
     pub reloads_bad: Counter,
     reload_failed: Gauge,
     rules: Family<OfVersion, Gauge>,
+    /// Statements that were judged by the shadow rules.
+    pub shadow_judged: Counter,
+    /// Statements that were not, for want of room in the queue.
+    pub shadow_dropped: Counter,
+    shadow_statements: Family<OfOutcome, Counter>,
+    /// Statements of which the shadow rules would change something.
+    pub shadow_differences: Gauge,
+    /// 1: there are shadow rules, and they are judged.
+    pub shadow_rules: Gauge,
     audit_waiting: Gauge,
     audit_well: Gauge,
     audit_lag: Fraction,
@@ -185,6 +194,19 @@ impl Metrics {
             reloads_bad,
             reload_failed: gauge(all, "reload_failed", "1: the last reload was refused"),
             rules: family(all, "rules", "The rules in force"),
+            shadow_judged: counter(all, "shadow_judged", "Statements judged by the shadow rules"),
+            shadow_dropped: counter(
+                all,
+                "shadow_dropped",
+                "Statements that were not judged by them, for want of room",
+            ),
+            shadow_statements: family(
+                all,
+                "shadow_statements",
+                "Executions by what the shadow rules would change of them",
+            ),
+            shadow_differences: gauge(all, "shadow_differences", "Statements that would change"),
+            shadow_rules: gauge(all, "shadow_rules", "1: shadow rules are judged"),
             audit_waiting: gauge(all, "audit_waiting_records", "Records not yet written"),
             audit_well: gauge(all, "audit_well", "1: the audit can be written"),
             audit_lag: gauge(all, "audit_lag_seconds", "How long records wait to be written"),
@@ -198,6 +220,11 @@ impl Metrics {
     pub fn refusal(&self, reason: &'static str) {
         self.refused.inc();
         self.refusals.get_or_create(&OfReason { reason }).inc();
+    }
+
+    /// So many executions of a statement, by what the shadow rules would change of it.
+    pub fn shadow_ran(&self, outcome: &'static str, times: u64) {
+        self.shadow_statements.get_or_create(&OfOutcome { outcome }).inc_by(times);
     }
 
     /// A login that was refused, by SQLSTATE.

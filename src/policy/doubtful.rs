@@ -4,28 +4,53 @@
 use std::collections::BTreeSet;
 
 use super::access::{Access, ColumnVerdict};
-use super::expression::{Row, checked_expression};
+use super::expression::checked_expression;
 use super::problems::{Problem, warning};
 use super::role_view::RoleView;
 use super::template::mentions;
-use crate::catalog::{Relation, RelationKind, RelationOid};
+use crate::catalog::{Column, Relation, RelationKind, RelationOid};
 use crate::rules::{MaskSpec, RelationName, TableRule};
 use crate::text::nearest;
 
 /// A generated column, and a column of the same relation that it is made of: relation, `attnum`, `attnum`.
 pub type MadeOf = (RelationOid, i16, i16);
 
+/// An index, by what a name in the catalogs could tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexOf {
+    /// Of which relation.
+    pub relation: RelationOid,
+    /// Its name.
+    pub name: String,
+    /// `attnum` of every column that it is made of, in expressions and conditions too.
+    pub of: Vec<i16>,
+}
+
+/// What of a database is made of columns.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// Generated columns.
+    pub columns: Vec<MadeOf>,
+    /// Indexes.
+    pub indexes: Vec<IndexOf>,
+}
+
+/// A shorter name of a column is a word like others.
+const TELLING_CHARACTERS_MIN: usize = 3;
+
 impl RoleView {
     /// What is doubtful, as far as this role is concerned. What does not depend on the role comes up for every role in
-    /// the same words. `made_of` are the generated columns of the database.
-    pub fn doubts(&self, made_of: &[MadeOf]) -> Vec<Problem> {
+    /// the same words. `made` is what is made of columns in the database.
+    pub fn doubts(&self, made: &Made) -> Vec<Problem> {
         let mut found = Vec::new();
         self.idle_conditions(&mut found);
         self.idle_filters(&mut found);
         self.unknown_functions(&mut found);
         self.undone_by_views(&mut found);
         self.undone_by_copies(&mut found);
-        self.undone_by_generated(made_of, &mut found);
+        self.undone_by_generated(&made.columns, &mut found);
+        self.undone_by_index_names(&made.indexes, &mut found);
+        self.idle_details(&mut found);
         found
     }
 
@@ -38,7 +63,7 @@ impl RoleView {
                 continue;
             };
             let conditions = self.classification.conditions(self.rules(), snapshot, relation);
-            let row = Row { relation, snapshot, role: self.role(), conditions: &conditions };
+            let row = self.row(relation, &conditions);
             for (condition, sql) in &table.conditions {
                 let is_used = self.is_used(condition);
                 if !is_used {
@@ -46,7 +71,9 @@ impl RoleView {
                     found.push(warning(message, Some(sql.span), None));
                 }
                 match checked_expression(&sql.text, row) {
-                    Ok(checked) if !names_a_column(&checked, relation) => {
+                    Ok(checked)
+                        if !names_a_column(&checked, relation) && !is_of_session(&sql.text) =>
+                    {
                         let message = format!(
                             "condition `{condition}` names no column, so it says the same of every row"
                         );
@@ -80,9 +107,10 @@ impl RoleView {
                 found.push(warning(message, Some(rule.span), None));
             }
             let conditions = self.classification.conditions(self.rules(), snapshot, relation);
-            let row = Row { relation, snapshot, role, conditions: &conditions };
+            let row = self.row(relation, &conditions);
             let checked = checked_expression(&rule.filter.text, row);
-            if checked.is_ok_and(|checked| !names_a_column(&checked, relation)) {
+            let names_none = |checked: String| !names_a_column(&checked, relation);
+            if checked.is_ok_and(names_none) && !is_of_session(&rule.filter.text) {
                 let message =
                     format!("this filter names no column of `{full}`: it keeps all rows, or none");
                 found.push(warning(message, Some(rule.filter.span), None));
@@ -176,6 +204,52 @@ impl RoleView {
         }
     }
 
+    /// Indexes that the role's catalogs show, since they are made of nothing hidden, and whose names tell of something that
+    /// is.
+    fn undone_by_index_names(&self, indexes: &[IndexOf], found: &mut Vec<Problem>) {
+        for IndexOf { relation, name, of } in indexes {
+            let Some(relation) = self.snapshot().relation(*relation) else { continue };
+            let is_seen = !relation.is_system()
+                && matches!(self.access(relation.oid), Access::Open | Access::Masked(_));
+            let is_hidden =
+                |column: &&Column| matches!(self.decide(relation, column), (MaskSpec::Hide, ..));
+            let hidden: Vec<&Column> = relation.columns.iter().filter(is_hidden).collect();
+            let is_absent = hidden.iter().any(|column| of.contains(&column.number));
+            let tells = |column: &&&Column| {
+                column.name.chars().count() >= TELLING_CHARACTERS_MIN && names(name, &column.name)
+            };
+            if !is_seen || is_absent {
+                continue;
+            }
+            for column in hidden.iter().filter(tells) {
+                let message = format!(
+                    "role `{}` does not see `{}` of `{}`, and sees an index whose name tells of it: `{name}`",
+                    self.role().name,
+                    column.name,
+                    full(relation)
+                );
+                let help = "it is made of columns that the role sees, so it is in the role's catalogs: \
+                            ALTER INDEX … RENAME TO …";
+                let rules = self.rules();
+                let tag = self.classification.tag(rules, self.snapshot(), relation, &column.name);
+                found.push(warning(message, tag.map(|(_, span)| span), Some(help.into())));
+            }
+        }
+    }
+
+    /// Details that sessions state for nothing but the audit.
+    fn idle_details(&self, found: &mut Vec<Problem>) {
+        let role = self.role();
+        for detail in role.details.keys().filter(|detail| !self.needs().has(detail)) {
+            let message = format!(
+                "nothing that role `{}` sees goes by its detail `{detail}`: it is in the audit, and nowhere else",
+                role.name
+            );
+            let help = format!("`scrim.{detail}` is its value in `rows`, conditions and `when`");
+            found.push(warning(message, Some(role.span), Some(help)));
+        }
+    }
+
     fn tables_here(&self) -> impl Iterator<Item = &TableRule> {
         let database = &self.snapshot().database;
         self.rules()
@@ -195,8 +269,8 @@ impl RoleView {
     /// True where a mask or a filter of some role has the word.
     fn is_used(&self, condition: &str) -> bool {
         self.rules().roles.values().any(|role| {
-            role.rows.values().any(|rule| has_word(&rule.filter.text, condition))
-                || role.masks.iter().any(|rule| goes_by(&rule.mask, condition))
+            role.all_rows().any(|rule| has_word(&rule.filter.text, condition))
+                || role.all_masks().any(|rule| goes_by(&rule.mask, condition))
         })
     }
 
@@ -234,8 +308,25 @@ fn full(relation: &Relation) -> String {
     format!("{}.{}", relation.schema, relation.name)
 }
 
+/// By what a session states, something says another thing each time without a column.
+fn is_of_session(sql: &str) -> bool {
+    has_word(sql, "scrim")
+}
+
 fn names_a_column(checked: &str, relation: &Relation) -> bool {
     relation.columns.iter().any(|column| mentions(checked, &relation.name, &column.name))
+}
+
+/// True where a word of an index's name, or some in a row, is the column's.
+fn names(index: &str, column: &str) -> bool {
+    let (index, column) = (index.to_ascii_lowercase(), column.to_ascii_lowercase());
+    index.match_indices(&column).any(|(at, found)| {
+        let is_end = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+        let before = index.get(..at).and_then(|before| before.chars().next_back());
+        let after =
+            index.get(at.saturating_add(found.len())..).and_then(|rest| rest.chars().next());
+        is_end(before) && is_end(after)
+    })
 }
 
 /// True where a `when` of the mask has the word.

@@ -10,6 +10,7 @@ use pg_query::NodeRef;
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
+use super::stated::{Needs, STATED_PREFIX, Stated};
 use crate::catalog::{Relation, Snapshot, UserTypeKind};
 use crate::grammar::{self, Terms, Violation, functions, quote_identifier};
 use crate::mask;
@@ -34,6 +35,10 @@ pub struct Row<'a> {
     pub role: &'a Role,
     /// Conditions by name.
     pub conditions: &'a BTreeMap<&'a str, &'a str>,
+    /// What the session states.
+    pub stated: &'a Stated,
+    /// What of that it may go by.
+    pub needs: &'a Needs,
 }
 
 /// Checks an expression and gives it with every column qualified, in parentheses.
@@ -50,19 +55,22 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
     let result = protobuf::ParseResult { version: 0, stmts: vec![tree] };
     for (node, _, _, _) in result.nodes() {
         let NodeRef::ColumnRef(column) = node else { continue };
-        let [field] = column.fields.as_slice() else {
-            return Err(error("columns are written without a qualifier here"));
+        let (tokens, piece) = match field_names(column)?.as_slice() {
+            [name] => (1, replacement(name, row, with_conditions)?),
+            // `scrim`, a dot, and the name.
+            [STATED_PREFIX, name] => (3, row.stated.sql(name, row.role, row.needs)?),
+            _ => return Err(error("columns are written without a qualifier here")),
         };
-        let Some(Node::String(name)) = &field.node else {
-            return Err(error("a star is no value"));
-        };
-        let token = scanned.tokens.iter().find(|token| token.start == column.location);
-        let Some((start, end)) = token.and_then(|token| {
-            Some((usize::try_from(token.start).ok()?, usize::try_from(token.end).ok()?))
-        }) else {
+        let first = scanned.tokens.iter().position(|token| token.start == column.location);
+        let span = first.and_then(|first| {
+            let last = scanned.tokens.get(first.checked_add(tokens)?.checked_sub(1)?)?;
+            let first = scanned.tokens.get(first)?;
+            Some((usize::try_from(first.start).ok()?, usize::try_from(last.end).ok()?))
+        });
+        let Some((start, end)) = span else {
             return Err(error("a column cannot be placed"));
         };
-        pieces.push((start, end, replacement(&name.sval, row, with_conditions)?));
+        pieces.push((start, end, piece));
     }
     pieces.sort();
     let mut filled = String::from(prefix);
@@ -74,6 +82,7 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
         rest = end;
     }
     filled.push_str(statement.get(rest..).unwrap_or_default());
+    let filled = pinned(filled, row.snapshot)?;
     let tree = parse_one(&filled)?;
     let proof = grammar::prove_expression(&tree, &RowTerms(row))
         .map_err(|found| error(&format!("{found} is not allowed here")))?;
@@ -91,6 +100,50 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
     let expression =
         canonical.strip_prefix(prefix).ok_or_else(|| error("it is not one expression"))?;
     Ok(format!("({expression})"))
+}
+
+/// With `pg_catalog` in front of operators that a schema of the user's has too, where that changes nothing else: what
+/// stands in the rules means PostgreSQL's.
+fn pinned(text: String, snapshot: &Snapshot) -> Result<String, ExpressionError> {
+    let overloaded: Vec<String> = snapshot.user_operators.keys().cloned().collect();
+    if overloaded.is_empty() {
+        return Ok(text);
+    }
+    let result = protobuf::ParseResult { version: 0, stmts: vec![parse_one(&text)?] };
+    let mut places: Vec<(usize, &String)> = Vec::new();
+    for (node, _, _, _) in result.nodes() {
+        let NodeRef::AExpr(call) = node else { continue };
+        let [protobuf::Node { node: Some(Node::String(name)) }] = call.name.as_slice() else {
+            continue;
+        };
+        let known = overloaded.iter().find(|known| **known == name.sval);
+        let place = usize::try_from(call.location).ok();
+        // `IN`, `BETWEEN` and their like do not write it.
+        if let (Some(known), Some(place)) = (known, place)
+            && text.get(place..).is_some_and(|rest| rest.starts_with(known.as_str()))
+        {
+            places.push((place, known));
+        }
+    }
+    places.sort();
+    let mut out = String::with_capacity(text.len().saturating_add(32));
+    let mut rest = 0;
+    for (place, operator) in places {
+        out.push_str(text.get(rest..place).unwrap_or_default());
+        out.push_str(&format!(" OPERATOR(pg_catalog.{operator}) "));
+        rest = place.saturating_add(operator.len());
+    }
+    out.push_str(text.get(rest..).unwrap_or_default());
+    // Else it stays as it is, and is refused for the operator.
+    Ok(if grammar::is_same_but_pinned(&text, &out, &overloaded) { out } else { text })
+}
+
+fn field_names(column: &protobuf::ColumnRef) -> Result<Vec<&str>, ExpressionError> {
+    let names = column.fields.iter().map(|field| match &field.node {
+        Some(Node::String(name)) => Ok(name.sval.as_str()),
+        _ => Err(error("a star is no value")),
+    });
+    names.collect()
 }
 
 fn replacement(name: &str, row: Row<'_>, with_conditions: bool) -> Result<String, ExpressionError> {
@@ -137,7 +190,9 @@ impl Terms for RowTerms<'_> {
                 let is_pinned = schema.is_some() || !snapshot.user_functions.contains_key(name);
                 is_pinned
                     && grammar::constant_text(call.args.first()).is_some_and(|setting| {
-                        !mask::is_key_setting(&setting) && !functions::names_login(&setting)
+                        // Of its own, `scrim.purpose` and its like are written so, and are no settings.
+                        let is_own = setting.to_ascii_lowercase().starts_with("scrim.");
+                        !is_own && !functions::names_login(&setting)
                     })
             }
             Some("pg_catalog") => functions::is_allowed(name),

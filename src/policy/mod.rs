@@ -11,14 +11,16 @@ mod expression;
 mod problems;
 mod role_view;
 mod sequence;
+mod stated;
 mod template;
 mod view;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
 pub use classify::{Classification, Given, covers, mask_rule};
-pub use doubtful::MadeOf;
+pub use doubtful::{IndexOf, Made, MadeOf};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use problems::Problem;
 pub use role_view::RoleView;
+pub use stated::{Needs, Stated};
 pub use template::{KEPT_MARK, MISSING_MARK, Template, UNSEEN_MARK, Wanted};
 pub use view::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};

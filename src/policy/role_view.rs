@@ -1,11 +1,12 @@
 //! One role's view of one database.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
 use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
+use super::stated::{Needs, Stated};
 use super::template::{SelectList, Template, mentions};
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
@@ -27,6 +28,12 @@ pub struct RoleView {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) classification: Classification,
     compiled: RwLock<HashMap<RelationOid, Access>>,
+    /// What of what sessions state makes a difference.
+    pub(super) needs: Needs,
+    /// What a session has stated, as far as it makes one.
+    pub(super) stated: Stated,
+    /// The same role for sessions that state something, the latest last.
+    pub(super) siblings: Mutex<Vec<Arc<RoleView>>>,
 }
 
 /// Something in the rules that does not fit a relation: what, and where it was written.
@@ -39,9 +46,46 @@ pub(super) struct Unfit {
 impl RoleView {
     /// The view of `role` (a name in `rules`); `None` if there is no such role.
     pub fn new(role: &str, rules: Arc<RuleSet>, snapshot: Arc<Snapshot>) -> Option<RoleView> {
-        let role = rules.roles.get(role)?.clone();
+        RoleView::of(role, rules, snapshot, &Stated::default())
+    }
+
+    /// The view of a session that states something, without a session that would keep it.
+    pub fn of(
+        role: &str,
+        rules: Arc<RuleSet>,
+        snapshot: Arc<Snapshot>,
+        stated: &Stated,
+    ) -> Option<RoleView> {
+        let role = rules.roles.get(role)?;
+        let needs = Needs::of(role, &rules);
+        let stated = stated.only(&needs);
+        let role = role.stating(stated.purpose.as_deref());
         let classification = Classification::new(&rules, &snapshot.database);
-        Some(RoleView { role, rules, snapshot, classification, compiled: RwLock::default() })
+        Some(RoleView {
+            role,
+            rules,
+            snapshot,
+            classification,
+            compiled: RwLock::default(),
+            needs,
+            stated,
+            siblings: Mutex::default(),
+        })
+    }
+
+    pub(super) fn row<'a>(
+        &'a self,
+        relation: &'a Relation,
+        conditions: &'a BTreeMap<&'a str, &'a str>,
+    ) -> Row<'a> {
+        Row {
+            relation,
+            snapshot: &self.snapshot,
+            role: &self.role,
+            conditions,
+            stated: &self.stated,
+            needs: &self.needs,
+        }
     }
 
     /// The role.
@@ -171,8 +215,7 @@ impl RoleView {
             list,
         };
         let conditions = BTreeMap::new();
-        let row =
-            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let row = self.row(relation, &conditions);
         prove_template(&template.outline(), &template.list.parts, row)?;
         Ok(template)
     }
@@ -195,8 +238,7 @@ impl RoleView {
         unfit: &mut Vec<Unfit>,
     ) -> (Vec<ColumnAccess>, SelectList) {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
-        let row =
-            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let row = self.row(relation, &conditions);
         let table = quote_identifier(&relation.name);
         let mut columns = Vec::with_capacity(relation.columns.len());
         let mut list = SelectList::default();
@@ -328,8 +370,7 @@ impl RoleView {
     /// The role's filters on the relation and its ancestors, all of them.
     fn filter(&self, relation: &Relation) -> Result<Option<String>, Unfit> {
         let conditions = self.classification.conditions(&self.rules, &self.snapshot, relation);
-        let row =
-            Row { relation, snapshot: &self.snapshot, role: &self.role, conditions: &conditions };
+        let row = self.row(relation, &conditions);
         let mut filters = Vec::new();
         for member in generations(&self.snapshot, relation).into_iter().flatten() {
             if let Some(rule) = self.role.rows.get(&name_of(member)) {

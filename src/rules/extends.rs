@@ -1,13 +1,13 @@
 //! `extends`: roles as written become roles.
 //!
 //! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
-//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `guard`, `database_user`) is taken whole from
+//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `details`, `guard`, `database_user`) is taken whole from
 //! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` is not
 //! inherited.
 
 use std::collections::BTreeMap;
 
-use super::read_role::RoleDraft;
+use super::read_role::{Purposes, RoleDraft};
 use super::role::{Limits, Permissions, Role};
 use crate::text::reader::{Reader, with_near};
 use crate::text::{Diagnostic, Span};
@@ -71,6 +71,8 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
     let functions = ancestry.iter().find_map(|from| from.functions.clone());
     let lookup = ancestry.iter().find_map(|from| from.lookup.clone());
     let purposes = ancestry.iter().find_map(|from| from.purposes.clone());
+    let (purposes, _) = purposes.unwrap_or((Purposes::default(), draft.span));
+    let details = ancestry.iter().find_map(|from| from.details.clone());
     let mut role = Role {
         name: name.to_owned(),
         extends: draft.extends.as_ref().map(|(parent, _)| parent.clone()),
@@ -82,7 +84,9 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
         lookup: lookup.map(|(lookup, _)| lookup).unwrap_or_default(),
         listen: ancestry.iter().find_map(|from| from.listen.clone()).unwrap_or_default(),
         notify: ancestry.iter().find_map(|from| from.notify.clone()).unwrap_or_default(),
-        purposes: purposes.map(|(purposes, _)| purposes).unwrap_or_default(),
+        purposes: purposes.names,
+        by_purpose: purposes.lines,
+        details: details.map(|(details, _)| details).unwrap_or_default(),
         limits: Limits::default(),
         guard: ancestry.iter().find_map(|from| from.guard.clone()).map(|(guard, _)| guard),
         database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
@@ -142,6 +146,10 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
     if !role.purposes.is_empty() {
         let given = ancestry.iter().find_map(|from| from.purposes.as_ref());
         refuse("purposes", given.map(|(_, span)| *span));
+    }
+    if !role.details.is_empty() {
+        let given = ancestry.iter().find_map(|from| from.details.as_ref());
+        refuse("details", given.map(|(_, span)| *span));
     }
 }
 

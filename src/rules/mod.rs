@@ -26,7 +26,10 @@ pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern, parse_column, parse_relation};
-pub use role::{DatabaseUser, Detection, Limits, MaskRule, Permissions, Role, RowRule, Then};
+pub use read_role::STATED_BYTES_MAX;
+pub use role::{
+    DatabaseUser, DetailKind, Detection, Limits, MaskRule, Permissions, PurposeLines, Role, RowRule, Then,
+};
 pub use schema::schema;
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};
 pub use tag::{Tag, TagPattern};
@@ -61,7 +64,7 @@ impl RuleSet {
     /// Lines of roles whose mask needs the key, each once.
     pub fn keyed_masks(&self) -> Vec<&MaskRule> {
         let mut found: Vec<&MaskRule> = Vec::new();
-        for rule in self.roles.values().flat_map(|role| &role.masks) {
+        for rule in self.roles.values().flat_map(Role::all_masks) {
             // A role has the lines of those that it extends.
             if rule.mask.is_keyed() && found.iter().all(|other| other.span != rule.span) {
                 found.push(rule);
@@ -79,8 +82,18 @@ impl RuleSet {
         self.roles.values().filter(|role| !used.contains(&role.name)).collect()
     }
 
+    /// Every role, and each purpose for which it sees otherwise: all there is to look at without a session.
+    pub fn standpoints(&self) -> Vec<(&Role, Option<&str>)> {
+        let of_role = |role| std::iter::once((role, None)).chain(purposes_of(role));
+        self.roles.values().flat_map(of_role).collect()
+    }
+
     /// File and line of a span.
     pub fn origin(&self, span: Span) -> Origin {
         self.sources.origin(span)
     }
+}
+
+fn purposes_of(role: &Role) -> impl Iterator<Item = (&Role, Option<&str>)> {
+    role.by_purpose.keys().map(move |purpose| (role, Some(purpose.as_str())))
 }

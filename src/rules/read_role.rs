@@ -6,11 +6,13 @@ use super::load::{is_plain_name, twice};
 use super::name::{RelationName, parse_channel, parse_relation};
 use super::read_mask::read_mask;
 use super::read_masks_of_text::kinds;
-use super::role::{DatabaseUser, Detection, Limits, MaskRule, Permissions, RowRule, Then};
+use super::role::{
+    DatabaseUser, DetailKind, Detection, Limits, MaskRule, Permissions, PurposeLines, RowRule, Then,
+};
 use super::table::SqlText;
 use super::tag::TagPattern;
 use crate::text::reader::{Reader, with_near};
-use crate::text::yaml::{Entry, Node};
+use crate::text::yaml::{Entry, Kind, Node};
 use crate::text::{Diagnostic, Span};
 
 /// A role as written, before `extends`. What a role does not say is `None` or empty.
@@ -25,13 +27,21 @@ pub(super) struct RoleDraft {
     pub(super) functions: Option<Vec<(RelationName, Span)>>,
     pub(super) listen: Option<Vec<(String, Span)>>,
     pub(super) notify: Option<Vec<(String, Span)>>,
-    pub(super) purposes: Option<(Vec<String>, Span)>,
+    pub(super) purposes: Option<(Purposes, Span)>,
+    pub(super) details: Option<(BTreeMap<String, DetailKind>, Span)>,
     pub(super) limits: Option<(Limits, Span)>,
     pub(super) guard: Option<(Detection, Span)>,
     pub(super) database_user: Option<DatabaseUser>,
 }
 
-pub(super) const KEYS: [&str; 13] = [
+/// `purposes` as written: their names, and what is said of each.
+#[derive(Clone, Default)]
+pub(super) struct Purposes {
+    pub(super) names: Vec<String>,
+    pub(super) lines: BTreeMap<String, PurposeLines>,
+}
+
+pub(super) const KEYS: [&str; 14] = [
     "description",
     "extends",
     "may",
@@ -43,9 +53,20 @@ pub(super) const KEYS: [&str; 13] = [
     "notify",
     "limits",
     "purposes",
+    "details",
     "guard",
     "database_user",
 ];
+
+/// Keys of a purpose of which something is said.
+pub(super) const PURPOSE: [&str; 2] = ["masks", "rows"];
+
+/// What `scrim.…` means already; no detail may be called so.
+const OWN_SETTINGS: [&str; 7] =
+    ["user", "end_user", "role", "purpose", "masks", "pools", "pseudonym_key"];
+
+/// Words of `details`.
+pub(super) const DETAIL_KINDS: [&str; 3] = ["text", "integer", "uuid"];
 
 /// Words of `may`.
 pub(super) const PERMISSIONS: [&str; 5] = ["read", "write", "explain", "temp_tables", "everything"];
@@ -71,6 +92,12 @@ pub(super) const DATABASE_USER: [&str; 2] = ["user", "password"];
 /// `statement_timeout` and `idle_in_transaction_session_timeout` are each a number of milliseconds in 31 bits.
 const STATEMENT_SECONDS_MAX: u64 = 2_147_483;
 
+/// What a session states stands in each statement that goes by it.
+pub const STATED_BYTES_MAX: usize = 256;
+
+/// With `scrim.` before it, a name of PostgreSQL's.
+const DETAIL_NAME_BYTES_MAX: usize = 48;
+
 /// Every driver's own messages are shorter.
 const MESSAGE_BYTES_MIN: u64 = 1024;
 
@@ -90,6 +117,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
         listen: None,
         notify: None,
         purposes: None,
+        details: None,
         limits: None,
         lookup: None,
         guard: None,
@@ -113,6 +141,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
             "notify" => role.notify = Some(channels(reader, value)),
             "limits" => role.limits = Some((limits(reader, value), span)),
             "purposes" => role.purposes = Some((purposes(reader, value), span)),
+            "details" => role.details = Some((details(reader, value), span)),
             "guard" => role.guard = guard(reader, value).map(|guard| (guard, span)),
             "database_user" => role.database_user = database_user(reader, value),
             _ => reader.unknown_key(part, &KEYS),
@@ -240,17 +269,67 @@ fn channels(reader: &mut Reader<'_>, node: &Node) -> Vec<(String, Span)> {
     channels
 }
 
-fn purposes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
-    let mut purposes: Vec<String> = Vec::new();
-    for (purpose, span) in reader.given_texts(node).unwrap_or_default() {
-        if is_plain_name(&purpose) {
-            purposes.push(purpose);
+/// A list of names, or a mapping from each to what is seen otherwise for it.
+fn purposes(reader: &mut Reader<'_>, node: &Node) -> Purposes {
+    let mut purposes = Purposes::default();
+    let mut name = |reader: &mut Reader<'_>, purpose: &str, span: Span| {
+        if is_plain_name(purpose) && purpose.len() <= STATED_BYTES_MAX {
+            purposes.names.push(purpose.to_owned());
         } else {
             let message = format!("`{purpose}` is no name for a purpose");
             reader.complain(Diagnostic::error(message, span));
         }
+    };
+    if !matches!(node.kind, Kind::Mapping(_)) {
+        for (purpose, span) in reader.given_texts(node).unwrap_or_default() {
+            name(reader, &purpose, span);
+        }
+        return purposes;
+    }
+    let entries = reader.mapping(node);
+    for entry in entries {
+        name(reader, &entry.key, entry.key_span);
+    }
+    if entries.is_empty() {
+        reader.complain(Diagnostic::error("there is no purpose here", node.span));
+    }
+    for entry in entries.iter().filter(|entry| entry.value.kind != Kind::Null) {
+        let mut lines = PurposeLines::default();
+        for part in reader.mapping(&entry.value) {
+            match part.key.as_str() {
+                "masks" => lines.masks = masks(reader, &part.value),
+                "rows" => lines.rows = rows(reader, &part.value),
+                _ => reader.unknown_key(part, &PURPOSE),
+            }
+        }
+        if !lines.masks.is_empty() || !lines.rows.is_empty() {
+            purposes.lines.insert(entry.key.clone(), lines);
+        }
     }
     purposes
+}
+
+/// What a session may state beside user and purpose: names, each with what it is.
+fn details(reader: &mut Reader<'_>, node: &Node) -> BTreeMap<String, DetailKind> {
+    let mut details = BTreeMap::new();
+    for entry in reader.mapping(node) {
+        let (name, span) = (&entry.key, entry.key_span);
+        let is_word = name.len() <= DETAIL_NAME_BYTES_MAX
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !is_word {
+            let message = format!("`{name}` is no name for a detail");
+            let help = "a small letter, then small letters, digits and `_`";
+            reader.complain(Diagnostic::error(message, span).help(help));
+        } else if OWN_SETTINGS.contains(&name.as_str()) {
+            let message = format!("`scrim.{name}` means something already");
+            reader.complain(Diagnostic::error(message, span).help("give the detail another name"));
+        }
+        if let Some(kind) = reader.word(&entry.value, &DetailKind::WORDS) {
+            details.insert(name.clone(), kind);
+        }
+    }
+    details
 }
 
 fn limits(reader: &mut Reader<'_>, node: &Node) -> Limits {

@@ -36,6 +36,10 @@ pub struct Role {
     pub notify: Vec<(String, Span)>,
     /// When not empty, the session must state one.
     pub purposes: Vec<String>,
+    /// What is seen otherwise for a purpose, by its name; only those of which something is said.
+    pub by_purpose: BTreeMap<String, PurposeLines>,
+    /// What a session may state beside user and purpose, by name: `scrim.ticket`.
+    pub details: BTreeMap<String, DetailKind>,
     /// What a session may cost.
     pub limits: Limits,
     /// What is looked for in results, beside the masks.
@@ -123,6 +127,57 @@ impl Then {
     }
 }
 
+/// What is said of one of the `purposes`: lines that count before the role's own.
+#[derive(Debug, Clone, Default)]
+pub struct PurposeLines {
+    /// As `masks` of the role.
+    pub masks: Vec<MaskRule>,
+    /// As `rows` of the role.
+    pub rows: BTreeMap<RelationName, RowRule>,
+}
+
+/// What a detail is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailKind {
+    /// Any text.
+    Text,
+    /// A whole number of 64 bits.
+    Integer,
+    /// A uuid.
+    Uuid,
+}
+
+impl DetailKind {
+    /// Words of `details`, with what they mean.
+    pub const WORDS: [(&'static str, DetailKind); 3] =
+        [("text", DetailKind::Text), ("integer", DetailKind::Integer), ("uuid", DetailKind::Uuid)];
+
+    /// As the rules say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            DetailKind::Text => "text",
+            DetailKind::Integer => "integer",
+            DetailKind::Uuid => "uuid",
+        }
+    }
+
+    /// True for what PostgreSQL reads as such a value, written in the plain way.
+    pub fn takes(self, value: &str) -> bool {
+        match self {
+            DetailKind::Text => true,
+            DetailKind::Integer => {
+                let digits = value.strip_prefix('-').unwrap_or(value);
+                digits.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<i64>().is_ok()
+            }
+            DetailKind::Uuid => {
+                let parts: Vec<&str> = value.split('-').collect();
+                parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+                    && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
+            }
+        }
+    }
+}
+
 /// `limits:`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -185,6 +240,33 @@ impl Role {
     /// True when the role may send to a channel.
     pub fn may_notify(&self, channel: &str) -> bool {
         self.notify.iter().any(|(allowed, _)| allowed == channel)
+    }
+
+    /// True when some mask of the role, for whatever purpose, needs the key.
+    pub fn is_keyed(&self) -> bool {
+        self.all_masks().any(|rule| rule.mask.is_keyed())
+    }
+
+    /// Its mask lines, and those that count for a purpose only.
+    pub fn all_masks(&self) -> impl Iterator<Item = &MaskRule> {
+        self.masks.iter().chain(self.by_purpose.values().flat_map(|lines| &lines.masks))
+    }
+
+    /// Its row filters, and those that count for a purpose only.
+    pub fn all_rows(&self) -> impl Iterator<Item = &RowRule> {
+        self.rows.values().chain(self.by_purpose.values().flat_map(|lines| lines.rows.values()))
+    }
+
+    /// The role as it is for a purpose: what is said of that counts before the role's own lines.
+    pub fn stating(&self, purpose: Option<&str>) -> Role {
+        let mut role = self.clone();
+        let Some(lines) = purpose.and_then(|purpose| self.by_purpose.get(purpose)) else {
+            return role;
+        };
+        role.masks.retain(|own| lines.masks.iter().all(|nearer| nearer.pattern != own.pattern));
+        role.masks.extend(lines.masks.iter().cloned());
+        role.rows.extend(lines.rows.iter().map(|(name, rule)| (name.clone(), rule.clone())));
+        role
     }
 
     /// True when the role's bytes may pass untouched: it may do everything, sees everything, all rows.

@@ -17,6 +17,7 @@ const TAG_PATTERN: &str = r"^(\*|[a-z0-9_-]+(\.[a-z0-9_-]+)*(\.\*)?)$";
 /// A relation or a function, with its schema; quotation marks may hold everything.
 const QUALIFIED: &str = r"^.+\..+$";
 const CONDITION: &str = "^[a-z_][a-z0-9_]*$";
+const DETAIL: &str = "^[a-z][a-z0-9_]{0,47}$";
 const MOST: u64 = u32::MAX as u64;
 
 /// The schema of a rules file.
@@ -112,7 +113,12 @@ fn of_role(key: &str) -> Option<Value> {
         "notify" => (definition("channels"), "Channels to NOTIFY."),
         "limits" => (mapping(&read_role::LIMITS, of_limits), "What a session may cost."),
         "purposes" => {
-            (given_list(filled_text()), "When given, a session has to state one of them.")
+            let one = json!({"anyOf": [mapping(&read_role::PURPOSE, of_role), {"type": "null"}]});
+            let named = json!({"type": "object", "minProperties": 1, "additionalProperties": one});
+            (
+                json!({"anyOf": [given_list(filled_text()), named]}),
+                "When given, a session has to state one of them (SET scrim.purpose); as a mapping, with the masks and rows that count for it.",
+            )
         }
         "guard" => (
             filled_mapping(&read_role::GUARD, &read_role::GUARD, |key| match key {
@@ -121,6 +127,10 @@ fn of_role(key: &str) -> Option<Value> {
                 _ => None,
             }),
             "What is looked for in every text that leaves, and what is done where it is found.",
+        ),
+        "details" => (
+            named(json!({"pattern": DETAIL}), word(&read_role::DETAIL_KINDS)),
+            "What a session may state of itself, for `rows` and `when`: `ticket: integer` is `scrim.ticket` there.",
         ),
         "database_user" => (
             filled_mapping(&read_role::DATABASE_USER, &["user"], |key| match key {

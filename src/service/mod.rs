@@ -10,6 +10,7 @@
 mod board;
 mod logging;
 mod reload;
+mod shadowing;
 mod sockets;
 mod systemd;
 mod watch;
@@ -28,10 +29,12 @@ use crate::config::{Config, LogFormat, ProcessEnvironment, load_rules};
 use crate::metrics::Metrics;
 use crate::session::{Proxy, ProxyOptions, Stage, serve};
 use crate::telemetry::Telemetry;
+use crate::shadow::Shadow;
 use crate::text::render;
 use board::Board;
 use logging::Logging;
 use reload::{Cause, Reloader};
+use shadowing::Shadowing;
 use sockets::Sockets;
 use watch::Files;
 
@@ -72,6 +75,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     let sockets = Sockets::open(&config.listen, config.admin).await?;
     let metrics = Arc::new(Metrics::new());
     let telemetry = config.telemetry.as_ref().map(Telemetry::start).transpose()?;
+    let shadow = Arc::new(Shadow::new(Arc::clone(&metrics)));
     let proxy = Proxy::new(ProxyOptions {
         endpoint: config.endpoint.clone(),
         tls: config.tls.clone(),
@@ -84,11 +88,15 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         pool: config.pool.clone(),
         metrics: Arc::clone(&metrics),
         telemetry: telemetry.clone(),
+        shadow: Arc::clone(&shadow),
     })
     .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;
     let addresses = sockets.addresses.join(", ");
     let (counted, trail, served) = (Arc::clone(&metrics), audit.clone(), Arc::clone(&proxy));
-    let reloader = Reloader::new(options.config, config, served, logging, counted, trail);
+    let shadowing = Shadowing::new(shadow);
+    let mut reloader =
+        Reloader::new(options.config, config, served, logging, counted, trail, shadowing);
+    reloader.shadow().await;
     let signals = Signals::listen()?;
     let (stage, stages) = tokio::sync::watch::channel(Stage::Open);
     if let Some(listener) = sockets.admin {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::logging::Logging;
+use super::shadowing::Shadowing;
 use super::systemd;
 use super::watch::Watched;
 use crate::audit::{Audit, Record};
@@ -39,6 +40,7 @@ pub(super) struct Reloader {
     logging: Logging,
     metrics: Arc<Metrics>,
     audit: Audit,
+    shadowing: Shadowing,
     state: Reloaded,
 }
 
@@ -58,8 +60,10 @@ impl Reloader {
         logging: Logging,
         metrics: Arc<Metrics>,
         audit: Audit,
+        shadowing: Shadowing,
     ) -> Reloader {
-        Reloader { path, config, proxy, logging, metrics, audit, state: Arc::default() }
+        let state = Arc::default();
+        Reloader { path, config, proxy, logging, metrics, audit, shadowing, state }
     }
 
     /// The configuration in force.
@@ -75,11 +79,27 @@ impl Reloader {
     /// What is read.
     pub(super) fn files(&self) -> Watched {
         let keys = self.config.tokens.as_ref().and_then(|tokens| tokens.keys.file());
-        Watched { config: self.path.clone(), rules: self.config.rules.clone(), keys: keys.cloned() }
+        Watched {
+            config: self.path.clone(),
+            rules: self.config.rules.clone(),
+            shadow: self.config.shadow.as_ref().map(|shadow| shadow.rules.clone()),
+            keys: keys.cloned(),
+        }
     }
 
-    /// Reads everything again, and puts it into force if it is good.
+    /// Reads the rules that are not in force, and has them judged beside those that are.
+    pub(super) async fn shadow(&mut self) {
+        let live = self.proxy.rules().version.clone();
+        self.shadowing.follow(&self.config, &live).await;
+    }
+
+    /// Reads everything again, and puts it into force if it is good; then the shadow rules, whatever has come of that.
     pub(super) async fn reload(&mut self, cause: Cause) {
+        self.reload_live(cause).await;
+        self.shadow().await;
+    }
+
+    async fn reload_live(&mut self, cause: Cause) {
         let read = match self.read(cause).await {
             Ok(Some(read)) => read,
             // The end of the writing will be another change.
@@ -147,6 +167,7 @@ impl Reloader {
         // What needs a restart stays as it is, and is warned of again.
         self.config = Config {
             rules: config.rules,
+            shadow: config.shadow,
             tls: config.tls,
             tokens: config.tokens,
             takes_client_certificates: config.takes_client_certificates,
@@ -190,6 +211,7 @@ impl Reloader {
     fn differs(&self, newer: &Config) -> bool {
         let old = &self.config;
         old.rules != newer.rules
+            || old.shadow != newer.shadow
             || old.tokens != newer.tokens
             || old.drain != newer.drain
             || old.reload_on_change != newer.reload_on_change

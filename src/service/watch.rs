@@ -31,6 +31,8 @@ pub(super) struct Watched {
     pub(super) config: PathBuf,
     /// The rules folder.
     pub(super) rules: PathBuf,
+    /// The folder of the rules that are not in force, where there is one.
+    pub(super) shadow: Option<PathBuf>,
     /// The file of the keys of tokens, where there is one.
     pub(super) keys: Option<PathBuf>,
 }
@@ -92,9 +94,11 @@ impl Files {
         self.watcher = None;
         self.looking = JoinSet::new();
         self.watched = watched.clone();
-        let alone = [Some(watched.config), Some(watched.rules.clone()), watched.keys];
+        let shadow = watched.shadow.clone();
+        let alone = [Some(watched.config), Some(watched.rules.clone()), shadow, watched.keys];
         self.looking.spawn(look(alone.into_iter().flatten().collect(), self.changes.clone()));
-        match watcher_of(&watched.rules, self.changes.clone()) {
+        let folders: Vec<PathBuf> = [watched.rules].into_iter().chain(watched.shadow).collect();
+        match watcher_of(&folders, self.changes.clone()) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => {
                 tracing::warn!(%error, "rules cannot be watched; they change at SIGHUP only");
@@ -103,10 +107,11 @@ impl Files {
     }
 }
 
-/// Watches all that is in the rules folder.
-fn watcher_of(rules: &Path, changes: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
-    // The folder itself, where this is a link to one: a link that is changed is seen by looking.
-    let real = rules.canonicalize().unwrap_or_else(|_| rules.to_owned());
+/// Watches all that is in the rules folders.
+fn watcher_of(
+    folders: &[PathBuf],
+    changes: mpsc::Sender<()>,
+) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // Of an error: something was missed.
         if event.map_or(true, |event| is_change(event.kind)) {
@@ -114,11 +119,16 @@ fn watcher_of(rules: &Path, changes: mpsc::Sender<()>) -> notify::Result<Recomme
             let _ = changes.try_send(());
         }
     })?;
-    match watcher.watch(&real, RecursiveMode::Recursive) {
-        // It may be away for a moment, and is looked for.
-        Err(error) if real.exists() => Err(error),
-        Err(_) | Ok(()) => Ok(watcher),
+    for folder in folders {
+        // The folder itself, where this is a link to one: a link that is changed is seen by looking.
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        match watcher.watch(&real, RecursiveMode::Recursive) {
+            // It may be away for a moment, and is looked for.
+            Err(error) if real.exists() => return Err(error),
+            Err(_) | Ok(()) => {}
+        }
     }
+    Ok(watcher)
 }
 
 /// Says when one of them is another file than it was, or has been written.

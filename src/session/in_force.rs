@@ -209,7 +209,6 @@ pub fn judge(
 
 /// What a session has been given once, at its start.
 fn only_for_new_sessions(old: &Role, new: &Role) -> Option<&'static str> {
-    let keyed = |role: &Role| role.masks.iter().any(|rule| rule.mask.is_keyed());
     let stated_is_kept = old.purposes.iter().all(|purpose| new.purposes.contains(purpose));
     if login(old.database_user.as_ref()) != login(new.database_user.as_ref()) {
         Some("the login at the database")
@@ -217,7 +216,7 @@ fn only_for_new_sessions(old: &Role, new: &Role) -> Option<&'static str> {
         Some("the statement time limit")
     } else if old.limits.idle_transaction_seconds != new.limits.idle_transaction_seconds {
         Some("the time limit of idle transactions")
-    } else if keyed(new) && !keyed(old) {
+    } else if new.is_keyed() && !old.is_keyed() {
         Some("the use of keyed masks")
     } else if !stated_is_kept || (old.purposes.is_empty() && !new.purposes.is_empty()) {
         Some("the purposes")

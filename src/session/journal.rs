@@ -139,6 +139,7 @@ impl Journal {
             statement: self.statements,
             end_user: values.end_user.clone(),
             purpose: values.purpose.clone(),
+            details: Arc::clone(&values.details),
             verdict,
             reason: None,
             rule: None,

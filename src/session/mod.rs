@@ -49,6 +49,7 @@ mod showing;
 mod slowing;
 mod source;
 mod statements;
+mod stating;
 mod stream;
 mod untouched;
 mod welcoming;
@@ -68,6 +69,7 @@ use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet};
 use crate::telemetry::Telemetry;
+use crate::shadow::Shadow;
 use crate::tokens::{TokenOptions, Tokens};
 use crate::upstream::Endpoint;
 use crate::wire::keepalive;
@@ -135,6 +137,8 @@ pub struct ProxyOptions {
     pub pool: PoolOptions,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Rules that are judged beside those in force.
+    pub shadow: Arc<Shadow>,
 }
 
 /// Shared by all sessions.
@@ -155,6 +159,7 @@ pub struct Proxy {
     lookups: Budgets,
     plans: Plans,
     statements: Budgets,
+    shadow: Arc<Shadow>,
     slowing: Slowing,
     crowd: Arc<Crowd>,
     connection_limits: ConnectionLimits,
@@ -176,6 +181,7 @@ impl Proxy {
             metrics,
             telemetry,
             pool,
+            shadow,
         } = options;
         let tokens = tokens.map(Tokens::new).map(Arc::new);
         let in_force = Arc::new(InForce { rules, tls, tokens, number: 0 });
@@ -196,6 +202,7 @@ impl Proxy {
             plans: Plans::default(),
             lookups: Budgets::for_each(MINUTE),
             statements: Budgets::for_each(SECOND),
+            shadow,
             slowing: Slowing::default(),
             crowd: Arc::default(),
             connection_limits,

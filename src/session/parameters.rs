@@ -26,6 +26,8 @@ pub struct Wishes {
     pub purpose: Option<String>,
     /// `scrim.end_user`
     pub end_user: Option<String>,
+    /// Other names that begin with `scrim.`, without that: details, if the role has them.
+    pub details: BTreeMap<String, String>,
     /// `application_name`, for the audit.
     pub application: String,
     /// Everything else, by lower-case name, each once.
@@ -44,8 +46,9 @@ pub fn wishes(startup: &Startup) -> Result<Wishes, Farewell> {
             "scrim.role" => wishes.role = Some(value),
             "scrim.purpose" => wishes.purpose = Some(value),
             "scrim.end_user" => wishes.end_user = Some(value),
-            name if name.starts_with("scrim.") => {
-                return Err(unknown_setting(name));
+            own if own.starts_with("scrim.") => {
+                let detail = own.strip_prefix("scrim.").unwrap_or_default().to_owned();
+                wishes.details.insert(detail, value);
             }
             _ => {
                 if name == "application_name" {
@@ -190,6 +193,8 @@ fn own(wishes: &Wishes, parameters: &mut Vec<(String, String)>) {
     {
         parameters.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
     }
+    let details = wishes.details.iter();
+    parameters.extend(details.map(|(name, value)| (format!("scrim.{name}"), value.clone())));
 }
 
 /// Reads a search_path with which a masked session may start.

@@ -12,6 +12,7 @@ use super::parameters::time_limits;
 use super::plans::{Again, Asked, Plans};
 use super::settings::Settings;
 use super::statements::Prepared;
+use super::stating::{stated, stated_too_late};
 use crate::audit::{LookupMade, RelationRead, RelationWritten, StatementFacts};
 use crate::grammar::shape;
 use crate::guard::Discretion;
@@ -132,10 +133,22 @@ pub async fn plan(
         }
     };
     let mut later: Option<Settings> = None;
+    let mut is_certain = true;
     for part in &planned.statements {
-        judge(part, view, later.as_ref().unwrap_or(settings))?;
+        let then = later.as_ref().unwrap_or(settings);
+        judge(part, view, then)?;
+        // All of a text is planned for what is stated when it comes.
+        if part.kind.reads() && !(is_certain && view.is_for(&stated(who, then))) {
+            return Err(stated_too_late(view));
+        }
         if part.effect != Effect::None {
             let settings = later.get_or_insert_with(|| settings.clone());
+            if matches!(part.effect, Effect::Commit { .. }) {
+                // Whether it commits is not known yet.
+                let mut undone = settings.clone();
+                undone.apply(&part.effect, "ROLLBACK");
+                is_certain &= view.is_for(&stated(who, &undone));
+            }
             settings.apply(&part.effect, tag_of(&part.effect));
         }
     }
@@ -326,8 +339,9 @@ pub fn not_to_be_fetched(name: &str) -> Refusal {
 
 /// Execute, Describe, FETCH or MOVE of a portal that was opened under older rules.
 pub fn opened_under_older_rules(name: &str) -> Refusal {
-    let message =
-        format!("scrim: the rules have changed since portal or cursor `{name}` was opened");
+    let message = format!(
+        "scrim: the rules or the purpose have changed since portal or cursor `{name}` was opened"
+    );
     Refusal {
         hint: Some("close it and run its statement again".into()),
         ..refusal("24000", Reason::Rules, &message)
@@ -336,7 +350,9 @@ pub fn opened_under_older_rules(name: &str) -> Refusal {
 
 /// EXECUTE of a statement of older rules, which only its client can prepare again.
 pub fn prepared_under_older_rules(name: &str) -> Refusal {
-    let message = format!("scrim: the rules have changed since statement `{name}` was prepared");
+    let message = format!(
+        "scrim: the rules or the purpose have changed since statement `{name}` was prepared"
+    );
     Refusal {
         hint: Some("DEALLOCATE it and PREPARE it again".into()),
         ..refusal("26000", Reason::Rules, &message)
@@ -346,7 +362,7 @@ pub fn prepared_under_older_rules(name: &str) -> Refusal {
 /// A statement that was planned again has other columns, in PostgreSQL's own words.
 pub fn other_columns() -> Refusal {
     Refusal {
-        hint: Some("the rules have changed; prepare the statement again".into()),
+        hint: Some("the rules or the purpose have changed; prepare the statement again".into()),
         ..refusal("0A000", Reason::Rules, OTHER_COLUMNS.0)
     }
 }

@@ -22,6 +22,7 @@ use super::planning::{self, Message, Planned, PlannedPart, Who};
 use super::settings::{Settings, Values};
 use super::source::{SHARED_NAME, Source};
 use super::statements::Prepared;
+use super::stating::{stated, stated_too_late};
 use super::welcoming::Masked;
 use crate::audit::StatementFacts;
 use crate::grammar::shape;
@@ -65,10 +66,14 @@ impl Serving {
     /// From the welcome on.
     pub fn new(proxy: Arc<Proxy>, attached: Attached, masked: Masked) -> Serving {
         let Masked { who, lease, view, start, told, entrance } = masked;
+        let settings = Settings::new(start);
+        let stated = stated(&who, &settings);
+        // Where there is none, nothing is planned: this one is not for what the session states.
+        let view = view.for_session(&stated).unwrap_or(view);
         let role = view.role();
         let ceiling = ceiling(role);
         let judge = Arc::new(GuardJudge(Arc::clone(&view)));
-        let mut pipeline = Pipeline::new(Settings::new(start), judge, ceiling);
+        let mut pipeline = Pipeline::new(settings, judge, ceiling);
         pipeline.set_process_id(attached.process_id());
         if entrance.is_shared() {
             pipeline.share(told);
@@ -212,6 +217,7 @@ impl Serving {
                 return Err(Ending::Away(farewell));
             }
             let Some(piece) = self.piece_by_newer_rules(piece) else { break };
+            let Some(piece) = self.piece_by_what_is_stated(piece) else { break };
             if self.pipeline.needs_server(&piece) {
                 self.attach().await?;
             }
@@ -284,6 +290,9 @@ impl Serving {
             Some(text) => self.planned(text, message).await,
             None => Err(planning::too_large()),
         };
+        if let Some(text) = &ask.text {
+            self.cast_shadow(text, planned.as_ref(), message == Message::Query);
+        }
         if planned.is_ok() {
             self.attach().await?;
         }
@@ -461,6 +470,9 @@ impl Serving {
     async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
+            if !self.view.is_for(&self.stated()) {
+                return Err(stated_too_late(&self.view));
+            }
         }
         self.judge_use(&prepared.effect)?;
         let facts = match &prepared.effect {
@@ -473,6 +485,7 @@ impl Serving {
         self.spend(&facts)?;
         let values = self.pipeline.settings.current();
         let accepted = self.attached.journal.accept(&facts, values).await;
+        self.cast_shadow_again(&facts.shape);
         accepted.map_err(|error| super::journal::not_accepted(&error))
     }
 

@@ -23,6 +23,8 @@ pub struct Values {
     pub purpose: Option<String>,
     /// `scrim.end_user`
     pub end_user: Option<String>,
+    /// Details by name: `scrim.ticket`.
+    pub details: Arc<BTreeMap<String, String>>,
     /// Temporary tables.
     pub temp_tables: TempTables,
     /// Channels that are listened to.
@@ -67,16 +69,37 @@ impl Values {
         if self.search_path != there.search_path {
             statements.push(format!("SET search_path TO {}", path_text(&self.search_path)));
         }
-        for (name, here, there) in [
-            ("scrim.purpose", &self.purpose, &there.purpose),
-            ("scrim.end_user", &self.end_user, &there.end_user),
-        ] {
-            if here != there {
-                let value = here.as_deref().unwrap_or_default();
-                statements.push(format!("SET {name} TO {}", literal(value)));
+        let details = self.details.keys().chain(there.details.keys()).map(String::as_str);
+        let stated: BTreeSet<&str> = ["purpose", "end_user"].into_iter().chain(details).collect();
+        for name in stated {
+            let here = self.stated(name);
+            if here != there.stated(name) {
+                let value = literal(here.map(String::as_str).unwrap_or_default());
+                statements.push(format!("SET scrim.{} TO {value}", quote_identifier(name)));
             }
         }
         statements
+    }
+
+    /// What the session states under a name.
+    pub fn stated(&self, name: &str) -> Option<&String> {
+        match name {
+            "purpose" => self.purpose.as_ref(),
+            "end_user" => self.end_user.as_ref(),
+            detail => self.details.get(detail),
+        }
+    }
+
+    fn state(&mut self, name: &str, value: Option<String>) {
+        match (name, value) {
+            ("purpose", value) => self.purpose = value,
+            ("end_user", value) => self.end_user = value,
+            (_, value) if self.details.get(name) == value.as_ref() => {}
+            (_, Some(value)) => {
+                drop(Arc::make_mut(&mut self.details).insert(name.to_owned(), value));
+            }
+            (_, None) => drop(Arc::make_mut(&mut self.details).remove(name)),
+        }
     }
 }
 
@@ -296,15 +319,12 @@ impl Settings {
                 self.lasting.channels = Arc::default();
                 self.current.channels = Arc::default();
             }
-            Effect::Purpose(purpose) => {
-                let purpose = purpose.clone().or_else(|| self.start.purpose.clone());
-                self.lasting.purpose = purpose.clone();
-                self.current.purpose = purpose;
-            }
-            Effect::EndUser(end_user) => {
-                let end_user = end_user.clone().or_else(|| self.start.end_user.clone());
-                self.lasting.end_user = end_user.clone();
-                self.current.end_user = end_user;
+            Effect::State { name, local, value } => {
+                let value = value.clone().or_else(|| self.start.stated(name).cloned());
+                if !local {
+                    self.lasting.state(name, value.clone());
+                }
+                self.current.state(name, value);
             }
         }
     }

@@ -371,8 +371,7 @@ impl Statements {
             | Effect::ResetAll
             | Effect::Listen(_)
             | Effect::Unlisten(_)
-            | Effect::Purpose(_)
-            | Effect::EndUser(_) => {}
+            | Effect::State { .. } => {}
         }
     }
 }

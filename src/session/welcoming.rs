@@ -26,6 +26,7 @@ use crate::config::PseudonymKey;
 use crate::policy::RoleView;
 use crate::pool::{Lineage, PoolMode};
 use crate::rules::{Role, User};
+use crate::sql::unfit_to_state;
 use crate::wire::startup::Startup;
 use crate::wire::writer;
 
@@ -139,7 +140,7 @@ pub async fn welcome(
                 false => (parameters.all(&wishes), Start::default()),
             };
             // Who has no use for it does not get it; an untouched role could even read it.
-            if role.masks.iter().any(|rule| rule.mask.is_keyed()) {
+            if role.is_keyed() {
                 opened_with.extend(proxy.pseudonym_key.iter().flat_map(PseudonymKey::parameters));
             }
             let lineage = Lineage { is_untouched, parameters: Arc::new(opened_with) };
@@ -156,6 +157,7 @@ pub async fn welcome(
                     search_path: greeting.search_path,
                     purpose: wishes.purpose.clone(),
                     end_user: wishes.end_user.clone(),
+                    details: Arc::new(wishes.details.clone()),
                     others: start.others,
                     ..Values::default()
                 },
@@ -204,12 +206,20 @@ fn role<'a>(rules: &'a InForce, user: &User, wishes: &Wishes) -> Result<&'a Role
 }
 
 fn judge_own_settings(role: &Role, user: &User, wishes: &Wishes) -> Result<(), Farewell> {
-    if let Some(purpose) = &wishes.purpose
-        && !role.purposes.is_empty()
-        && !role.purposes.contains(purpose)
+    if let Some(unknown) = wishes.details.keys().find(|name| !role.details.contains_key(*name)) {
+        return Err(parameters::unknown_setting(&format!("scrim.{unknown}")));
+    }
+    let own = [("purpose", &wishes.purpose), ("end_user", &wishes.end_user)];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let details = wishes.details.iter().map(|(name, value)| (name.as_str(), value));
+    if let Some(unfit) =
+        own.chain(details).find_map(|(name, value)| unfit_to_state(role, name, value))
     {
-        return Err(Farewell::new("42501", "scrim: this purpose is not one of the role's")
-            .hint(format!("purposes of role `{}`: {}", role.name, role.purposes.join(", "))));
+        let farewell = Farewell::new(unfit.code, unfit.message);
+        return Err(match unfit.hint {
+            Some(hint) => farewell.hint(hint),
+            None => farewell,
+        });
     }
     if wishes.end_user.is_some() && !user.acts_for_others {
         let message = format!("scrim: user `{}` may not state `scrim.end_user`", user.name);

@@ -191,8 +191,13 @@ pub enum Effect {
     Listen(String),
     /// UNLISTEN channel; `None`: `*`.
     Unlisten(Option<String>),
-    /// SET scrim.purpose; `None`: RESET.
-    Purpose(Option<String>),
-    /// SET scrim.end_user; `None`: RESET.
-    EndUser(Option<String>),
+    /// SET scrim.purpose, scrim.end_user, or a detail of the role.
+    State {
+        /// `purpose`, `end_user`, or the detail's name.
+        name: String,
+        /// SET LOCAL
+        local: bool,
+        /// What is stated; `None`: RESET, to the value at the start of the session.
+        value: Option<String>,
+    },
 }

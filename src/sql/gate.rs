@@ -298,19 +298,11 @@ fn set(
             let path = values.map(SearchPath);
             return search_path(statement, StatementKind::Set, path, set.is_local);
         }
-        "scrim.purpose" => {
-            let purpose = values.map(|values| values.join(", "));
-            own::judge_purpose(purpose.as_deref(), speaker)?;
-            Effect::Purpose(purpose)
+        own if own.starts_with("scrim.") => {
+            let value = values.map(|values| values.join(", "));
+            let name = own::judge_stated(own, value.as_deref(), speaker)?.to_owned();
+            Effect::State { name, local: set.is_local, value }
         }
-        "scrim.end_user" if !speaker.acts_for_others => {
-            return Err(Refusal::setting(
-                "scrim.end_user",
-                "is for users of whom the rules say `acts_for_others`",
-            ));
-        }
-        "scrim.end_user" => Effect::EndUser(values.map(|values| values.join(", "))),
-        name if name.starts_with("scrim.") => return Err(Refusal::no_such_setting(&set.name)),
         _ => match judge_setting(&name) {
             SettingVerdict::Allowed => {
                 let is_fine = values.iter().flatten().all(|value| may_be(&name, value));

@@ -43,6 +43,7 @@ pub use fill::VerifiedSql;
 pub use gate::is_sound_search_path;
 pub use lookups::LookedUp;
 pub use naming::judge_parameters;
+pub use own::unfit as unfit_to_state;
 pub use reading::{Reader, Reading};
 pub use refusal::{Reason, Refusal};
 pub use rewrite::is_judged as looks_up_names;

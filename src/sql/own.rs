@@ -9,6 +9,7 @@ use super::refusal::{Reason, Refusal};
 use super::who;
 use crate::catalog::{Relation, RelationKind};
 use crate::policy::{Access, ColumnVerdict};
+use crate::rules::{Role, STATED_BYTES_MAX};
 
 /// The text that answers a SHOW; `None`: it is PostgreSQL's setting.
 pub(super) fn show(name: &str, speaker: Speaker<'_>) -> Result<Option<String>, Refusal> {
@@ -27,9 +28,11 @@ pub(super) fn show(name: &str, speaker: Speaker<'_>) -> Result<Option<String>, R
         "scrim.user" => Ok(constant(speaker.user)),
         "scrim.masks" => Ok(Some(masks(speaker))),
         // Placeholders that PostgreSQL keeps for the session.
-        "scrim.purpose" | "scrim.end_user" => Ok(Some(format!(
-            "SELECT COALESCE(pg_catalog.current_setting('{name}', true), '') AS \"{name}\""
-        ))),
+        own if own.strip_prefix("scrim.").is_some_and(|name| is_stated(name, speaker)) => {
+            Ok(Some(format!(
+                "SELECT COALESCE(pg_catalog.current_setting('{name}', true), '') AS \"{name}\""
+            )))
+        }
         _ => Err(Refusal::no_such_setting(&name)),
     }
 }
@@ -82,27 +85,68 @@ fn is_listed(relation: &Relation) -> bool {
     !relation.is_system() && relation.kind != RelationKind::Sequence
 }
 
-/// A purpose must be one of the role's.
-pub(super) fn judge_purpose(purpose: Option<&str>, speaker: Speaker<'_>) -> Result<(), Refusal> {
-    let purposes = &speaker.view.role().purposes;
-    match purpose {
-        Some(purpose) if !purposes.is_empty() && !purposes.iter().any(|known| known == purpose) => {
-            Err(Refusal {
-                code: "42501",
-                message: "scrim: this purpose is not one of the role's".into(),
-                hint: Some(format!(
-                    "purposes of role `{}`: {}",
-                    speaker.view.role().name,
-                    purposes.join(", ")
-                )),
-                position: None,
-                reason: Reason::Purpose,
-                rule: None,
-                reading: None,
-            })
-        }
-        _ => Ok(()),
+/// What a session may state, by the whole name in lower case: gives the name without `scrim.`.
+pub(super) fn judge_stated<'n>(
+    setting: &'n str,
+    value: Option<&str>,
+    speaker: Speaker<'_>,
+) -> Result<&'n str, Refusal> {
+    let name = match setting.strip_prefix("scrim.") {
+        Some(name) if is_stated(name, speaker) => name,
+        _ => return Err(Refusal::no_such_setting(setting)),
+    };
+    if name == "end_user" && !speaker.acts_for_others {
+        let why = "is for users of whom the rules say `acts_for_others`";
+        return Err(Refusal::setting(setting, why));
     }
+    let Some(value) = value else { return Ok(name) };
+    match unfit(speaker.view.role(), name, value) {
+        None => Ok(name),
+        Some(Unfit { code, message, hint }) => Err(Refusal {
+            code,
+            message,
+            hint,
+            position: None,
+            reason: if name == "purpose" { Reason::Purpose } else { Reason::Setting },
+            rule: None,
+            reading: None,
+        }),
+    }
+}
+
+/// True for what a session of the role may state at all.
+pub(super) fn is_stated(name: &str, speaker: Speaker<'_>) -> bool {
+    matches!(name, "purpose" | "end_user") || speaker.view.role().details.contains_key(name)
+}
+
+/// Why a session may not state a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// SQLSTATE.
+    pub code: &'static str,
+    /// For the client; it does not repeat the value.
+    pub message: String,
+    /// What may be stated.
+    pub hint: Option<String>,
+}
+
+/// Judges what a session of a role states under a name (without `scrim.`); `None`: it may.
+pub fn unfit(role: &Role, name: &str, value: &str) -> Option<Unfit> {
+    let wrong = |code, message: String, hint| Some(Unfit { code, message, hint });
+    if value.len() > STATED_BYTES_MAX {
+        let message = format!("scrim: `scrim.{name}` is longer than {STATED_BYTES_MAX} bytes");
+        return wrong("22023", message, None);
+    }
+    if name == "purpose" && !role.purposes.is_empty() && !role.purposes.iter().any(|p| p == value) {
+        let hint = format!("purposes of role `{}`: {}", role.name, role.purposes.join(", "));
+        return wrong("42501", "scrim: this purpose is not one of the role's".into(), Some(hint));
+    }
+    let kind = role.details.get(name)?;
+    if kind.takes(value) {
+        return None;
+    }
+    let hint = format!("role `{}` has it as: {}", role.name, kind.word());
+    wrong("22023", format!("scrim: this is no value for `scrim.{name}`"), Some(hint))
 }
 
 fn literal(text: &str) -> String {

@@ -270,7 +270,9 @@ fn judge_call(
             }
             match name {
                 "set_config" => judge_set_config(call),
-                "current_setting" | "pg_settings_get_flags" => judge_current_setting(name, call),
+                "current_setting" | "pg_settings_get_flags" => {
+                    judge_current_setting(speaker, name, call)
+                }
                 "pg_describe_object" => judge_description(speaker),
                 "pg_partition_ancestors" | "pg_partition_tree" => judge_partitions(speaker, name),
                 _ => Ok(()),
@@ -355,11 +357,20 @@ fn judge_set_config(call: &protobuf::FuncCall) -> Result<(), Violation> {
     }
 }
 
-fn judge_current_setting(function: &str, call: &protobuf::FuncCall) -> Result<(), Violation> {
+fn judge_current_setting(
+    speaker: Speaker<'_>,
+    function: &str,
+    call: &protobuf::FuncCall,
+) -> Result<(), Violation> {
     match constant_text(call.args.first()) {
         // Of Scrim's own, those that a session sets itself.
         Some(name) => match name.to_ascii_lowercase().as_str() {
-            "scrim.purpose" | "scrim.end_user" => Ok(()),
+            own if own
+                .strip_prefix("scrim.")
+                .is_some_and(|name| super::own::is_stated(name, speaker)) =>
+            {
+                Ok(())
+            }
             // What is left of them where the user could not be put in.
             name if functions::names_login(name) => Err(Violation::Arguments(
                 function.into(),

@@ -21,6 +21,7 @@ use crate::config::{ClientTls, Config, ConnectionLimits, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::rules::{Limits, RuleSet, User};
 use crate::session::{Listener, Proxy, ProxyOptions, Stage, serve};
+use crate::shadow::Shadow;
 use crate::upstream::{Endpoint, ServerConnection, TlsMode, UpstreamError};
 
 /// The user of cases that name a role; where the rules have one of this name, it is longer.
@@ -83,6 +84,7 @@ impl OwnScrim {
         let user = std::iter::successors(Some(USER.to_owned()), |name| Some(format!("{name}_")))
             .find(|name| !rules.users.contains_key(name))
             .unwrap_or_default();
+        let metrics = Arc::new(Metrics::new());
         let proxy = Proxy::new(ProxyOptions {
             endpoint: config.endpoint.clone(),
             tls: ClientTls::Disable,
@@ -93,7 +95,8 @@ impl OwnScrim {
             audit: audit.clone(),
             pseudonym_key: config.pseudonym_key.clone(),
             pool: config.pool.clone(),
-            metrics: Arc::new(Metrics::new()),
+            shadow: Arc::new(Shadow::new(Arc::clone(&metrics))),
+            metrics,
             telemetry: None,
         })
         .ok_or("error: the system gives no random numbers")?;

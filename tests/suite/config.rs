@@ -436,7 +436,7 @@ fn check_asks_the_database() {
     let output = check_desk(&good, &["--database", DATABASE]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.starts_with("ok: 5 files, 7 roles, 8 users; "), "{said}");
+    assert!(said.starts_with("ok: 5 files, 8 roles, 9 users; "), "{said}");
     assert!(!said.contains(" classified, 0 not"), "some columns are left out on purpose: {said}");
     assert!(text(&output.stderr).contains("public.unlisted"), "{}", text(&output.stderr));
 

@@ -12,6 +12,9 @@ CREATE VIEW people_open AS SELECT id, rrn FROM people;
 CREATE VIEW people_below AS SELECT id, rrn FROM people_open;
 CREATE VIEW people_names AS SELECT id, name FROM people;
 CREATE MATERIALIZED VIEW people_copy AS SELECT id, rrn AS number FROM people;
+CREATE INDEX people_by_rrn ON people (left(name, 2), id);
+CREATE INDEX people_rrn_itself ON people (left(rrn, 2));
+CREATE INDEX people_barrnes ON people (name);
 CREATE TABLE secrets (id int, word text);
 CREATE FUNCTION distance_km(a int, b int) RETURNS int LANGUAGE sql AS 'SELECT a - b';
 ";
@@ -21,7 +24,7 @@ tables:
   public.people:
     columns: {id: open, rrn: identity, born: open, name: person}
     conditions:
-      grown: born < '2008'
+      grown: born < '2008' and scrim.town is null
       always: 1 = 1
       unused: id > 5
       broken: no_such_column
@@ -40,6 +43,7 @@ roles:
       public.people: always
       public.secrets: id > 1
     functions: [public.distance_kn, public.distance_km]
+    details: {ticket: integer, town: text}
   seer:
     masks: {\"*\": redact, identity: {keep_last: 2}}
   spare:
@@ -74,7 +78,7 @@ fn doubtful_rules_are_told() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "they are warnings: {said}");
     for (place, says) in [
-        ("r.yaml:27:3", "nobody has the role `spare`"),
+        ("r.yaml:28:3", "nobody has the role `spare`"),
         ("r.yaml:8:15", "no mask and no `rows` use the condition `unused`"),
         ("r.yaml:9:15", "no mask and no `rows` use the condition `broken`"),
         (
@@ -94,6 +98,8 @@ fn doubtful_rules_are_told() {
             "r.yaml:4:40",
             "does not see `rrn` of `public.people`, and sees `born`, which is generated from it",
         ),
+        ("r.yaml:4:25", "and sees an index whose name tells of it: `people_by_rrn`"),
+        ("r.yaml:15:3", "nothing that role `helper` sees goes by its detail `ticket`"),
     ] {
         let found = said.split("\n\n").any(|part| part.contains(says) && part.contains(place));
         assert!(found, "{place}: {says}\nis not in\n{said}");
@@ -106,6 +112,10 @@ fn doubtful_rules_are_told() {
         "`distance_km`",
         "condition `grown`",
         "role `seer`\n",
+        // It is absent with the column, and the other's name is another word.
+        "people_rrn_itself",
+        "people_barrnes",
+        "its detail `town`",
     ] {
         assert!(!said.contains(not), "{not} in\n{said}");
     }

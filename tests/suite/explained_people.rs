@@ -28,23 +28,32 @@ fn who_sees_a_column_and_how() {
 column     public.customers.phone  (character varying(40))
 holds      contact.phone (20-customers.yaml:12)
 
-  admin       clear (passes untouched)    by 40-roles.yaml:117
-              users: dba
-  agent       phone                       by 40-roles.yaml:18
-              only rows where region <> 'overseas', by 40-roles.yaml:92
-              users: aria
-  analyst     {constant: \"+00 000 0000\"}  by 40-roles.yaml:41
-              only rows where consented, by 40-roles.yaml:50
-              users: ana, metabase
-  auditor     null                        by 40-roles.yaml:108
-              users: otto
-  reception   phone                       by 40-roles.yaml:18
-              rows can be found by its true value (lookup)
-              users: rita
-  researcher  {pseudonym: digits}         by 40-roles.yaml:60
-              users: rosa
-  support     phone                       by 40-roles.yaml:18
-              users: alice, metabase
+  admin               clear (passes untouched)    by 40-roles.yaml:117
+                      users: dba
+  agent               phone                       by 40-roles.yaml:18
+                      only rows where region <> 'overseas', by 40-roles.yaml:92
+                      users: aria
+  analyst             {constant: \"+00 000 0000\"}  by 40-roles.yaml:41
+                      only rows where consented, by 40-roles.yaml:50
+                      users: ana, metabase
+  auditor             null                        by 40-roles.yaml:108
+                      users: otto
+  clerk               phone                       by 40-roles.yaml:18
+                      only rows where id = scrim.customer, by 40-roles.yaml:131
+                      users: cleo
+  clerk for question  phone                       by 40-roles.yaml:18
+                      only rows where id = scrim.customer, by 40-roles.yaml:131
+                      users: cleo
+  clerk for refund    redact                      by 40-roles.yaml:127
+                      only rows where id = scrim.customer, by 40-roles.yaml:131
+                      users: cleo
+  reception           phone                       by 40-roles.yaml:18
+                      rows can be found by its true value (lookup)
+                      users: rita
+  researcher          {pseudonym: digits}         by 40-roles.yaml:60
+                      users: rosa
+  support             phone                       by 40-roles.yaml:18
+                      users: alice, metabase
 
 read by
 ";
@@ -74,6 +83,9 @@ fn programs_read_who_sees_a_column() {
             "agent hidden",
             "analyst hidden",
             "auditor {keep_first: 2}",
+            "clerk hidden",
+            "clerk for question hidden",
+            "clerk for refund hidden",
             "reception hidden",
             "researcher hidden",
             "support hidden",

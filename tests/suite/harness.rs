@@ -36,9 +36,13 @@ const USERS: &[(&str, &str)] = &[
     ("analyst", "ana"),
     ("researcher", "rosa"),
     ("reception", "rita"),
+    ("clerk", "cleo"),
     ("auditor", "otto"),
     ("admin", "dba"),
 ];
+
+/// The customer of whom the pages' clerk speaks.
+pub const CLERKS_CUSTOMER: &str = "8";
 
 /// An audit record is written at most 100 ms after the statement; a busy machine gets more.
 const AUDIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -130,12 +134,24 @@ pub fn scrim() -> &'static Scrim {
 /// A connection through Scrim as the user who starts with the role. `options` are startup parameters.
 pub fn connect(role: &str, options: &[(&str, &str)]) -> Client {
     let user = user_of(role);
+    let options = &[stated_by(role).as_slice(), options].concat();
     Client::connect(scrim().address, user, &sample_password(user), "desk", options)
         .unwrap_or_else(|error| panic!("login of {user}: {} {}", error.code, error.message))
 }
 
+/// What a session of a role states: `clerk for refund` has a purpose, and clerks speak of one customer.
+pub fn stated_by(role: &str) -> Vec<(&'static str, &str)> {
+    let (role, purpose) = match role.split_once(" for ") {
+        Some((role, purpose)) => (role, Some(("scrim.purpose", purpose))),
+        None => (role, None),
+    };
+    let customer = (role == "clerk").then_some(("scrim.customer", CLERKS_CUSTOMER));
+    customer.into_iter().chain(purpose).collect()
+}
+
 /// The user of the sample who starts with the role.
 pub fn user_of(role: &str) -> &'static str {
+    let role = role.split(" for ").next().unwrap_or(role);
     let found = USERS.iter().find(|(known, _)| *known == role);
     found.unwrap_or_else(|| panic!("nobody has the role `{role}`")).1
 }

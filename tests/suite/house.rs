@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "policy",
             "pool",
             "rules",
+            "shadow",
             "sql",
             "telemetry",
             "text",
@@ -49,11 +50,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
+    ("shadow", &["catalog", "changes", "metrics", "policy", "rules", "sql", "text"]),
     ("metrics", &[]),
     ("telemetry", &[]),
     ("admin", &["metrics"]),
-    ("service", &["admin", "audit", "config", "metrics", "rules", "session", "telemetry", "text"]),
-    ("trials", &["audit", "config", "metrics", "rules", "session", "text", "upstream", "wire"]),
+    (
+        "service",
+        &["admin", "audit", "config", "metrics", "rules", "session", "shadow", "telemetry", "text"],
+    ),
+    (
+        "trials",
+        &["audit", "config", "metrics", "rules", "session", "shadow", "text", "upstream", "wire"],
+    ),
     ("demo", &["wire"]),
 ];
 

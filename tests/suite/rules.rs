@@ -109,7 +109,7 @@ fn the_sample_rules_are_fine() {
         scrim::demo::SAMPLE_RULES.iter().map(|(n, t)| ((*n).into(), (*t).into())).collect();
     let (rules, _) = read(&files)
         .unwrap_or_else(|(sources, found)| panic!("{}", render(&sources, &found, false)));
-    assert_eq!((rules.roles.len(), rules.users.len()), (7, 8));
+    assert_eq!((rules.roles.len(), rules.users.len()), (8, 9));
     assert!(rules.roles["admin"].is_untouched());
     assert!(["support", "analyst", "auditor"].iter().all(|r| !rules.roles[*r].is_untouched()));
     assert_eq!(rules.roles["auditor"].functions.len(), 1);

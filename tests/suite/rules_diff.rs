@@ -72,11 +72,11 @@ fn who_newly_sees_what_comes_first() {
     let less = text.find("no longer seen\n").expect("a section");
     assert!(newly == 0 && newly < less, "{text}");
     for part in [
-        "+ public.customers.email: email → clear\n      agent, reception, support; 20-customers.yaml:11, 40-roles.yaml:17\n",
+        "+ public.customers.email: email → clear\n      agent, clerk, clerk for question, clerk for refund, reception, support; 20-customers.yaml:11, 40-roles.yaml:17\n",
         "+ public.customers.balance: {round: 1000} → clear\n",
         "+ public.customers.balance: {noise: 0.1} → clear\n",
         "+ public.messages.body: redact → {scrub: [email]}\n",
-        "- public.customers.rrn: {keep_first: 2} → redact\n      agent, auditor, reception, support; ",
+        "- public.customers.rrn: {keep_first: 2} → redact\n      agent, auditor, clerk, clerk for refund, reception, support; ",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
@@ -273,7 +273,17 @@ fn programs_read_the_same() {
     assert_eq!(report["more"].as_u64(), u64::try_from(changes.len()).ok());
     let change =
         changes.iter().find(|change| change["what"] == "public.customers.email").expect("it");
-    assert_eq!(change["roles"], serde_json::json!(["agent", "reception", "support"]));
+    assert_eq!(
+        change["roles"],
+        serde_json::json!([
+            "agent",
+            "clerk",
+            "clerk for question",
+            "clerk for refund",
+            "reception",
+            "support"
+        ])
+    );
     assert_eq!((&change["subject"], &change["effect"]), (&"column".into(), &"more".into()));
     assert_eq!((&change["old"], &change["new"]), (&"email".into(), &"clear".into()));
     assert_eq!(change["new_rules"][1], "40-roles.yaml:17");

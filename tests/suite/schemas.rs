@@ -70,7 +70,8 @@ roles:
       lookups_per_minute: 0
       message_bytes: 1024
       connections: 1
-    purposes: [refund]
+    purposes: {refund: {masks: {identity: hide}, rows: {public.orders: id = scrim.ticket}}, answer: }
+    details: {ticket: integer}
     guard: {detect: [card, rrn], then: redact}
     database_user: {user: own, password: "${SECRET}"}
 users:
@@ -92,6 +93,7 @@ pool: {mode: session, size: 5, min_size: 1, wait_seconds: 1, idle_seconds: 1, li
 admin: 127.0.0.1:6433
 audit: {file: f, durability: synced, key_file: k, rotate: {bytes: 10000, daily: true, keep: 3}, sinks: [stdout, {syslog: /dev/log, facility: auth}]}
 secrets: {pseudonym_key_file: f}
+shadow: {rules: s, report: p}
 log: {format: json, level: debug}
 telemetry: {otlp: o, ca: c, service_name: s, sample: 0.5}
 reload: on_signal

@@ -35,6 +35,7 @@ fn statement(sql: &str) -> Record {
         statement: 1,
         end_user: None,
         purpose: None,
+        details: Arc::default(),
         verdict: Verdict::Rewrite,
         reason: None,
         rule: None,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::catalog::{RelationKind, Snapshot};
-use crate::changes::{RelationPicture, Seen};
-use crate::policy::RoleView;
+use crate::changes::{RelationPicture, Seen, standpoint};
+use crate::policy::{RoleView, Stated};
 use crate::rules::{Limits, Permissions, RuleSet, User};
 use crate::text::nearest;
 
@@ -28,6 +28,9 @@ pub(super) struct OneUser {
 #[derive(Debug, Serialize)]
 struct OneRole {
     role: String,
+    /// Without a purpose.
+    #[serde(skip)]
+    name: String,
     written_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
@@ -35,6 +38,8 @@ struct OneRole {
     may: Vec<&'static str>,
     functions: Vec<String>,
     purposes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
     listen: Vec<String>,
     notify: Vec<String>,
     limits: BTreeMap<&'static str, u64>,
@@ -85,14 +90,22 @@ impl OneUser {
             let near = near.map(|near| format!("\n  did you mean `{near}`?")).unwrap_or_default();
             format!("error: there is no user `{name}`{near}")
         })?;
-        let views = user.roles.iter();
-        let views = views.filter_map(|role| RoleView::new(role, rules.clone(), snapshot.clone()));
+        let all = rules.standpoints();
+        let of_role = |role: &String| {
+            let own = all.iter().filter(|(known, _)| known.name == *role);
+            own.copied().collect::<Vec<_>>()
+        };
+        let views = user.roles.iter().flat_map(of_role).filter_map(|(role, purpose)| {
+            let stated = Stated::named(purpose);
+            let view = RoleView::of(&role.name, rules.clone(), snapshot.clone(), &stated)?;
+            Some((standpoint(&role.name, purpose), view))
+        });
         Ok(OneUser {
             written_at: rules.origin(user.span).to_string(),
             logs_in_by: logs_in_by(&user),
             acts_for_others: user.acts_for_others,
             connections: user.connections,
-            roles: views.map(|view| one_role(&view)).collect(),
+            roles: views.map(|(name, view)| one_role(name, &view)).collect(),
             user: user.name,
         })
     }
@@ -104,7 +117,9 @@ impl OneUser {
     pub(super) fn to_text(&self) -> String {
         let mut text = format!("user       {}  ({})\n", self.user, self.written_at);
         let _ = writeln!(text, "logs in    by {}", self.logs_in_by.join(" and "));
-        let names: Vec<&str> = self.roles.iter().map(|role| role.role.as_str()).collect();
+        let names = self.roles.iter().map(|role| role.name.as_str());
+        let mut names: Vec<&str> = names.collect();
+        names.dedup();
         let _ = writeln!(text, "roles      {}", names.join(", then "));
         if self.acts_for_others {
             text.push_str("may state  on whose behalf (scrim.end_user)\n");
@@ -138,6 +153,7 @@ impl OneRole {
             ("may", &may),
             ("functions", &self.functions),
             ("purposes", &self.purposes),
+            ("details", &self.details),
             ("listens to", &self.listen),
             ("notifies", &self.notify),
             ("limits", &limits),
@@ -164,7 +180,7 @@ impl OneRole {
     }
 }
 
-fn one_role(view: &RoleView) -> OneRole {
+fn one_role(name: String, view: &RoleView) -> OneRole {
     let (role, rules) = (view.role(), view.rules());
     let mut relations: Vec<_> = view
         .snapshot()
@@ -204,13 +220,15 @@ fn one_role(view: &RoleView) -> OneRole {
         list.iter().map(|(name, _)| name.clone()).collect()
     };
     OneRole {
-        role: role.name.clone(),
+        role: name,
+        name: role.name.clone(),
         written_at: rules.origin(role.span).to_string(),
         description: role.description.clone(),
         passes_untouched: role.is_untouched(),
         may: words(role.may),
         functions: role.functions.iter().map(|(f, _)| format!("{}.{}", f.schema, f.name)).collect(),
         purposes: role.purposes.clone(),
+        details: role.details.iter().map(|(n, kind)| format!("{n} ({})", kind.word())).collect(),
         listen: names(&role.listen),
         notify: names(&role.notify),
         limits: limits(role.limits),

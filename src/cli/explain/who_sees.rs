@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::catalog::{Relation, RelationKind, Snapshot};
-use crate::changes::{RelationPicture, Seen};
-use crate::policy::RoleView;
+use crate::changes::{RelationPicture, Seen, standpoint};
+use crate::policy::{RoleView, Stated};
 use crate::rules::{RuleSet, parse_column};
 use crate::text::nearest;
 
@@ -73,10 +73,13 @@ impl WhoSees {
             let near = near(&column, relation.columns.iter().map(|column| column.name.as_str()));
             return Err(format!("error: there is no column `{column}` in `{full}`{near}"));
         };
-        let views = rules.roles.keys();
-        let views: Vec<RoleView> =
-            views.filter_map(|role| RoleView::new(role, rules.clone(), snapshot.clone())).collect();
-        let decision = views.first().and_then(|view| view.decision(relation.oid, &column));
+        let views = rules.standpoints().into_iter().filter_map(|(role, purpose)| {
+            let stated = Stated::named(purpose);
+            let view = RoleView::of(&role.name, rules.clone(), snapshot.clone(), &stated)?;
+            Some((standpoint(&role.name, purpose), view))
+        });
+        let views: Vec<(String, RoleView)> = views.collect();
+        let decision = views.first().and_then(|(_, view)| view.decision(relation.oid, &column));
         let (tag, classified) =
             decision.map(|found| (found.tag, found.classified)).unwrap_or_default();
         let readers = snapshot.relations.values().filter(|other| {
@@ -94,7 +97,10 @@ impl WhoSees {
             type_sql: found.type_sql.clone(),
             tag,
             classified_at: classified.map(|origin| origin.to_string()),
-            roles: views.iter().filter_map(|view| sight(view, relation, &column)).collect(),
+            roles: views
+                .iter()
+                .filter_map(|(name, view)| sight(name, view, relation, &column))
+                .collect(),
             read_by,
         })
     }
@@ -155,7 +161,7 @@ impl Sight {
     }
 }
 
-fn sight(view: &RoleView, relation: &Relation, column: &str) -> Option<Sight> {
+fn sight(name: &str, view: &RoleView, relation: &Relation, column: &str) -> Option<Sight> {
     let picture = RelationPicture::live(view, relation);
     let of_column = picture.columns.get(column)?;
     let is_untouched = view.role().is_untouched();
@@ -164,7 +170,7 @@ fn sight(view: &RoleView, relation: &Relation, column: &str) -> Option<Sight> {
         decided_at: filter.origin.as_ref().map(ToString::to_string),
     });
     Some(Sight {
-        role: view.role().name.clone(),
+        role: name.to_owned(),
         seen: match (&of_column.seen, is_untouched) {
             (Seen::Clear, true) => "clear (passes untouched)".to_owned(),
             (seen, _) => seen.label(),

@@ -172,8 +172,7 @@ fn changes_settings(effect: &Effect) -> bool {
         | Effect::CreateTemp { .. }
         | Effect::DropTemp(_)
         | Effect::DiscardTemp
-        | Effect::Purpose(_)
-        | Effect::EndUser(_) => true,
+        | Effect::State { .. } => true,
         // These bring back what the settings in force remember; with none that could, nothing changes.
         Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_) => false,
         Effect::None

@@ -155,7 +155,7 @@ impl Pipeline {
     }
 
     /// True when planning has to wait: what is on its way may change the settings that planning goes by.
-    pub(super) fn settings_are_uncertain(&self) -> bool {
+    pub fn settings_are_uncertain(&self) -> bool {
         let changes = |expected: &Expected| expected.reply.may_change_settings();
         !self.queue.is_empty() && (self.settings.may_fall_back() || self.queue.iter().any(changes))
     }
@@ -185,7 +185,6 @@ fn touches(effect: &Effect, name: &str) -> bool {
         | Effect::ClosePortal(_)
         | Effect::Listen(_)
         | Effect::Unlisten(_)
-        | Effect::Purpose(_)
-        | Effect::EndUser(_) => false,
+        | Effect::State { .. } => false,
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::Serving;
 use crate::audit::StatementFacts;
 use crate::guard::Detector;
+use crate::grammar::shape;
 use crate::rules::Role;
 use crate::session::attached::Ending;
 use crate::session::catalogs::GuardJudge;
 use crate::session::closing::{Farewell, error_frame};
 use crate::session::pipeline::{Ceiling, Use};
 use crate::session::planning::{self, Message, Planned};
+use crate::shadow;
 use crate::sql::{Effect, Reason, Refusal};
 use crate::wire::Piece;
 use crate::wire::frame::announced_bytes;
@@ -28,6 +30,43 @@ impl Serving {
         let is_next = message == Message::Query || planned.is_err();
         self.attached.journal.planned(began.elapsed(), is_next);
         planned
+    }
+
+    /// Beside the statement's way: what other rules would have said.
+    pub(super) fn cast_shadow(&self, text: &str, planned: Result<&Planned, &Refusal>, runs: bool) {
+        if !self.proxy.shadow.is_on() {
+            return;
+        }
+        let shapes: Vec<&str> = match planned {
+            Ok(planned) => planned.statements.iter().map(|one| one.facts.shape.as_str()).collect(),
+            Err(_) => Vec::new(),
+        };
+        let shape = match planned {
+            Ok(_) => shapes.join("; "),
+            Err(_) => shape(text),
+        };
+        self.proxy.shadow.planned(self.asked(text, &shape), runs, || self.stated());
+    }
+
+    /// A prepared statement is executed.
+    pub(super) fn cast_shadow_again(&self, shape: &str) {
+        if self.proxy.shadow.is_on() {
+            self.proxy.shadow.ran(self.asked("", shape));
+        }
+    }
+
+    fn asked<'a>(&'a self, text: &'a str, shape: &'a str) -> shadow::Asked<'a> {
+        let now = self.pipeline.settings.current();
+        shadow::Asked {
+            view: &self.view,
+            user: &self.who.user,
+            acts_for_others: self.who.acts_for_others,
+            search_path: &now.search_path,
+            temp_tables: &now.temp_tables,
+            text,
+            shape,
+            purpose: now.purpose.as_deref(),
+        }
     }
 
     async fn planned_by_newest(
@@ -61,7 +100,8 @@ impl Serving {
     pub(super) fn follow_catalog(&mut self) {
         let version = self.view.snapshot().version;
         let rules = self.attached.standing.current();
-        if let Some(view) = self.lease.newer_view(&self.role, rules, version) {
+        let newer = self.lease.newer_view(&self.role, rules, version);
+        if let Some(view) = newer.and_then(|view| view.for_session(&self.stated())) {
             self.pipeline.set_judge(Arc::new(GuardJudge(Arc::clone(&view))));
             self.view = view;
         }

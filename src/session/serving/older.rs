@@ -1,12 +1,15 @@
-//! A masked session's way to newer rules: between messages, and statement by statement.
+//! A masked session's way to newer rules: between messages, and statement by statement. Where the role goes by what the
+//! session states, another purpose is to it as other rules are.
 
 use std::sync::Arc;
 
 use super::{GuardJudge, Serving, ceiling};
+use crate::policy::Stated;
 use crate::session::closing::error_frame;
 use crate::session::pipeline::Renew;
 use crate::session::planning::{self, Message};
 use crate::session::statements::{PlannedFrom, Prepared, Rows};
+use crate::session::stating::stated;
 use crate::sql::Refusal;
 use crate::wire::Piece;
 
@@ -56,15 +59,45 @@ impl Serving {
     fn follow_rules(&mut self) {
         let Some(newer) = self.attached.standing.follow() else { return };
         // There is such a role: else the session would have been ended.
-        let Some(view) = self.lease.view_under(&self.role, &newer) else { return };
         if let Some(user) = newer.rules.user(self.who.user.as_ref()) {
             self.who.acts_for_others = user.acts_for_others;
         }
+        self.attached.journal.follow(&newer.rules.version);
+        self.see_anew();
+    }
+
+    /// What the role sees by the rules in force, of a session that states what this one does.
+    fn see_anew(&mut self) {
+        let rules = self.attached.standing.current();
+        let base = self.lease.view_under(&self.role, rules);
+        let Some(view) = base.and_then(|base| base.for_session(&self.stated())) else { return };
         let judge = Arc::new(GuardJudge(Arc::clone(&view)));
         self.pipeline.set_rules(judge, ceiling(view.role()));
-        self.attached.journal.follow(&newer.rules.version);
         self.view = view;
         self.renewing = None;
+    }
+
+    /// What the session states.
+    pub(super) fn stated(&self) -> Stated {
+        stated(&self.who, &self.pipeline.settings)
+    }
+
+    /// The message to be taken next. Where the role goes by what the session states, nothing is planned, bound or run
+    /// while that may be about to change, and when it has, what is held is as under older rules; `None`: it waits.
+    pub(super) fn piece_by_what_is_stated(&mut self, piece: Piece) -> Option<Piece> {
+        if self.view.needs().is_empty() || self.pipeline.goes_on(&piece, false) {
+            return Some(piece);
+        }
+        let is_certain = !self.pipeline.settings_are_uncertain();
+        if is_certain && self.view.is_for(&self.stated()) {
+            return Some(piece);
+        }
+        if !self.pipeline.is_quiet() {
+            self.held = self.pipeline.hold(piece, &mut self.attached.out);
+            return None;
+        }
+        self.see_anew();
+        Some(piece)
     }
 
     /// Plans a statement of older rules again, in the place of the old one.

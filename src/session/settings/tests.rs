@@ -17,6 +17,10 @@ fn set(local: bool, name: &str) -> Effect {
     Effect::SearchPath { local, path: Some(path(name)) }
 }
 
+fn state(local: bool, purpose: &str) -> Effect {
+    Effect::State { name: "purpose".into(), local, value: Some(purpose.into()) }
+}
+
 fn run(settings: &mut Settings, effects: &[Effect]) {
     for effect in effects {
         settings.apply(effect, "");
@@ -91,12 +95,50 @@ fn savepoints_give_back_what_they_found() {
 #[test]
 fn reset_all_brings_the_start_back() {
     let mut settings = settings();
-    run(&mut settings, &[set(false, "a"), Effect::Purpose(Some("refund".into()))]);
+    run(&mut settings, &[set(false, "a"), state(false, "refund")]);
     settings.ready_idle();
     run(&mut settings, &[Effect::ResetAll]);
     settings.ready_idle();
     assert_eq!(now(&settings), "start");
     assert_eq!(settings.current().purpose, None);
+}
+
+#[test]
+fn what_is_stated_goes_with_its_transaction() {
+    let mut settings = settings();
+    let purpose = |settings: &Settings| settings.current().purpose.clone().unwrap_or_default();
+    run(&mut settings, &[state(false, "a")]);
+    settings.ready_idle();
+    run(&mut settings, &[Effect::Begin, state(true, "b")]);
+    assert_eq!(purpose(&settings), "b");
+    assert!(settings.may_fall_back());
+    settings.apply(&Effect::Commit { chain: false }, "COMMIT");
+    settings.ready_idle();
+    assert_eq!(purpose(&settings), "a");
+    run(&mut settings, &[Effect::Begin, state(false, "b"), Effect::Savepoint("s".into())]);
+    run(&mut settings, &[state(false, "c"), Effect::RollbackTo("s".into())]);
+    assert_eq!(purpose(&settings), "b");
+    settings.apply(&Effect::Commit { chain: false }, "ROLLBACK");
+    settings.ready_idle();
+    assert_eq!(purpose(&settings), "a");
+    // Alone, it is local to its own transaction.
+    run(&mut settings, &[state(true, "b")]);
+    settings.ready_idle();
+    assert_eq!(purpose(&settings), "a");
+    let detail = |value: Option<&str>| Effect::State {
+        name: "ticket".into(),
+        local: false,
+        value: value.map(str::to_owned),
+    };
+    run(&mut settings, &[detail(Some("7"))]);
+    settings.ready_idle();
+    assert_eq!(settings.current().stated("ticket").map(String::as_str), Some("7"));
+    run(&mut settings, &[detail(None)]);
+    settings.ready_idle();
+    assert_eq!(settings.current().stated("ticket"), None);
+    run(&mut settings, &[detail(Some("7")), state(false, "c"), Effect::DiscardAll]);
+    settings.ready_idle();
+    assert_eq!((settings.current().stated("ticket"), purpose(&settings).as_str()), (None, ""));
 }
 
 #[test]

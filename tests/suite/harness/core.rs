@@ -8,7 +8,7 @@ use scrim::catalog::{
 };
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY};
 use scrim::mask::key_settings;
-use scrim::policy::RoleView;
+use scrim::policy::{RoleView, Stated};
 use scrim::rules::{self, Environment, RuleSet};
 use scrim::sql::{Reading, Refusal, Speaker, plan};
 use scrim::text::{Sources, render};
@@ -181,7 +181,12 @@ fn view(role: &str) -> Arc<RoleView> {
     static VIEWS: OnceLock<Mutex<BTreeMap<String, Arc<RoleView>>>> = OnceLock::new();
     let mut views = VIEWS.get_or_init(Mutex::default).lock().expect("no panic holds it");
     let make = || {
-        let view = RoleView::new(role, sample_rules(), snapshot());
+        let mut stated = Stated::default().with("user", super::user_of(role));
+        for (name, value) in super::stated_by(role) {
+            stated = stated.with(name.trim_start_matches("scrim."), value);
+        }
+        let name = role.split(" for ").next().unwrap_or(role);
+        let view = RoleView::of(name, sample_rules(), snapshot(), &stated);
         Arc::new(view.unwrap_or_else(|| panic!("there is no role `{role}`")))
     };
     Arc::clone(views.entry(role.into()).or_insert_with(make))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::Value;
 
 use super::twins::Row;
+use crate::harness::CLERKS_CUSTOMER;
 
 /// The rules, merged.
 #[derive(Debug, Default)]
@@ -35,6 +36,12 @@ impl SampleRules {
                 rules.tables.insert(plain(&name), (tags.collect(), conditions.collect()));
             }
             for (name, role) in entries(value.get("roles")) {
+                // For a purpose, it is as a role that extends it.
+                for (purpose, lines) in entries(role.get("purposes")) {
+                    let mut lines = lines.clone();
+                    lines["extends"] = name.as_str().into();
+                    rules.roles.insert(format!("{name} for {purpose}"), lines);
+                }
                 rules.roles.insert(name, role.clone());
             }
         }
@@ -110,7 +117,8 @@ impl SampleRules {
             self.ancestry(role).iter().find_map(|role| {
                 let mut rows = entries(self.roles[role].get("rows"));
                 let (_, sql) = rows.find(|(name, _)| plain(name) == *relation)?;
-                Some(sql.as_str().expect("SQL").to_owned())
+                let sql = sql.as_str().expect("SQL");
+                Some(sql.replace("scrim.customer", CLERKS_CUSTOMER))
             })
         })
     }

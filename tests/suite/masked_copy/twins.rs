@@ -19,6 +19,9 @@ const CONDITIONS: &[(&str, Condition)] = &[
         row["paid_on"].as_deref().map(|date| date < "2026-06-01")
     }),
     ("region <> 'overseas'", |row| row["region"].as_deref().map(|region| region != "overseas")),
+    ("id = 8", |row| Some(row["id"].as_deref()? == "8")),
+    ("customer_id = 8", |row| Some(row["customer_id"].as_deref()? == "8")),
+    ("status = 'returned'", |row| Some(row["status"].as_deref()? == "returned")),
     ("mod(id, 2) < 1", |row| {
         let id = row["id"].as_deref()?;
         Some(id.parse::<i64>().expect("a number") % 2 == 0)
