@@ -12,8 +12,8 @@ use super::audit::audit;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
-use super::telemetry::telemetry;
 use super::shadow::{ShadowOptions, shadow};
+use super::telemetry::telemetry;
 use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
@@ -29,7 +29,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "listen",
     "limits",
     "proxy_protocol",

@@ -6,8 +6,8 @@ use super::log::LogLevel;
 use super::{audit, draft, limits, listening, log, pool, shadow, telemetry, tokens};
 use crate::audit::FACILITIES;
 use crate::text::schema::{
-    definition, described, document, filled_mapping, filled_text, list, mapping, number, share, text,
-    truth, word,
+    definition, described, document, filled_mapping, filled_text, list, mapping, number, share,
+    text, truth, word,
 };
 use crate::tokens::ALGORITHMS;
 

@@ -284,6 +284,7 @@ mod tests {
             statement: 2,
             end_user: Some("kim".into()),
             purpose: Some("refund".into()),
+            details: Arc::default(),
             verdict: Verdict::Refuse,
             reason: Some("function"),
             rule: Some("40-roles.yaml:3".into()),

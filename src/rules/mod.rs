@@ -28,7 +28,8 @@ pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern, parse_column, parse_relation};
 pub use read_role::STATED_BYTES_MAX;
 pub use role::{
-    DatabaseUser, DetailKind, Detection, Limits, MaskRule, Permissions, PurposeLines, Role, RowRule, Then,
+    DatabaseUser, DetailKind, Detection, Limits, MaskRule, Permissions, PurposeLines, Role,
+    RowRule, Then,
 };
 pub use schema::schema;
 pub use table::{ColumnRule, OpenRule, SqlText, TableRule};

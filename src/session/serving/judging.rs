@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Serving;
 use crate::audit::StatementFacts;
-use crate::guard::Detector;
 use crate::grammar::shape;
+use crate::guard::Detector;
 use crate::rules::Role;
 use crate::session::attached::Ending;
 use crate::session::catalogs::GuardJudge;
