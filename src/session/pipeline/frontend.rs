@@ -353,7 +353,8 @@ impl Pipeline {
 
     /// Refuses a Query or a FunctionCall: by ourselves when the server is idle, else by a poisoned text.
     pub fn refuse_query(&mut self, error: Bytes, out: &mut Out) {
-        if self.is_quiet_and_idle() {
+        // PostgreSQL drops the unnamed statement before it reads a text: where the server has one, it has to hear of it.
+        if self.is_quiet_and_idle() && self.unnamed.is_none() {
             let mut said = BytesMut::from(error.as_ref());
             writer::ready_for_query(&mut said, b'I');
             if self.is_shared {

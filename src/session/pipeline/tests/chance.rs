@@ -202,3 +202,16 @@ proptest! {
         prop_assert_eq!(ended.len(), bench.accepted.len());
     }
 }
+/// Found by chance: what PostgreSQL drops before it reads a text was still there when Scrim refused the text by itself.
+#[test]
+fn a_refused_query_takes_the_unnamed_statement_away() {
+    for script in [
+        &["P - ok 1", "S", "Q refuse", "B - -", "S"][..],
+        &["P - listen a", "S", "Q ok 0; refuse", "P s typed 0", "P - ok 0", "S", "B - -", "S"],
+    ] {
+        let script: Vec<_> = script.iter().map(|words| ((*words).to_owned(), 1000)).collect();
+        let said = apart(&through_scrim(&script).to_client).0;
+        assert!(summary(&said).ends_with("E26000 ZI"), "{}", summary(&said));
+        assert_eq!(said, apart(&reference(&script)).0);
+    }
+}
