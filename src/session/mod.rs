@@ -535,7 +535,7 @@ mod tests {
     /// As long as a session is there, its task holds the largest of all that it may ever wait for.
     #[test]
     fn an_idle_session_takes_a_few_kilobytes() {
-        assert!(size(attend) <= 4 * 1024, "the task: {}", size(attend));
+        assert!(size(attend) <= 2 * 1024, "the task: {}", size(attend));
         assert!(size_of::<Serving>() <= 3 * 1024, "masked: {}", size_of::<Serving>());
         assert!(size_of::<Untouched>() <= 3 * 1024, "untouched: {}", size_of::<Untouched>());
     }

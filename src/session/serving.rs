@@ -236,7 +236,7 @@ impl Serving {
                     self.held = Some(piece);
                     break;
                 }
-                Step::Plan(ask) => self.plan(ask).await?,
+                Step::Plan(ask) => Box::pin(self.plan(ask)).await?,
                 Step::Execute(execute) => self.execute(execute).await,
                 Step::FunctionCall => {
                     let refusal = planning::no_function_calls();

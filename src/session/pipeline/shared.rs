@@ -11,6 +11,7 @@
 //! that only this session may have (temporary tables, cursors WITH HOLD, statements made by SQL, channels that are listened
 //! to).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backend::NOT_THE_CLIENTS;
@@ -98,6 +99,8 @@ impl Pipeline {
             return None;
         }
         self.unnamed = None;
+        // Nothing is due; a session that is idle holds no room for it.
+        self.queue = VecDeque::new();
         self.footprint.take()
     }
 
