@@ -94,9 +94,8 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     let addresses = sockets.addresses.join(", ");
     let (counted, trail, served) = (Arc::clone(&metrics), audit.clone(), Arc::clone(&proxy));
     let shadowing = Shadowing::new(shadow);
-    let mut reloader =
+    let reloader =
         Reloader::new(options.config, config, served, logging, counted, trail, shadowing);
-    reloader.shadow().await;
     let signals = Signals::listen()?;
     let (stage, stages) = tokio::sync::watch::channel(Stage::Open);
     if let Some(listener) = sockets.admin {
@@ -165,6 +164,8 @@ async fn until_ended(
     stage: &tokio::sync::watch::Sender<Stage>,
 ) {
     let mut files = Files::watch(reloader.files());
+    // Once they are watched: a change that comes meanwhile is seen.
+    reloader.shadow().await;
     // Set when draining begins.
     let mut patience = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     loop {

@@ -5,7 +5,7 @@
 //! a bounded queue of the SDK's and are sent by a thread of its own: when the collector is slow or gone, spans are lost
 //! and nobody waits.
 //!
-//! INVARIANT: a span holds words of this program, names of roles, databases and relations, numbers and times. [`Fact`] is
+//! INVARIANT: a span holds words of this program, names of roles, databases and relations, numbers and times. `Fact` is
 //! all there is to say, and there is no other way into a span: no event, no message, no text of a client.
 
 mod fact;
