@@ -21,7 +21,7 @@
 //! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
 //! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data | obey a name that stands in the trail |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
-//! | [`guard`] | the judge of results: provenance, plans, error texts | trust `sql` |
+//! | [`guard`] | the judge of results: provenance, plans, error texts, and what a role has looked for | trust `sql`, keep what it finds |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
 //!
 //! The shell moves bytes:
