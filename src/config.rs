@@ -63,6 +63,8 @@ pub struct Config {
     pub rules: PathBuf,
     /// Rules that are judged beside those in force; `None`: none are.
     pub shadow: Option<ShadowOptions>,
+    /// Masks are put on rows as they pass, where that is proven to be right; else the database computes them all.
+    pub masks_on_the_wire: bool,
     /// What clients see.
     pub tls: ClientTls,
     /// Clients may show certificates, which an authority of the configuration has signed.

@@ -10,7 +10,8 @@ use super::type_family::TypeFamily;
 /// PostgreSQL's own and every type is printed with its schema.
 pub const QUERIES: &[&str] = &[
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)",
-    "SELECT current_database(), current_user, current_setting('server_version_num')",
+    "SELECT current_database(), current_user, current_setting('server_version_num'), \
+       current_setting('server_encoding')",
     "SELECT nspname FROM pg_namespace",
     "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -105,6 +106,7 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
         snapshot.database = row.text(0)?;
         snapshot.login = row.text(1)?;
         snapshot.server_version = row.number(2)?;
+        snapshot.encoding = row.text(3)?;
     }
     for row in rows(2)? {
         snapshot.schemas.insert(Fields { query: 2, row }.text(0)?);

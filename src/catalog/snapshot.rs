@@ -131,6 +131,8 @@ pub struct Snapshot {
     pub login: String,
     /// `server_version_num`.
     pub server_version: u32,
+    /// `server_encoding`: what a character is in the database.
+    pub encoding: String,
     /// All schemas' names.
     pub schemas: BTreeSet<String>,
     /// Relations by OID.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use crate::catalog::{SearchPath, Snapshot};
+use crate::config::Config;
 use crate::policy::{RoleView, Stated};
 use crate::rules::{Role, RuleSet};
 use crate::sql::{Speaker, plan, unfit_to_state};
@@ -85,8 +86,9 @@ impl ExplainArgs {
     }
 
     async fn explain(self) -> Result<(String, ExitCode), String> {
-        let (rules, snapshot) =
-            super::live::rules_and_snapshot(&self.config, self.database.as_deref()).await?;
+        let found =
+            super::live::config_rules_and_snapshot(&self.config, self.database.as_deref()).await?;
+        let (config, rules, snapshot) = found;
         let (rules, snapshot) = (Arc::new(rules), Arc::new(snapshot));
         match (&self.column, &self.user, &self.role, &self.statement) {
             (Some(column), ..) => {
@@ -98,7 +100,7 @@ impl ExplainArgs {
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, None, Some(role), Some(statement)) => {
-                self.of_statement(role, statement, rules, snapshot)
+                self.of_statement(&config, role, statement, rules, snapshot)
             }
             (None, None, _, _) => Err("error: a role and a statement belong here".to_owned()),
         }
@@ -134,6 +136,7 @@ impl ExplainArgs {
 
     fn of_statement(
         &self,
+        config: &Config,
         role: &str,
         statement: &str,
         rules: Arc<RuleSet>,
@@ -148,7 +151,8 @@ impl ExplainArgs {
             .ok_or_else(|| "error: the role cannot be looked at".to_owned())?;
         let search_path = SearchPath::parse(&self.search_path)
             .ok_or_else(|| "error: this search_path is malformed".to_owned())?;
-        let speaker = Speaker::new(&view, &search_path, "explain", false);
+        let speaker = Speaker::new(&view, &search_path, "explain", false)
+            .masking_on_the_wire(config.masks_on_the_wire);
         let planned = plan(statement, speaker);
         let refused = planned.is_err();
         let explanation = Explanation::new(statement, &view, &planned);

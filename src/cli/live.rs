@@ -11,15 +11,15 @@ use crate::upstream::{ServerConnection, load_snapshot};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The rules and the catalog of one database, or what is wrong, ready to be shown.
-pub(super) async fn rules_and_snapshot(
+/// The configuration, its rules and the catalog of one database, or what is wrong, ready to be shown.
+pub(super) async fn config_rules_and_snapshot(
     config: &Path,
     database: Option<&str>,
-) -> Result<(RuleSet, Snapshot), String> {
+) -> Result<(Config, RuleSet, Snapshot), String> {
     let config = Config::load(config, &ProcessEnvironment).map_err(|found| found.0)?;
     let (rules, _) = load_rules(&config.rules, &ProcessEnvironment).map_err(|found| found.0)?;
     let snapshot = snapshot(&config, database).await?;
-    Ok((rules, snapshot))
+    Ok((config, rules, snapshot))
 }
 
 /// Generated columns with the columns of the same relation that they are made of. Until PostgreSQL 14 the column itself

@@ -20,6 +20,7 @@ impl Config {
             ("database", !is_same(&self.endpoint, &newer.endpoint)),
             ("database.name", self.database != newer.database),
             ("pool", self.pool != newer.pool),
+            ("masks", self.masks_on_the_wire != newer.masks_on_the_wire),
             ("audit", self.audit != newer.audit),
             ("secrets", key(self) != key(newer)),
             ("telemetry", self.telemetry != newer.telemetry),

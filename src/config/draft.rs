@@ -29,13 +29,14 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "listen",
     "limits",
     "proxy_protocol",
     "database",
     "rules",
     "shadow",
+    "masks",
     "tls",
     "jwt",
     "pool",
@@ -85,6 +86,7 @@ pub(super) struct Draft<'a> {
     ca: Option<(PathBuf, Span)>,
     rules: PathBuf,
     shadow: Option<(ShadowOptions, Span)>,
+    masks_on_the_wire: bool,
     wanted: Option<(Wanted, Span)>,
     certificate: Option<(PathBuf, Span)>,
     key: Option<(PathBuf, Span)>,
@@ -119,6 +121,10 @@ impl<'a> Draft<'a> {
                 "shadow" => {
                     let options = shadow(reader, value, folder);
                     draft.shadow = options.map(|options| (options, value.span));
+                }
+                "masks" => {
+                    let words = [("on_the_wire", true), ("in_sql", false)];
+                    draft.masks_on_the_wire = reader.word(value, &words).unwrap_or_default();
                 }
                 "tls" => draft.tls(reader, value),
                 "jwt" => {
@@ -164,6 +170,7 @@ impl<'a> Draft<'a> {
             ca: None,
             rules: folder.join("masking-rules"),
             shadow: None,
+            masks_on_the_wire: true,
             wanted: None,
             certificate: None,
             key: None,
@@ -236,6 +243,7 @@ impl<'a> Draft<'a> {
             database,
             rules: self.rules,
             shadow: self.shadow.map(|(options, _)| options),
+            masks_on_the_wire: self.masks_on_the_wire,
             takes_client_certificates: self.client_ca.is_some(),
             tls,
             tokens: self.tokens.and_then(|(options, _)| options),

@@ -49,6 +49,10 @@ fn of_file(key: &str) -> Option<Value> {
         ),
         "database" => (mapping(&draft::DATABASE, of_database), "The PostgreSQL behind."),
         "rules" => (filled_text(), "The rules folder."),
+        "masks" => (
+            word(&["on_the_wire", "in_sql"]),
+            "Who computes masks: Scrim too, where that is proven to be right, or the database all.",
+        ),
         "tls" => (mapping(&draft::TLS, of_tls), "What clients see."),
         "jwt" => (
             filled_mapping(&tokens::KEYS, &["issuer", "audience", "keys"], of_tokens),

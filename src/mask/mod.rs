@@ -21,6 +21,7 @@ mod scrub;
 mod site;
 mod text;
 mod time;
+mod wire;
 
 use crate::catalog::Column;
 use crate::rules::{MaskSpec, Scalar};
@@ -28,6 +29,7 @@ pub use key::{INNER_SETTING, OUTER_SETTING, is_key_setting, key_settings};
 use parts::Parts;
 pub use scrub::pattern as scrub_pattern;
 use site::Site;
+pub use wire::WireMask;
 
 /// What a mask becomes for one column.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,10 @@ pub(super) const PUNCTUATION: &str = " +-().,/#*:_";
 const ADDRESS: &str =
     r#"^[^ \t\n\r\f\v\u00a0\u3000"<>(),;:\\]+@[a-zA-Z0-9.-]+[.][a-zA-Z0-9.-]*[a-zA-Z]$"#;
 
+/// All characters with the property White_Space, as in a bracket of a regular expression.
+/// <https://www.unicode.org/Public/UCD/latest/ucd/PropList.txt>
+const WHITE_SPACE: &str = r" \t-\r\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+
 /// The column as text: `char(n)` loses its padding. Where its collation would refuse to search in it, the
 /// database's own stands in; [`collated`] gives the column's back to the result.
 pub(super) fn as_text(column: &Column, reference: &str) -> String {
@@ -86,9 +90,11 @@ pub(super) fn digits(text: &str, least: u32) -> String {
     )
 }
 
-/// The first character of each word.
+/// The first character of each word. Words have Unicode's white space between them (`char::is_whitespace`), whatever the
+/// database's locale takes for such.
 pub(super) fn name(text: &str) -> String {
-    format!("pg_catalog.regexp_replace({text}, '(?<=\\S)\\S', '*', 'g')")
+    let inside = format!("(?<=[^{WHITE_SPACE}])[^{WHITE_SPACE}]");
+    format!("pg_catalog.regexp_replace({text}, {}, '*', 'g')", literal(&inside))
 }
 
 /// Each match of an expression that the rules have found sound.

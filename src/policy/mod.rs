@@ -14,6 +14,7 @@ mod sequence;
 mod stated;
 mod template;
 mod view;
+mod wire_masks;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
 pub use classify::{Classification, Given, covers, mask_rule};
@@ -24,3 +25,4 @@ pub use role_view::RoleView;
 pub use stated::{Needs, Stated};
 pub use template::{KEPT_MARK, MISSING_MARK, Template, UNSEEN_MARK, Wanted};
 pub use view::{Unreadable, VIEW_DEPTH_MAX, View, ViewBody};
+pub use wire_masks::{RawColumn, WireMasks};

@@ -10,7 +10,7 @@ use super::stated::{Needs, Stated};
 use super::template::{SelectList, Template, mentions};
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
-use crate::mask::{self, Conditions, Masked, Misfit};
+use crate::mask::{self, Conditions, Masked, Misfit, WireMask};
 use crate::rules::{MaskSpec, RelationPattern, Role, RuleSet, SqlText, Tag};
 use crate::text::Span;
 
@@ -272,6 +272,9 @@ impl RoleView {
                     });
                     list.decisive.extend(others.map(|other| other.name.clone()));
                     list.masks.insert(column.name.clone(), mask.sql);
+                    let wire =
+                        WireMask::of(&spec, column).filter(|_| is_fit && self.counts_alike());
+                    list.wire.extend(wire.map(|mask| (column.name.clone(), mask)));
                     list.parts.extend(mask.parts);
                 }
             }
@@ -287,6 +290,11 @@ impl RoleView {
             });
         }
         (columns, list)
+    }
+
+    /// True where a character of the database is one of what it sends.
+    fn counts_alike(&self) -> bool {
+        self.snapshot.encoding == "UTF8"
     }
 
     /// Whether the role may find rows by the true value, and how: a masked column of a table, with one of the

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::access::{ColumnAccess, ColumnVerdict};
 use crate::catalog::RelationOid;
 use crate::grammar::quote_identifier;
+use crate::mask::WireMask;
 
 /// What SQL of Scrim's own fails with where a masked column is assigned something else than it shows; the column's
 /// name follows. The guard knows it again.
@@ -34,21 +35,24 @@ pub struct Template {
     pub(super) list: SelectList,
 }
 
-/// Which columns of a relation are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// All that the role sees.
-    All,
-    /// Those of these names, as far as the role sees them.
-    Named(BTreeSet<String>),
+/// What is wanted of a relation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// These of the columns that the role sees; `None`: all.
+    pub columns: Option<BTreeSet<String>>,
+    /// These of them as they are, to be masked on their way to the client: only where it is proven that they do nothing but
+    /// travel there.
+    pub raw: BTreeSet<String>,
 }
 
 impl Wanted {
+    /// All columns, masked.
+    pub fn all() -> Wanted {
+        Wanted::default()
+    }
+
     fn has(&self, column: &str) -> bool {
-        match self {
-            Wanted::All => true,
-            Wanted::Named(names) => names.contains(column),
-        }
+        self.columns.as_ref().is_none_or(|names| names.contains(column))
     }
 }
 
@@ -62,6 +66,8 @@ pub(super) struct SelectList {
     pub(super) masks: BTreeMap<String, String>,
     /// Columns that other columns' masks go by.
     pub(super) decisive: BTreeSet<String>,
+    /// The masks by column that can be put on outside the database.
+    pub(super) wire: BTreeMap<String, WireMask>,
 }
 
 /// A column of the list.
@@ -114,7 +120,7 @@ impl Template {
         let outlined = |item: &Item| Item { sql: item.outline.clone(), ..item.clone() };
         let items = self.list.items.iter().map(outlined).collect();
         let list = SelectList { items, ..SelectList::default() };
-        Template { list, ..self.clone() }.sql(false, None, &[], &[], &Wanted::All)
+        Template { list, ..self.clone() }.sql(false, None, &[], &[], &Wanted::all())
     }
 
     /// The sub-select over another source than the relation itself. `source` is called what the relation is
@@ -130,7 +136,13 @@ impl Template {
         let name = quote_identifier(&self.name);
         let own = self.list.items.iter().filter(|item| wanted.has(&item.column));
         let system = system_columns.iter().map(|column| format!("{name}.{column}"));
-        let list: Vec<String> = own.map(|item| item.sql.clone()).chain(system).collect();
+        let is_raw =
+            |column: &String| wanted.raw.contains(column) && self.wire_mask(column).is_some();
+        let sent = |item: &Item| match is_raw(&item.column) {
+            true => format!("{name}.{}", quote_identifier(&item.column)),
+            false => item.sql.clone(),
+        };
+        let list: Vec<String> = own.map(sent).chain(system).collect();
         let mut sql = format!("(SELECT {} FROM {source}", list.join(", "));
         let filter = self.filter.iter().map(|filter| format!("({filter})"));
         let conditions: Vec<String> = filter.chain(conditions.iter().cloned()).collect();
@@ -143,6 +155,11 @@ impl Template {
         }
         sql.push(')');
         sql
+    }
+
+    /// The mask of a column that can be put on outside the database; `None` where there is none.
+    pub fn wire_mask(&self, column: &str) -> Option<&WireMask> {
+        self.list.wire.get(column)
     }
 
     /// The mask of a column over the relation's own row; `None` for a column that has none.

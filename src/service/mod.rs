@@ -86,6 +86,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         audit: audit.clone(),
         pseudonym_key: config.pseudonym_key.clone(),
         pool: config.pool.clone(),
+        masks_on_the_wire: config.masks_on_the_wire,
         metrics: Arc::clone(&metrics),
         telemetry: telemetry.clone(),
         shadow: Arc::clone(&shadow),

@@ -22,7 +22,7 @@ use super::pipeline::Judge;
 use crate::catalog::Snapshot;
 use crate::guard::{self, Breach};
 use crate::metrics::Metrics;
-use crate::policy::RoleView;
+use crate::policy::{RoleView, WireMasks};
 use crate::upstream::{
     Endpoint, LoadError, QueryError, ServerConnection, UpstreamError, load_snapshot,
 };
@@ -411,8 +411,8 @@ impl Database {
 pub struct GuardJudge(pub Arc<RoleView>);
 
 impl Judge for GuardJudge {
-    fn rows(&self, description: &[u8]) -> Result<(), Breach> {
-        guard::judge_row_description(description, &self.0)
+    fn rows(&self, description: &[u8], masks: Option<&WireMasks>) -> Result<(), Breach> {
+        guard::judge_row_description(description, &self.0, masks)
     }
 
     fn clean(&self, fields: &[u8]) -> Option<Vec<u8>> {

@@ -135,6 +135,8 @@ pub struct ProxyOptions {
     pub pseudonym_key: Option<PseudonymKey>,
     /// How server connections are shared.
     pub pool: PoolOptions,
+    /// Masks may be put on rows as they pass.
+    pub masks_on_the_wire: bool,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Rules that are judged beside those in force.
@@ -181,6 +183,7 @@ impl Proxy {
             metrics,
             telemetry,
             pool,
+            masks_on_the_wire,
             shadow,
         } = options;
         let tokens = tokens.map(Tokens::new).map(Arc::new);
@@ -199,7 +202,7 @@ impl Proxy {
             doorkeeper: Arc::default(),
             pools: Pools::new(pool),
             greetings: Greetings::default(),
-            plans: Plans::default(),
+            plans: Plans::new(masks_on_the_wire),
             lookups: Budgets::for_each(MINUTE),
             statements: Budgets::for_each(SECOND),
             shadow,

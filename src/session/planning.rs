@@ -17,7 +17,7 @@ use crate::audit::{LookupMade, RelationRead, RelationWritten, StatementFacts};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
-use crate::policy::RoleView;
+use crate::policy::{RoleView, WireMasks};
 use crate::rules::{RelationName, Then};
 use crate::sql::lifting::lift;
 use crate::sql::{
@@ -55,6 +55,8 @@ pub struct PlannedPart {
     pub probe: Option<String>,
     /// What of the plan an EXPLAIN may show.
     pub discretion: Option<Arc<Discretion>>,
+    /// What its rows need before they may go to the client.
+    pub masks: Option<Arc<WireMasks>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// For the audit.
@@ -121,10 +123,13 @@ pub async fn plan(
                 }
                 None => {
                     metrics.plans_made.inc();
-                    let planned = plan_anew(text, view, settings, who).await?;
+                    let planned =
+                        plan_anew(text, view, settings, who, plans.masks_on_the_wire()).await?;
                     plans.keep(asked, &planned);
                     if let Some(lifted) = &lifted {
-                        let plan = |text: &str| plan_now(text, view, settings, who).ok();
+                        let on_the_wire = plans.masks_on_the_wire();
+                        let plan =
+                            |text: &str| plan_now(text, view, settings, who, on_the_wire).ok();
                         plans.learn(asked, lifted, &planned, plan);
                     }
                     planned
@@ -160,29 +165,34 @@ async fn plan_anew(
     view: &Arc<RoleView>,
     settings: &Settings,
     who: &Who,
+    on_the_wire: bool,
 ) -> Result<Planned, Refusal> {
     if text.len() <= INLINE_BYTES_MAX {
-        return plan_now(text, view, settings, who);
+        return plan_now(text, view, settings, who, on_the_wire);
     }
     let (text, view) = (text.to_owned(), Arc::clone(view));
     let (settings, who) = (settings.clone(), who.clone());
-    let planning = tokio::task::spawn_blocking(move || plan_now(&text, &view, &settings, &who));
+    let planning =
+        tokio::task::spawn_blocking(move || plan_now(&text, &view, &settings, &who, on_the_wire));
     planning.await.unwrap_or_else(|_| {
         // A panic in there is our fault; the statement is not sent.
         Err(refusal("XX000", Reason::NotUnderstood, "scrim: the statement could not be planned"))
     })
 }
 
-/// Plans a text, and looks at no more of a session than what is in the key of [`Plans`].
+/// Plans a text, and looks at no more of a session than what is in the key of [`Plans`]. `on_the_wire`: masks may be put
+/// on rows as they pass.
 pub(super) fn plan_now(
     text: &str,
     view: &RoleView,
     settings: &Settings,
     who: &Who,
+    on_the_wire: bool,
 ) -> Result<Planned, Refusal> {
     let now = settings.current();
     let speaker = Speaker::new(view, &now.search_path, &who.user, who.acts_for_others)
-        .with_temp_tables(&now.temp_tables);
+        .with_temp_tables(&now.temp_tables)
+        .masking_on_the_wire(on_the_wire);
     // What the settings will be when a statement's turn comes.
     let mut later = settings.clone();
     let mut follow = |effect: &Effect| {
@@ -477,6 +487,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         text: statement.sql.as_str().to_owned(),
         probe: statement.probe.map(|probe| probe.as_str().to_owned()),
         discretion,
+        masks: statement.masks.map(Arc::new),
         makes,
         facts: Arc::new(facts),
         kind: statement.kind,

@@ -40,6 +40,8 @@ const USUAL_BYTES: u64 = 2048;
 /// The plans of all sessions.
 pub struct Plans {
     kept: Cache<Key, Kept, ByBytes>,
+    /// Masks may be put on rows as they pass.
+    masks_on_the_wire: bool,
 }
 
 /// What is known under a key.
@@ -86,14 +88,24 @@ struct ByBytes;
 
 impl Default for Plans {
     fn default() -> Plans {
-        Plans::with_capacity(BYTES_MAX)
+        Plans::with_capacity(BYTES_MAX, true)
     }
 }
 
 impl Plans {
-    fn with_capacity(bytes: u64) -> Plans {
+    /// None yet. `masks_on_the_wire`: masks may be put on rows as they pass.
+    pub fn new(masks_on_the_wire: bool) -> Plans {
+        Plans::with_capacity(BYTES_MAX, masks_on_the_wire)
+    }
+
+    /// True where masks may be put on rows as they pass.
+    pub fn masks_on_the_wire(&self) -> bool {
+        self.masks_on_the_wire
+    }
+
+    fn with_capacity(bytes: u64, masks_on_the_wire: bool) -> Plans {
         let items = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX);
-        Plans { kept: Cache::with_weighter(items, bytes, ByBytes) }
+        Plans { kept: Cache::with_weighter(items, bytes, ByBytes), masks_on_the_wire }
     }
 
     /// The plan of a text, if it is kept.

@@ -322,12 +322,14 @@ impl Serving {
         let mut text = String::new();
         let mut values = self.pipeline.settings.clone();
         for mut part in planned.statements {
+            let mut executed_masks = None;
             if let Effect::Execute(name) = &part.effect {
                 let makes = Effect::Prepare(name.clone());
                 let made = sent.iter().rfind(|statement| statement.effect == makes);
                 let made = made.and_then(|statement| statement.makes.clone());
                 let executed = made.or_else(|| self.pipeline.executed_by_name(name));
                 part.facts = executing(part.facts, executed.as_deref());
+                executed_masks = executed.and_then(|executed| executed.masks.clone());
             }
             if let Err(refusal) = self.spend(&part.facts) {
                 take_back(&mut self.attached, &sent, &refusal);
@@ -340,12 +342,16 @@ impl Serving {
                         part.text = stand_in.text.to_owned();
                         part.tag = Some(stand_in.tag);
                     }
-                    let PlannedPart { kind, effect, discretion, makes, tag, runs_code, .. } = part;
+                    let PlannedPart {
+                        kind, effect, discretion, masks, makes, tag, runs_code, ..
+                    } = part;
+                    let masks = masks.or(executed_masks);
                     let statement = SentStatement {
                         number,
                         kind,
                         effect,
                         discretion,
+                        masks,
                         makes,
                         tag,
                         runs_code,
@@ -413,6 +419,7 @@ impl Serving {
                     mut text,
                     probe,
                     discretion,
+                    masks,
                     makes,
                     facts,
                     kind,
@@ -425,6 +432,15 @@ impl Serving {
                     text = stand_in.text.to_owned();
                     tag = Some(stand_in.tag);
                 }
+                if let Effect::Execute(name) = &effect
+                    && self
+                        .pipeline
+                        .executed_by_name(name)
+                        .is_some_and(|known| known.masks.is_some())
+                {
+                    // Which masks its rows need is known of what it names now, and that may be another when it is bound.
+                    return Err(planning::not_to_be_executed(name));
+                }
                 if kind == StatementKind::Show && effect != Effect::None {
                     // Executed for its first row only, it would have its effect and never say that it is complete.
                     return Err(planning::only_by_set());
@@ -435,6 +451,7 @@ impl Serving {
                     .with_probe(probe)
                     .with_made(makes)
                     .with_discretion(discretion)
+                    .with_masks(masks)
                     .with_source(Source::new(text.clone(), types.to_vec(), values));
                 Ok((text, prepared))
             }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::source::Source;
 use crate::audit::StatementFacts;
 use crate::guard::{Breach, Discretion, text_columns};
+use crate::policy::WireMasks;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader;
 
@@ -34,6 +35,8 @@ pub struct Prepared {
     pub probe: Option<String>,
     /// For an EXPLAIN: what of the plan it may show.
     pub discretion: Option<Arc<Discretion>>,
+    /// What its rows need before they may go to the client.
+    pub masks: Option<Arc<WireMasks>>,
     /// What was sent in its Parse; `None` where SQL has made it.
     pub source: Option<Source>,
     /// What the client is told in the place of what the server says when it is complete.
@@ -93,6 +96,7 @@ impl Prepared {
             makes: None,
             probe: None,
             discretion: None,
+            masks: None,
             source: None,
             tag: None,
             runs_code: false,
@@ -122,6 +126,11 @@ impl Prepared {
     /// An EXPLAIN, whose rows are edited.
     pub fn with_discretion(self, discretion: Option<Arc<Discretion>>) -> Prepared {
         Prepared { discretion, ..self }
+    }
+
+    /// One whose rows are masked on their way.
+    pub fn with_masks(self, masks: Option<Arc<WireMasks>>) -> Prepared {
+        Prepared { masks, ..self }
     }
 
     /// With what was sent in its Parse.

@@ -89,7 +89,7 @@ pub(super) fn fill(
             return Err(lost());
         }
         filled.push_str(before);
-        filled.push_str(&hole.sql(&wishes.of(hole, alias.as_deref())));
+        filled.push_str(&hole.sql(&wishes.of(index, hole, alias.as_deref())));
         rest = offset.saturating_add(name.len());
     }
     filled.push_str(text.get(rest..).ok_or_else(lost)?);

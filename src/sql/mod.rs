@@ -29,6 +29,7 @@ mod set_config;
 mod settings;
 mod system;
 mod temporary;
+mod travelling;
 mod types;
 mod untold;
 mod verify;
@@ -62,7 +63,7 @@ use pg_query::protobuf::node::Node;
 use crate::catalog::{SearchPath, TempTables};
 use crate::grammar::{self, Naming, Proof};
 pub use crate::policy::Read;
-use crate::policy::RoleView;
+use crate::policy::{RoleView, WireMasks};
 use gate::{Gated, Wrapped};
 use hole::Hole;
 use resolve::resolve;
@@ -83,6 +84,8 @@ pub struct Speaker<'a> {
     pub acts_for_others: bool,
     /// The session's temporary tables.
     pub temp_tables: &'a TempTables,
+    /// What is proven to do nothing but travel to the client may come as it is, to be masked on its way.
+    masks_on_the_wire: bool,
     /// How many views the text stands in, one inside the other; 0: it is the client's own.
     views: usize,
 }
@@ -96,7 +99,21 @@ impl<'a> Speaker<'a> {
         acts_for_others: bool,
     ) -> Speaker<'a> {
         let temp_tables = TempTables::NONE;
-        Speaker { view, search_path, user, acts_for_others, temp_tables, views: 0 }
+        let masks_on_the_wire = false;
+        Speaker {
+            view,
+            search_path,
+            user,
+            acts_for_others,
+            temp_tables,
+            masks_on_the_wire,
+            views: 0,
+        }
+    }
+
+    /// Where whoever sends the plan puts on the masks that it leaves to them ([`PlannedStatement::masks`]).
+    pub fn masking_on_the_wire(self, masks_on_the_wire: bool) -> Speaker<'a> {
+        Speaker { masks_on_the_wire, ..self }
     }
 
     /// With the session's temporary tables.
@@ -134,6 +151,8 @@ pub struct PlannedStatement {
     pub probe: Option<VerifiedSql>,
     /// How it was read, where sqlparser does not read it.
     pub reading: Option<Reading>,
+    /// What its rows need before they may go to the client; `None`: nothing.
+    pub masks: Option<WireMasks>,
 }
 
 /// Plans a text. All statements of it or none: one refusal refuses the text.
@@ -209,6 +228,7 @@ fn plan_statement(
             lookups: Vec::new(),
             probe: None,
             reading: None,
+            masks: None,
         }),
         Gated::Wrapped(wrapped) => {
             let Wrapped { node, written, made, kind, effect } = *wrapped;
@@ -231,9 +251,14 @@ fn plan_query(
     let Query { canonical, rewritten, reads, parameters, reading, naming: _ } =
         query(text, statement, speaker)?;
     let reader = reading.map_or(Reader::Tree, |reading| reading.reader);
-    let proof = verify::verify(speaker, &rewritten, &parameters)
+    let with_holes = verify::one(&rewritten.text)?;
+    let proof = verify::prove_query(speaker, &rewritten, &with_holes, &parameters)
         .map_err(|refusal| refusal.by(reader, statement))?;
-    let sql = filled(&rewritten, &proof, speaker)?;
+    let travelling = Some(speaker)
+        .filter(|speaker| speaker.masks_on_the_wire && speaker.views == 0)
+        .and_then(|speaker| travelling::of(&with_holes, &rewritten, speaker));
+    let (raw, masks) = travelling.map(|found| (found.raw, found.masks)).unzip();
+    let sql = filled(&rewritten, &proof, &raw.unwrap_or_default(), speaker)?;
     let planned = PlannedStatement {
         canonical,
         sql,
@@ -244,6 +269,7 @@ fn plan_query(
         lookups: lookups::of(&rewritten.holes),
         probe: None,
         reading,
+        masks,
     };
     Ok((planned, rewritten.holes))
 }
@@ -279,11 +305,23 @@ fn plan_wrapped(
     };
     rewritten.text = shell.around(&rewritten.text)?;
     let proof = verify::verify_wrapped(speaker, &rewritten, &shell, &parameters)?;
-    let sql = filled(&rewritten, &proof, speaker)?;
+    let sql = filled(&rewritten, &proof, &[], speaker)?;
     let (kind, effect) = (StatementKind::Select, Effect::None);
     let lookups = lookups::of(&rewritten.holes);
     let writes = Vec::new();
-    Ok(PlannedStatement { canonical, sql, kind, effect, reads, writes, lookups, probe, reading })
+    let masks = None;
+    Ok(PlannedStatement {
+        canonical,
+        sql,
+        kind,
+        effect,
+        reads,
+        writes,
+        lookups,
+        probe,
+        reading,
+        masks,
+    })
 }
 
 /// The query without a row, proven like any other.
@@ -294,16 +332,17 @@ fn probe(
 ) -> Result<VerifiedSql, Refusal> {
     let text = format!("SELECT * FROM ({}) AS probe LIMIT 0", rewritten.text);
     let probe = Rewritten { text, ..rewritten.clone() };
-    filled(&probe, &verify::verify(speaker, &probe, parameters)?, speaker)
+    filled(&probe, &verify::verify(speaker, &probe, parameters)?, &[], speaker)
 }
 
-/// A proven text with its holes filled.
+/// A proven text with its holes filled; `raw` columns of each come as they are.
 fn filled(
     rewritten: &Rewritten,
     proof: &Proof,
+    raw: &[BTreeSet<String>],
     speaker: Speaker<'_>,
 ) -> Result<VerifiedSql, Refusal> {
-    let wishes = Wishes::new(proof, rewritten, speaker);
+    let wishes = Wishes::new(proof, rewritten, raw, speaker);
     fill::fill(&rewritten.text, &rewritten.holes, verify::places(proof)?, &wishes)
 }
 

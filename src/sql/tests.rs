@@ -65,7 +65,8 @@ fn view() -> RoleView {
 
 /// What the role `support` sees by these rules.
 pub(crate) fn view_with(text: &str) -> RoleView {
-    let mut snapshot = Snapshot { database: "desk".into(), ..Snapshot::default() };
+    let mut snapshot =
+        Snapshot { database: "desk".into(), encoding: "UTF8".into(), ..Snapshot::default() };
     let view = |oid, name, reads, sql: &str| Relation {
         kind: RelationKind::View,
         primary_key: Vec::new(),

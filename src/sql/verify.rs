@@ -78,7 +78,8 @@ pub(super) fn one(text: &str) -> Result<protobuf::RawStmt, Refusal> {
     }
 }
 
-fn prove_query(
+/// The same for a text that is parsed already.
+pub(super) fn prove_query(
     speaker: Speaker<'_>,
     rewritten: &Rewritten,
     query: &protobuf::RawStmt,

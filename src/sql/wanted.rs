@@ -18,6 +18,8 @@ pub(super) struct Wishes<'a> {
     proof: &'a Proof,
     /// Something in the statement may mean columns that it does not name, so all of all holes are wanted.
     all: bool,
+    /// Of each hole, the columns that are wanted as they are.
+    raw: &'a [BTreeSet<String>],
 }
 
 impl<'a> Wishes<'a> {
@@ -25,6 +27,7 @@ impl<'a> Wishes<'a> {
     pub(super) fn new(
         proof: &'a Proof,
         rewritten: &'a Rewritten,
+        raw: &'a [BTreeSet<String>],
         speaker: Speaker<'_>,
     ) -> Wishes<'a> {
         let snapshot = speaker.view.snapshot();
@@ -42,20 +45,26 @@ impl<'a> Wishes<'a> {
         };
         // PostgreSQL's hint for a name that does not exist names a column that is called nearly so.
         let all = !proof.columns.iter().all(is_known);
-        Wishes { proof, all }
+        Wishes { proof, all, raw }
     }
 
-    /// What is wanted of a hole that the statement calls `alias`.
-    pub(super) fn of(&self, hole: &Hole, alias: Option<&str>) -> Wanted {
+    /// What is wanted of the hole of this number, which the statement calls `alias`.
+    pub(super) fn of(&self, index: usize, hole: &Hole, alias: Option<&str>) -> Wanted {
+        let raw = self.raw.get(index).cloned().unwrap_or_default();
+        Wanted { columns: self.columns(hole, alias), raw }
+    }
+
+    /// `None`: all of them.
+    fn columns(&self, hole: &Hole, alias: Option<&str>) -> Option<BTreeSet<String>> {
         let (Some(columns), Some(alias), false) = (hole.content.columns(), alias, self.all) else {
-            return Wanted::All;
+            return None;
         };
         if self.proof.columns.iter().any(|column| is_whole(column, hole, alias)) {
-            return Wanted::All;
+            return None;
         }
         let names: BTreeSet<&str> = self.proof.columns.iter().map(|column| &*column.name).collect();
         let named = columns.iter().filter(|column| names.contains(&*column.name));
-        Wanted::Named(named.map(|column| column.name.clone()).collect())
+        Some(named.map(|column| column.name.clone()).collect())
     }
 }
 

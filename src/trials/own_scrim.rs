@@ -95,6 +95,7 @@ impl OwnScrim {
             audit: audit.clone(),
             pseudonym_key: config.pseudonym_key.clone(),
             pool: config.pool.clone(),
+            masks_on_the_wire: config.masks_on_the_wire,
             shadow: Arc::new(Shadow::new(Arc::clone(&metrics))),
             metrics,
             telemetry: None,

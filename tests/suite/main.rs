@@ -47,4 +47,5 @@ mod telemetry;
 mod tokens;
 mod tpch;
 mod upstream;
+mod wire_masks;
 mod writing;

@@ -1,11 +1,12 @@
 //! An explanation: what a security person reads to trust the thing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::grammar;
-use crate::policy::{Access, ColumnAccess, ColumnVerdict, RoleView};
+use crate::policy::{Access, ColumnAccess, ColumnVerdict, RawColumn, RoleView, WireMasks};
 use crate::sql::{LookedUp, Plan, PlannedStatement, Read, Refusal, Written};
 
 /// What would happen to a text.
@@ -33,6 +34,9 @@ struct Sent {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     writes: Vec<Write>,
     sql: String,
+    /// Columns that come as they are, and are masked on their way to the client.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    masked_on_the_way: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +119,21 @@ fn sent(statement: &PlannedStatement, view: &RoleView) -> Sent {
         writes: statement.writes.iter().map(write).collect(),
         lookups: statement.lookups.iter().map(lookup).collect(),
         sql: statement.sql.as_str().to_owned(),
+        masked_on_the_way: statement
+            .masks
+            .iter()
+            .flat_map(|masks| on_the_way(masks, view))
+            .collect(),
     }
+}
+
+fn on_the_way(masks: &WireMasks, view: &RoleView) -> BTreeSet<String> {
+    let name = |raw: &RawColumn| {
+        let relation = view.snapshot().relation(raw.table)?;
+        let column = relation.columns.iter().find(|column| column.number == raw.number)?;
+        Some(format!("{}.{}.{}", relation.schema, relation.name, column.name))
+    };
+    masks.columns.iter().filter_map(name).collect()
 }
 
 fn write(write: &Written) -> Write {
@@ -269,7 +287,12 @@ impl fmt::Display for Sent {
         writeln!(f)?;
         writeln!(f, "sent to PostgreSQL")?;
         let sql = grammar::pretty(&self.sql).unwrap_or_else(|| self.sql.clone());
-        writeln!(f, "  {}", indented(&sql, 2))
+        writeln!(f, "  {}", indented(&sql, 2))?;
+        if !self.masked_on_the_way.is_empty() {
+            writeln!(f)?;
+            writeln!(f, "masked by Scrim as the rows pass")?;
+        }
+        self.masked_on_the_way.iter().try_for_each(|column| writeln!(f, "  {column}"))
     }
 }
 

@@ -26,6 +26,10 @@ impl Pipeline {
     pub fn reply(&mut self, piece: Piece, out: &mut Out) -> Result<(), Fault> {
         match piece {
             Piece::Whole(frame) => self.reply_whole(frame, out),
+            Piece::Start { tag: b'D', bytes } if self.masks().is_some() => {
+                self.from_server = Some(self.hold_row(bytes, out)?);
+                Ok(())
+            }
             Piece::Start { tag: tag @ (b'D' | b'd'), bytes } => {
                 let course = self.row(bytes, tag == b'd', false, out)?;
                 self.from_server = Some(course);
@@ -33,14 +37,19 @@ impl Pipeline {
             }
             Piece::Start { tag, .. } => Err(self.misfit(tag)),
             Piece::More { bytes, last } => {
-                if self.from_server == Some(Course::Forward) {
-                    self.count_more(bytes.len());
-                    out.to_client.extend_from_slice(&bytes);
-                }
+                let course = self.from_server;
                 if last {
                     self.from_server = None;
                 }
-                Ok(())
+                match course {
+                    Some(Course::Forward) => {
+                        self.count_more(bytes.len());
+                        out.to_client.extend_from_slice(&bytes);
+                        Ok(())
+                    }
+                    Some(Course::Hold) => self.hold_more(&bytes, last, out),
+                    Some(Course::Drop) | None => Ok(()),
+                }
             }
         }
     }
@@ -147,7 +156,9 @@ impl Pipeline {
         };
         let has_rows = frame.tag() == b'T';
         // Judged by what is known now; the statement's own judge may be older.
-        let verdict = if has_rows { self.judge.rows(frame.body()) } else { Ok(()) };
+        let described = judged.as_ref().map(|(prepared, _)| prepared).or(known.as_ref());
+        let masks = described.and_then(|prepared| prepared.masks.as_deref());
+        let verdict = if has_rows { self.judge.rows(frame.body(), masks) } else { Ok(()) };
         if let Some((prepared, version)) = judged {
             prepared.set_columns(has_rows.then(|| frame.body()));
             let rows = match verdict {
@@ -231,12 +242,14 @@ impl Pipeline {
     }
 
     fn query_described(&mut self, frame: Frame, judge: &dyn Judge, out: &mut Out) {
-        let verdict = judge.rows(frame.body());
         let has_detector = self.ceiling.detector.is_some();
         let Some(Reply::Query(run)) = self.queue.front_mut().map(|front| &mut front.reply) else {
             return;
         };
-        let is_probe = run.statements.get(run.ended).is_some_and(|statement| statement.is_probe);
+        let statement = run.statements.get(run.ended);
+        let is_probe = statement.is_some_and(|statement| statement.is_probe);
+        let masks = statement.and_then(|statement| statement.masks.as_deref());
+        let verdict = judge.rows(frame.body(), masks);
         match verdict {
             Ok(()) if is_probe => run.probed = Probed::Good,
             Ok(()) => {

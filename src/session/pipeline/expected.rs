@@ -8,6 +8,7 @@ use super::super::statements::Prepared;
 use super::Judge;
 use super::again::Binding;
 use crate::guard::Discretion;
+use crate::policy::WireMasks;
 use crate::rules::ScrubKind;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
@@ -234,6 +235,8 @@ pub struct SentStatement {
     pub effect: Effect,
     /// What of the plan an EXPLAIN may show.
     pub discretion: Option<Arc<Discretion>>,
+    /// What its rows need before they may go to the client.
+    pub masks: Option<Arc<WireMasks>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// What the client is told in the place of what the server says when it is complete.

@@ -58,6 +58,7 @@ use super::footprint::{Footprint, Reported};
 use super::settings::Settings;
 use super::statements::{Prepared, Statements};
 use crate::guard::{Breach, Detector};
+use crate::policy::WireMasks;
 use crate::rules::{ScrubKind, Then};
 use crate::wire::reader::Malformed;
 use crate::wire::{Piece, writer};
@@ -79,7 +80,8 @@ const ENTRIES_MAX: usize = 1024;
 /// Judges what the server says about results. The guard in production, a model in tests.
 pub trait Judge: Send + Sync {
     /// May rows of this description go to the client?
-    fn rows(&self, description: &[u8]) -> Result<(), Breach>;
+    /// `masks` are put on them on the way.
+    fn rows(&self, description: &[u8], masks: Option<&WireMasks>) -> Result<(), Breach>;
     /// The body of an error or notice without what could quote a row.
     fn clean(&self, fields: &[u8]) -> Option<Vec<u8>>;
     /// May what is sent to this channel go to the client?
@@ -281,6 +283,17 @@ impl From<Malformed> for Fault {
 enum Course {
     Forward,
     Drop,
+    /// To the pieces before it, since only the whole can be masked.
+    Hold,
+}
+
+/// A row on its way through its masks. It does not print.
+#[derive(Default)]
+struct Masking {
+    /// The pieces of a row that have come.
+    held: BytesMut,
+    /// Where the masked row is made.
+    made: BytesMut,
 }
 
 /// After an error of ours that the server knows nothing of, the client hears nothing until it is ready again.
@@ -303,6 +316,8 @@ pub struct Pipeline {
     mute: Option<Mute>,
     from_client: Option<Course>,
     from_server: Option<Course>,
+    /// For rows that are masked as they pass; `None`: none has come yet.
+    masking: Option<Box<Masking>>,
     /// A Flush has been sent for a message that waits.
     flushed: bool,
     /// What is known of the server connection; `None`: there is none.
@@ -334,6 +349,7 @@ impl Pipeline {
             mute: None,
             from_client: None,
             from_server: None,
+            masking: None,
             flushed: false,
             footprint: None,
             is_shared: false,

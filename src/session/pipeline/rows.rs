@@ -9,7 +9,8 @@ use bytes::{Bytes, BytesMut};
 use super::super::statements::{Prepared, Rows};
 use super::expected::{Execution, Fate, Probed, Progress, Reply};
 use super::{Course, Event, Fault, Out, Pipeline};
-use crate::guard::{Breach, Caught, Detector, Unreadable};
+use crate::guard::{Breach, Caught, Detector, Unreadable, mask_row};
+use crate::policy::WireMasks;
 use crate::rules::{ScrubKind, Then};
 use crate::sql::StatementKind;
 use crate::wire::Frame;
@@ -20,6 +21,8 @@ use crate::wire::writer::{self, ErrorMessage};
 const COPY_IS_BINARY: u8 = 1;
 /// Type byte and length.
 const HEADER_BYTES: usize = 5;
+/// A row that is masked as it passes is held whole, so it may not be longer.
+const MASKED_ROW_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 impl Pipeline {
     /// A row, or the first piece of one: forwarded if its description has been judged and the limit allows. The
@@ -33,6 +36,14 @@ impl Pipeline {
     ) -> Result<Course, Fault> {
         let misfit = self.misfit(if is_copy { b'd' } else { b'D' });
         let ceiling = self.ceiling.clone();
+        let bytes = match self.masks() {
+            None => bytes,
+            Some(_) if is_copy => return Err(misfit),
+            Some(masks) => match self.masked(&masks, bytes, out)? {
+                Some(masked) => masked,
+                None => return Ok(Course::Drop),
+            },
+        };
         let length = announced_bytes(&bytes);
         let Some(front) = self.queue.front_mut() else { return Err(misfit) };
         if front.fate != Fate::Forward {
@@ -120,6 +131,83 @@ impl Pipeline {
         progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
         out.to_client.extend_from_slice(&bytes);
         Ok(Course::Forward)
+    }
+
+    /// What the rows need that come now.
+    pub(super) fn masks(&self) -> Option<Arc<WireMasks>> {
+        match &self.queue.front()?.reply {
+            Reply::Execute(run) => {
+                let portal = self.statements.portal(&run.portal)?;
+                portal.prepared.as_ref()?.masks.clone()
+            }
+            Reply::Query(run) => run.statements.get(run.ended)?.masks.clone(),
+            _ => None,
+        }
+    }
+
+    /// A whole row with its masks on; `None`: it is none, and no more of the result goes out.
+    fn masked(
+        &mut self,
+        masks: &WireMasks,
+        bytes: Bytes,
+        out: &mut Out,
+    ) -> Result<Option<Bytes>, Fault> {
+        let masking = self.masking.get_or_insert_default();
+        let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        match mask_row(masks, body, &mut masking.made) {
+            Ok(()) => Ok(Some(masking.made.split().freeze())),
+            Err(Unreadable) => {
+                let breach = Breach { position: 0, table: 0, column: 0 };
+                self.stop(stopped_by_guard(), Some(breach), out)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The first piece of a row that is to be masked.
+    pub(super) fn hold_row(&mut self, bytes: Bytes, out: &mut Out) -> Result<Course, Fault> {
+        if announced_bytes(&bytes) > MASKED_ROW_BYTES_MAX {
+            self.stop(too_large_to_mask(), None, out)?;
+            return Ok(Course::Drop);
+        }
+        let masking = self.masking.get_or_insert_default();
+        masking.held.clear();
+        masking.held.extend_from_slice(&bytes);
+        Ok(Course::Hold)
+    }
+
+    /// The next one.
+    pub(super) fn hold_more(
+        &mut self,
+        bytes: &[u8],
+        is_last: bool,
+        out: &mut Out,
+    ) -> Result<(), Fault> {
+        let masking = self.masking.get_or_insert_default();
+        masking.held.extend_from_slice(bytes);
+        if is_last {
+            let row = std::mem::take(&mut masking.held).freeze();
+            self.row(row, false, true, out)?;
+        }
+        Ok(())
+    }
+
+    /// No more of the result that comes now goes out.
+    fn stop(&mut self, error: Bytes, breach: Option<Breach>, out: &mut Out) -> Result<(), Fault> {
+        let misfit = self.misfit(b'D');
+        let (statement, progress) = match self.queue.front_mut().map(|front| &mut front.reply) {
+            Some(Reply::Execute(run)) => (run.number.unwrap_or_default(), &mut run.progress),
+            Some(Reply::Query(run)) => {
+                let statement = run.statements.get(run.ended);
+                (statement.map_or(0, |statement| statement.number), &mut run.progress)
+            }
+            _ => return Err(misfit),
+        };
+        if progress.stopped.is_none() {
+            out.events.extend(breach.map(|breach| Event::Breach { statement, breach }));
+            progress.stopped = Some(error);
+        }
+        Ok(())
     }
 
     /// CopyOutResponse: the rows that follow are those that the probe has described.
@@ -286,6 +374,21 @@ fn not_searched() -> Bytes {
             "ERROR",
             "54000",
             "scrim: the result was stopped: a row is too large to be searched",
+        )
+    };
+    writer::error_response(&mut said, &error);
+    said.freeze()
+}
+
+/// The error in place of a row that is too long to be masked as it passes.
+fn too_large_to_mask() -> Bytes {
+    let mut said = BytesMut::new();
+    let error = ErrorMessage {
+        hint: Some("a cursor (DECLARE) has its masks put on by the database, whatever its size"),
+        ..ErrorMessage::new(
+            "ERROR",
+            "54000",
+            "scrim: the result was stopped: a row is too large to be masked",
         )
     };
     writer::error_response(&mut said, &error);

@@ -52,7 +52,11 @@ impl Template {
         else {
             return None;
         };
-        if !is_plain(part) || !is_plain(with_marks) || part.facts != with_marks.facts {
+        if !is_plain(part)
+            || !is_plain(with_marks)
+            || part.facts != with_marks.facts
+            || part.masks != with_marks.masks
+        {
             return None;
         }
         let marks = marks(lifted);

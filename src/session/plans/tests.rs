@@ -85,7 +85,7 @@ impl Asker {
 
     /// What is sent, or why nothing is.
     fn afresh(&self, text: &str) -> String {
-        shown(plan_now(text, &self.view, &self.settings, &self.who))
+        shown(plan_now(text, &self.view, &self.settings, &self.who, true))
     }
 
     /// As a session does it.
@@ -99,7 +99,7 @@ impl Asker {
         {
             return shown(Ok(planned));
         }
-        let plan = |text: &str| plan_now(text, &self.view, &self.settings, &self.who);
+        let plan = |text: &str| plan_now(text, &self.view, &self.settings, &self.who, true);
         let planned = plan(text);
         if let Ok(planned) = &planned {
             plans.keep(self.asks(text), planned);
@@ -201,7 +201,7 @@ fn what_has_an_effect_is_planned_each_time() {
 
 #[test]
 fn they_have_no_more_room_than_they_are_given() {
-    let (plans, askers) = (Plans::with_capacity(64 * 1024), askers());
+    let (plans, askers) = (Plans::with_capacity(64 * 1024, true), askers());
     for number in 0..500 {
         askers[0].through(&plans, &format!("SELECT email AS e{number} FROM customers"));
         assert!(plans.kept.weight() <= 64 * 1024, "{}", plans.kept.weight());
@@ -231,7 +231,7 @@ proptest! {
         asked in prop::collection::vec((0..7_usize, 0..TEXTS.len()), 1..60),
         room in prop_oneof![Just(BYTES_MAX), Just(16 * 1024)],
     ) {
-        let (plans, askers) = (Plans::with_capacity(room), askers());
+        let (plans, askers) = (Plans::with_capacity(room, true), askers());
         for (asker, text) in asked {
             let asker = &askers[asker];
             prop_assert_eq!(asker.through(&plans, TEXTS[text]), asker.afresh(TEXTS[text]));

@@ -70,6 +70,7 @@ pub(in super::super) fn plan_copy(
         lookups: Vec::new(),
         probe: None,
         reading: None,
+        masks: None,
     })
 }
 

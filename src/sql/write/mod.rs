@@ -157,6 +157,7 @@ pub(super) fn plan(
         lookups: Vec::new(),
         probe: None,
         reading: None,
+        masks: None,
     })
 }
 

@@ -62,7 +62,7 @@ pub(super) fn prove(
     for HolePlace { offset, index, .. } in places(&proof)? {
         let hole = holes.holes.get(index).ok_or_else(|| lost("a hole without content"))?;
         let expected = format!("\"{HOLE_SCHEMA}\".\"{index}\"");
-        pieces.push(Piece { offset, expected, filling: hole.sql(&Wanted::All) });
+        pieces.push(Piece { offset, expected, filling: hole.sql(&Wanted::all()) });
     }
     // One place may be walked twice: `(a, b) = (SELECT …)`.
     pieces.sort_by_key(|piece: &Piece| piece.offset);

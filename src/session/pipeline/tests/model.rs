@@ -23,6 +23,7 @@ use super::channels::{CLIENT, Channels, FORBIDDEN};
 use crate::audit::StatementFacts;
 use crate::catalog::SearchPath;
 use crate::guard::Breach;
+use crate::policy::WireMasks;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::{self, Named};
 use crate::wire::writer::{self, ErrorMessage};
@@ -398,7 +399,7 @@ fn rows_of(text: &str) -> Option<(usize, i32)> {
 pub struct NoRaw(pub AtomicU64);
 
 impl Judge for NoRaw {
-    fn rows(&self, description: &[u8]) -> Result<(), Breach> {
+    fn rows(&self, description: &[u8], _: Option<&WireMasks>) -> Result<(), Breach> {
         let is_raw = reader::row_description(description).unwrap().iter().any(|c| c.table != 0);
         match is_raw || self.version() > 1 {
             true => Err(Breach { position: 1, table: 666, column: 1 }),
@@ -534,6 +535,7 @@ impl Bench {
                         kind: kind(part),
                         effect: effect(part),
                         discretion: None,
+                        masks: None,
                         makes: None,
                         tag: None,
                         runs_code: false,
