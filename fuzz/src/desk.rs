@@ -107,7 +107,16 @@ fn rows_of(client: &mut Client, query: &str) -> Vec<Vec<Option<String>>> {
 
 /// Plans a text, its temporary tables and search_paths followed from one statement to the next.
 pub fn planned(seen: &Seen, path: &SearchPath, text: &str) -> Result<Plan, Refusal> {
+    planned_by(Speaker::new(&seen.view, path, "tester", false), path, text)
+}
+
+/// The same where masks may be put on rows as they pass.
+pub fn planned_for_the_wire(seen: &Seen, path: &SearchPath, text: &str) -> Result<Plan, Refusal> {
     let speaker = Speaker::new(&seen.view, path, "tester", false);
+    planned_by(speaker.masking_on_the_wire(true), path, text)
+}
+
+fn planned_by(speaker: Speaker<'_>, path: &SearchPath, text: &str) -> Result<Plan, Refusal> {
     let mut names = Names { search_path: path.clone(), temp_tables: Default::default() };
     let mut follow = |effect: &Effect| {
         match effect {

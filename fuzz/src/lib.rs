@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | [`rewrite`] | texts, spliced of pages | PostgreSQL's tree of what would be sent, walked without the prover |
 //! | [`rewrite_live`] | the same | PostgreSQL: the login may not read what is protected; and marks |
+//! | [`travelling`] | the same | PostgreSQL: masks put on as rows pass give what masks in SQL give |
 //! | [`grammar_agree`] | the same | canonical text is canonical; the prover does not panic |
 //! | [`frontend_frames`], [`backend_frames`] | frames that lie | whole or in drips is the same; pgwire agrees |
 
@@ -26,6 +27,7 @@ pub mod rewrite_live;
 pub mod splice;
 pub mod stand_in;
 pub mod statistics;
+pub mod travelling;
 
 #[path = "../../tests/suite/canary.rs"]
 #[allow(missing_docs, dead_code)]

@@ -54,7 +54,8 @@ impl StandIn {
         let source = format!("{}.{name}", quote(&template.schema));
         let columns = || template.columns.iter().map(|column| column.name.as_str());
         let item = |column: &str| {
-            let one = Wanted::Named([column.to_owned()].into());
+            let columns = Some([column.to_owned()].into());
+            let one = Wanted { columns, ..Wanted::all() };
             let only = template.sql(false, None, &[], &[], &one);
             let (list, _) = only.split_once(&format!(" FROM {source}"))?;
             let item = list.strip_prefix(LIST)?;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use scrim_fuzz::dice::Dice;
-use scrim_fuzz::{grammar_agree, pages, rewrite, rewrite_live, splice};
+use scrim_fuzz::{grammar_agree, pages, rewrite, rewrite_live, splice, travelling};
 
 const TEXTS: u64 = 400;
 const SEED: u64 = 7;
@@ -59,6 +59,16 @@ fn nothing_protected_is_read_outside_a_template() {
 #[test]
 fn postgres_denies_nothing_that_is_sent() {
     all_texts(rewrite_live::run, one_role);
+}
+
+#[test]
+fn masks_on_the_way_are_those_in_sql() {
+    all_texts(travelling::run, one_role);
+    assert!(
+        travelling::proven() > 20,
+        "{} statements had something to prove",
+        travelling::proven()
+    );
 }
 
 #[test]

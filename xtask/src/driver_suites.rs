@@ -15,17 +15,25 @@ const DRIVERS: [(&str, &str); 4] = [
 ];
 const TOOLS: [&str; 4] = ["pytest", "pytest-timeout", "distro", "pytz"];
 
-/// All of them, or the one that is named.
+/// How Scrim pools.
+const MODES: [&str; 2] = ["session", "transaction"];
+
+/// All of them, or the one that is named, in both modes or the one that is.
 pub fn run(arguments: &[String]) -> Outcome {
     let known = DRIVERS.map(|(_, name)| name);
-    let wanted = match arguments {
-        [] => None,
-        [name] if known.contains(&name.as_str()) => Some(name),
-        _ => {
-            let given = arguments.join(" ");
-            return Err(format!("unknown driver `{given}`; known: {}", known.join(", ")));
+    let (mut wanted, mut mode) = (None, None);
+    for given in arguments {
+        match given.as_str() {
+            name if known.contains(&name) && wanted.is_none() => wanted = Some(name),
+            name if MODES.contains(&name) && mode.is_none() => mode = Some(name),
+            _ => {
+                let (drivers, modes) = (known.join(", "), MODES.join(", "));
+                return Err(format!(
+                    "unknown driver `{given}`; known: {drivers}, and a mode: {modes}"
+                ));
+            }
         }
-    };
+    }
     needs::compiler()?;
     needs::postgres()?;
     let folder = run::target().join("driver-suites");
@@ -48,6 +56,9 @@ pub fn run(arguments: &[String]) -> Outcome {
     cargo.args(["--", "--nocapture"]).env("SCRIM_DRIVER_SUITES", &folder);
     if let Some(name) = wanted {
         cargo.env("SCRIM_DRIVER_SUITE", name);
+    }
+    if let Some(mode) = mode {
+        cargo.env("SCRIM_DRIVER_MODE", mode);
     }
     run::succeed(&mut cargo)
 }

@@ -11,6 +11,7 @@ use crate::run;
 const TARGETS: &[(&str, bool)] = &[
     ("rewrite", true),
     ("rewrite_live", true),
+    ("travelling", true),
     ("grammar_agree", true),
     ("frontend_frames", false),
     ("backend_frames", false),
