@@ -8,6 +8,7 @@ use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
 use super::stated::{Needs, Stated};
 use super::template::{SelectList, Template, mentions};
+use super::wire_masks::RawColumn;
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot, TypeFamily};
 use crate::grammar::quote_identifier;
 use crate::mask::{self, Conditions, Masked, Misfit, WireMask};
@@ -153,6 +154,13 @@ impl RoleView {
             // A view is never sent by its name, so nothing can come from it.
             Access::View(_) | Access::Hidden | Access::Closed { .. } => false,
         }
+    }
+
+    /// True when a column still is where it was, and gets the same mask.
+    pub fn masks_alike(&self, raw: &RawColumn) -> bool {
+        let Access::Masked(template) = self.access(raw.table) else { return false };
+        let column = template.columns.iter().find(|column| column.number == raw.number);
+        column.and_then(|column| template.wire_mask(&column.name)) == Some(&raw.mask)
     }
 
     /// True when the role's `functions` name this user function.

@@ -415,6 +415,10 @@ impl Judge for GuardJudge {
         guard::judge_row_description(description, &self.0, masks)
     }
 
+    fn are_current(&self, masks: &WireMasks) -> bool {
+        masks.columns.iter().all(|raw| self.0.masks_alike(raw))
+    }
+
     fn clean(&self, fields: &[u8]) -> Option<Vec<u8>> {
         guard::clean_error_fields(fields)
     }

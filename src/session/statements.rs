@@ -288,6 +288,14 @@ impl Statements {
         self.cursors.values_mut().for_each(|cursor| cursor.is_older = true);
     }
 
+    /// The catalog has changed: what is masked on its way by what is no longer so is older.
+    pub fn age_masked(&mut self, is_current: impl Fn(&WireMasks) -> bool) {
+        let is_stale =
+            |prepared: &Prepared| prepared.masks.as_deref().is_some_and(|masks| !is_current(masks));
+        let stale = self.prepared.iter().filter(|(_, prepared)| is_stale(prepared));
+        self.older.extend(stale.map(|(name, _)| name.clone()));
+    }
+
     /// True when a statement of that name was planned under older rules.
     pub fn is_older(&self, name: &str) -> bool {
         self.older.contains(name)

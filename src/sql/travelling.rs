@@ -53,8 +53,7 @@ pub(super) fn of(
     rewritten: &Rewritten,
     speaker: Speaker<'_>,
 ) -> Option<Travelling> {
-    let mut rest = statement.clone();
-    let select = match rest.stmt.as_mut().and_then(|node| node.node.as_mut()) {
+    let select = match statement.stmt.as_ref().and_then(|node| node.node.as_ref()) {
         Some(Node::SelectStmt(select)) if is_plain(select) => select,
         _ => return None,
     };
@@ -64,6 +63,11 @@ pub(super) fn of(
     if !from.has_candidates() {
         return None;
     }
+    let mut rest = statement.clone();
+    let Some(Node::SelectStmt(select)) = rest.stmt.as_mut().and_then(|node| node.node.as_mut())
+    else {
+        return None;
+    };
     let items: Vec<Item> = select.target_list.iter_mut().map(take_out).collect();
     let sorted = Sorted::of(&select.sort_clause)?;
     let terms = WithHoles { speaker, holes: rewritten.holes.len(), open: &rewritten.open };

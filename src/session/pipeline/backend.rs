@@ -322,6 +322,7 @@ impl Pipeline {
         let misfit = self.misfit(b'Z');
         let status = reader::ready_status(frame.body()).map_err(|_| misfit.clone())?;
         let Some(front) = self.queue.pop_front() else { return Err(misfit) };
+        self.masking = self.masking.take().filter(|masking| masking.is_small());
         let was_empty = matches!(&front.reply, Reply::Query(run) if run.was_empty);
         let is_query = match &front.reply {
             Reply::Sync => false,

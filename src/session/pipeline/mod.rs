@@ -82,6 +82,8 @@ pub trait Judge: Send + Sync {
     /// May rows of this description go to the client?
     /// `masks` are put on them on the way.
     fn rows(&self, description: &[u8], masks: Option<&WireMasks>) -> Result<(), Breach>;
+    /// Would the same masks be put on the same columns now?
+    fn are_current(&self, masks: &WireMasks) -> bool;
     /// The body of an error or notice without what could quote a row.
     fn clean(&self, fields: &[u8]) -> Option<Vec<u8>>;
     /// May what is sent to this channel go to the client?
@@ -287,6 +289,9 @@ enum Course {
     Hold,
 }
 
+/// So much room for rows that are masked is kept from one result to the next.
+const MASKING_BYTES_KEPT: usize = 16 * 1024;
+
 /// A row on its way through its masks. It does not print.
 #[derive(Default)]
 struct Masking {
@@ -294,6 +299,13 @@ struct Masking {
     held: BytesMut,
     /// Where the masked row is made.
     made: BytesMut,
+}
+
+impl Masking {
+    /// Where a large row has passed, its room is given back.
+    fn is_small(&self) -> bool {
+        self.held.capacity().max(self.made.capacity()) <= MASKING_BYTES_KEPT
+    }
 }
 
 /// After an error of ours that the server knows nothing of, the client hears nothing until it is ready again.
@@ -365,6 +377,7 @@ impl Pipeline {
 
     /// The catalog has changed: from now on this judge.
     pub fn set_judge(&mut self, judge: Arc<dyn Judge>) {
+        self.statements.age_masked(|masks| judge.are_current(masks));
         self.judge = judge;
     }
 

@@ -101,6 +101,7 @@ impl Pipeline {
         self.unnamed = None;
         // Nothing is due; a session that is idle holds no room for it.
         self.queue = VecDeque::new();
+        self.masking = None;
         self.footprint.take()
     }
 
