@@ -16,6 +16,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
+use super::rendered::Rendered;
 
 /// The event of the first line of a file that goes on from another one.
 const ROTATED: &str = "rotated";
@@ -220,7 +221,7 @@ pub(super) struct Link {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    time: String,
+    time: &'a str,
     sequence: u64,
     previous: &'a str,
     #[serde(flatten)]
@@ -245,21 +246,53 @@ impl Link {
 
     /// Adds a record's line to `out` and moves on.
     pub(super) fn append(&mut self, record: &Record, out: &mut Vec<u8>) {
-        self.sequence = self.sequence.saturating_add(1);
-        let time = format!("{:.6}", Timestamp::now());
-        let line = Line { time, sequence: self.sequence, previous: &self.previous, record };
+        self.append_at(record, &now(), out);
+    }
+
+    /// As [`Link::append`], of what has been written before where there is much of its kind.
+    pub(super) fn append_rendered(
+        &mut self,
+        record: &Record,
+        rendered: &mut Rendered,
+        out: &mut Vec<u8>,
+    ) {
+        let (start, sequence) = (out.len(), self.sequence.saturating_add(1));
+        match rendered.line(record, sequence, &self.previous, out) {
+            Some(()) => self.ends(start, out),
+            None => {
+                out.truncate(start);
+                self.append(record, out);
+            }
+        }
+    }
+
+    /// As [`Link::append`], at this time.
+    pub(super) fn append_at(&mut self, record: &Record, time: &str, out: &mut Vec<u8>) {
+        let (start, sequence) = (out.len(), self.sequence.saturating_add(1));
+        let line = Line { time, sequence, previous: &self.previous, record };
         // Names, numbers and texts always have a JSON form; if not, the line says so and the chain holds.
-        let line = serde_json::to_vec(&line).unwrap_or_else(|_| {
-            format!(
-                "{{\"sequence\":{},\"previous\":\"{}\",\"event\":\"unwritable\"}}",
-                self.sequence, self.previous
-            )
-            .into_bytes()
-        });
-        self.previous = hash(&line);
-        out.extend_from_slice(&line);
+        if serde_json::to_writer(&mut *out, &line).is_err() {
+            out.truncate(start);
+            let line = format!(
+                "{{\"sequence\":{sequence},\"previous\":\"{}\",\"event\":\"unwritable\"}}",
+                self.previous
+            );
+            out.extend_from_slice(line.as_bytes());
+        }
+        self.ends(start, out);
+    }
+
+    /// The line that begins at `start` is whole.
+    fn ends(&mut self, start: usize, out: &mut Vec<u8>) {
+        self.sequence = self.sequence.saturating_add(1);
+        self.previous = hash(out.get(start..).unwrap_or_default());
         out.push(b'\n');
     }
+}
+
+/// As lines say it.
+pub(super) fn now() -> String {
+    format!("{:.6}", Timestamp::now())
 }
 
 /// SHA-256, in hex.
@@ -269,13 +302,12 @@ pub(super) fn hash(bytes: &[u8]) -> String {
 
 /// Two small digits for each byte.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    let mut text = Vec::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
     }
-    text
+    // Digits are ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }

@@ -6,6 +6,7 @@
 mod chain;
 mod files;
 mod record;
+mod rendered;
 mod sinks;
 mod trail;
 mod writer;

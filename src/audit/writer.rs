@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::chain::{Link, hex};
 use super::files::Rotation;
 use super::record::{Record, StatementFacts};
+use super::rendered::Rendered;
 use super::sinks::{Line, Outlet, SinkOptions};
 use super::trail::{Sink, Trail, private};
 
@@ -100,7 +101,7 @@ struct Entry {
 
 #[derive(Debug)]
 enum What {
-    Record(Box<Record>),
+    Record(Record),
     /// Nothing comes after it.
     End,
 }
@@ -138,8 +139,17 @@ impl Audit {
         let is_well = Arc::new(AtomicBool::new(true));
         let lag_us = Arc::new(AtomicU64::new(0));
         let (well, lag) = (is_well.clone(), lag_us.clone());
-        let writer =
-            Writer { sink, outlets, link, key, is_well: well, lag_us: lag, durability, retry };
+        let writer = Writer {
+            sink,
+            outlets,
+            link,
+            rendered: Rendered::new(),
+            key,
+            is_well: well,
+            lag_us: lag,
+            durability,
+            retry,
+        };
         std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries))?;
         Ok(Audit { queue, is_well, lag_us, durability })
     }
@@ -174,7 +184,7 @@ impl Audit {
                 (Some(done), Some(on_disk))
             }
         };
-        let entry = Entry { what: What::Record(Box::new(record)), at: Instant::now(), done };
+        let entry = Entry { what: What::Record(record), at: Instant::now(), done };
         self.queue.try_send(entry).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotAccepted::Full,
             mpsc::error::TrySendError::Closed(_) => NotAccepted::Failed,
@@ -204,6 +214,7 @@ struct Writer<S> {
     sink: S,
     outlets: Vec<Outlet>,
     link: Link,
+    rendered: Rendered,
     key: hmac::Key,
     is_well: Arc<AtomicBool>,
     lag_us: Arc<AtomicU64>,
@@ -249,11 +260,12 @@ impl<S: Sink> Writer<S> {
         let last = self.link.sequence();
         let begun = self.try_until_done(&mut waiting, "file", |writer| writer.sink.turn(last));
         let (mut bytes, mut lines) = (Vec::new(), Vec::new());
-        for record in begun.map(Box::new).into_iter().chain(records) {
+        self.rendered.begin();
+        for record in begun.into_iter().chain(records) {
             self.sign(&record);
             let start = bytes.len();
-            self.link.append(&record, &mut bytes);
-            lines.push(Line { place: start..bytes.len(), about: (&*record).into() });
+            self.link.append_rendered(&record, &mut self.rendered, &mut bytes);
+            lines.push(Line { place: start..bytes.len(), about: (&record).into() });
         }
         let sync = is_end || self.durability == Durability::Synced;
         self.try_until_done(&mut waiting, "file", |writer| writer.sink.append(&bytes, sync));
