@@ -285,6 +285,7 @@ proptest! {
             parameters: borrowed(&values),
             result_formats,
         };
+        prop_assert_eq!(BindHead::of_whole(frame.body()), Ok(expected.head));
         prop_assert_eq!(Bind::read(frame.body()), Ok(expected));
 
         for (byte, kind) in [(b'S', Named::Statement), (b'P', Named::Portal)] {

@@ -15,7 +15,7 @@ use super::{
     Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, PROBE_NAME,
     Pipeline, Step, Txn,
 };
-use crate::wire::reader::{self, Bind, BindHead, Named};
+use crate::wire::reader::{self, BindHead, Named};
 use crate::wire::writer::{self, ErrorMessage, Unwritable};
 use crate::wire::{Frame, Piece};
 
@@ -88,7 +88,7 @@ impl Pipeline {
                 self.ask(Piece::Whole(frame), text, origin, out)
             }
             b'B' => {
-                let head = Bind::read(frame.body())?.head;
+                let head = BindHead::of_whole(frame.body())?;
                 if self.names_older(head.statement) {
                     let name = head.statement.to_owned();
                     return Ok(self.renew_first(Piece::Whole(frame), name, out));

@@ -79,6 +79,21 @@ impl<'a> BindHead<'a> {
         let mut walk = Walk::new(body_start, "Bind message");
         Ok(BindHead { portal: walk.string()?, statement: walk.string()? })
     }
+
+    /// Reads the names of a whole Bind, and checks every count and length behind them as [`Bind::read`] does, but keeps
+    /// nothing of that.
+    pub fn of_whole(body: &'a [u8]) -> Result<BindHead<'a>, Malformed> {
+        let mut walk = Walk::new(body, "Bind message");
+        let portal = walk.string_bytes()?;
+        let statement = walk.string_bytes()?;
+        skip_formats(&mut walk)?;
+        for _ in 0..walk.count()? {
+            walk.value()?;
+        }
+        skip_formats(&mut walk)?;
+        walk.end()?;
+        Ok(BindHead { portal: utf8(portal, walk.what)?, statement: utf8(statement, walk.what)? })
+    }
 }
 
 /// A whole Bind, every count and length of it checked.
@@ -127,6 +142,11 @@ impl fmt::Debug for Bind<'_> {
 fn formats(walk: &mut Walk<'_>) -> Result<Vec<i16>, Malformed> {
     let count = walk.count()?;
     (0..count).map(|_| walk.int16()).collect()
+}
+
+fn skip_formats(walk: &mut Walk<'_>) -> Result<(), Malformed> {
+    let count = walk.count()?;
+    walk.take(count.saturating_mul(2)).map(|_| ())
 }
 
 /// What Describe and Close name.

@@ -41,7 +41,9 @@ fn bind_is_walked_to_its_end() {
     assert_eq!((bind.parameter_formats, bind.result_formats), (vec![1], vec![0]));
     for end in 0..body.len() {
         assert!(is_malformed(Bind::read(&body[..end]), false));
+        assert!(is_malformed(BindHead::of_whole(&body[..end]), false));
     }
+    assert_eq!(BindHead::of_whole(body).unwrap(), bind.head);
     assert_eq!(BindHead::read(&body[..5]).unwrap(), bind.head);
     assert!(is_malformed(Bind::read(b"\0\0\0\0\0\x01\xff\xff\xff\xfe\0\0"), false));
     assert!(is_malformed(Bind::read(b"\0\0\0\0\0\x01\x7f\xff\xff\xff\0\0"), false));
@@ -123,7 +125,7 @@ proptest! {
         let _ = Query::read(&body);
         let _ = Parse::read(&body);
         let _ = BindHead::read(&body);
-        let _ = Bind::read(&body);
+        prop_assert_eq!(BindHead::of_whole(&body), Bind::read(&body).map(|bind| bind.head));
         let _ = Describe::read(&body);
         let _ = Close::read(&body);
         let _ = Execute::read(&body);
