@@ -13,7 +13,7 @@ mod writer;
 pub use chain::{Beginning, Chain, ChainFault, Checked, verify_chain};
 pub use files::{Rotation, first_number, is_being_written, trail_files};
 pub use record::{
-    LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
+    CellsOpened, GrantRecord, LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
     StatementFacts, StatementRecord, Verdict,
 };
 pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};

@@ -42,6 +42,23 @@ impl fmt::Display for Wish {
 }
 
 impl Grant {
+    /// For programs.
+    pub fn to_json(&self, now: i64) -> serde_json::Value {
+        serde_json::json!({
+            "number": self.number,
+            "status": self.status(now),
+            "wish": self.wish,
+            "asked_by": self.asked_by,
+            "asked_at": time(self.asked_at),
+            "break_glass": self.break_glass,
+            "decided_by": self.decided_by,
+            "decided_at": self.decided_at.map(time),
+            "until": self.until.map(time),
+            "ended_by": self.ended_by,
+            "ended_at": self.ended_at.map(time),
+        })
+    }
+
     /// All there is to say of it, over some lines.
     pub fn told(&self, now: i64) -> String {
         let Wish { user, role, database, because, columns, seconds, .. } = &self.wish;

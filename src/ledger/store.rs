@@ -205,14 +205,15 @@ impl Store {
         Ok(changed)
     }
 
-    /// Writes down that those are over whose time is up.
+    /// Writes down that those are over whose time is up. True: there were some.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn expire(&mut self, now: i64) -> Result<(), Fault> {
+    pub fn expire(&mut self, now: i64) -> Result<bool, Fault> {
         let over = self.grants(false)?;
         let over = over.iter().filter(|grant| grant.state == State::InForce && !grant.is_in_force(now));
         let numbers: Vec<u64> = over.map(|grant| grant.number).collect();
+        let has_expired = !numbers.is_empty();
         for number in numbers {
             self.change(number, "expired", |grant| match grant.state {
                 State::InForce if !grant.is_in_force(now) => {
@@ -228,7 +229,7 @@ impl Store {
                 fault => Err(fault),
             })?;
         }
-        Ok(())
+        Ok(has_expired)
     }
 
     /// What has happened and has not been told to the audit.

@@ -9,7 +9,7 @@
 //! still; the condition speaks of what the role sees clear. Where anything of it cannot be used, the role's own mask
 //! stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
@@ -275,6 +275,26 @@ impl RoleView {
             }
         }
         found.sort_by(|one, other| (one.0.to_string(), &one.1).cmp(&(other.0.to_string(), &other.1)));
+        found
+    }
+
+    /// Tables with a column of a tag that an opening is about, which may be opened.
+    pub fn tables_with(&self, opening: &Opening) -> BTreeSet<RelationName> {
+        let mut found = BTreeSet::new();
+        let Some(rules) = &self.role.grants else { return found };
+        let tables = self.snapshot.relations.values().filter(|relation| {
+            !relation.is_system() && !relation.primary_key.is_empty() && relation.parents.is_empty()
+        });
+        for relation in tables {
+            for column in &relation.columns {
+                let given =
+                    self.classification.tag(&self.rules, &self.snapshot, relation, &column.name);
+                let Some((Tag::Named(tag), _)) = given else { continue };
+                if rules.may_open(&tag) && opening.mask(&tag).is_some() {
+                    found.insert(name_of(relation));
+                }
+            }
+        }
         found
     }
 
