@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use crate::config::{Config, ProcessEnvironment};
 use crate::catalog::{SearchPath, Snapshot};
 use crate::config::Config;
 use crate::policy::{RoleView, Stated};
@@ -96,7 +97,9 @@ impl ExplainArgs {
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, Some(user), ..) => {
-                let found = OneUser::new(user, &rules, &snapshot)?;
+                let config = Config::load(&self.config, &ProcessEnvironment).map_err(|found| found.0)?;
+                let granted = super::grant::in_force_of(&config, user).transpose()?;
+                let found = OneUser::new(user, &rules, &snapshot)?.with_grants(granted);
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, None, Some(role), Some(statement)) => {

@@ -6,7 +6,7 @@ mod who;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::grants::{Grant, How, approve, reject, revoke};
@@ -21,7 +21,7 @@ use asking::Wanted;
 /// Whoever does something here is known by a password of the rules, which is asked for, read from a line of standard
 /// input, or taken from SCRIM_USER_PASSWORD.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true, override_usage = "scrim grant <USER> --mask <TAG=MASK> --rows <CONDITION> --for <TIME> --because <TEXT> --as <USER>\n       scrim grant <COMMAND>")]
 #[command(after_help = "\
 Examples:
   scrim grant alice --mask contact.phone=clear --rows \"id = 42\" --for 30m --because T-123 --as alice
@@ -36,14 +36,12 @@ docs/grants.md has what a grant opens, and what it does not. For a user whose na
 Exit status: 0 when it is done, 1 when it may not be done or cannot be.")]
 pub struct GrantArgs {
     #[command(subcommand)]
-    what: Option<What>,
-    #[command(flatten)]
-    ask: Option<AskArgs>,
+    what: What,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The same as without a command: asks for a grant.
+    /// Asks for a grant; `ask` may be left out.
     Ask(AskArgs),
     /// Those that are asked for and in force.
     List(ListArgs),
@@ -55,6 +53,17 @@ enum What {
     Revoke(DecideArgs),
     /// Opens something to oneself at once, without asking anybody, where the rules let one. An alarm is raised.
     BreakGlass(BreakGlassArgs),
+    /// What begins with the name of a user.
+    #[command(external_subcommand)]
+    Of(Vec<String>),
+}
+
+/// `ask`, without the word.
+#[derive(Debug, Parser)]
+#[command(name = "scrim grant", no_binary_name = true)]
+struct Asked {
+    #[command(flatten)]
+    ask: AskArgs,
 }
 
 #[derive(Debug, Args)]
@@ -149,16 +158,25 @@ enum Format {
 impl GrantArgs {
     /// Exit code 0 or 1.
     pub async fn run(self) -> ExitCode {
-        let done = match (self.what, self.ask) {
-            (Some(What::Ask(args)), _) | (None, Some(args)) => {
-                ask(Some(args.user), args.wanted, How::Ask).await
-            }
-            (Some(What::BreakGlass(args)), _) => ask(None, args.wanted, How::BreakGlass).await,
-            (Some(What::List(args)), _) => list(&args),
-            (Some(What::Approve(args)), _) => decide(&args, Decision::Approve),
-            (Some(What::Reject(args)), _) => decide(&args, Decision::Reject),
-            (Some(What::Revoke(args)), _) => decide(&args, Decision::Revoke),
-            (None, None) => Err("error: for whom?\n  `scrim grant --help` has examples".to_owned()),
+        let what = match self.what {
+            What::Of(words) => match Asked::try_parse_from(words) {
+                Ok(asked) => What::Ask(asked.ask),
+                Err(error) => {
+                    // Standard error may be gone; there is nobody else to tell.
+                    let _ = error.print();
+                    return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+                }
+            },
+            what => what,
+        };
+        let done = match what {
+            What::Ask(args) => ask(Some(args.user), args.wanted, How::Ask).await,
+            What::BreakGlass(args) => ask(None, args.wanted, How::BreakGlass).await,
+            What::List(args) => list(&args),
+            What::Approve(args) => decide(&args, Decision::Approve),
+            What::Reject(args) => decide(&args, Decision::Reject),
+            What::Revoke(args) => decide(&args, Decision::Revoke),
+            What::Of(_) => Err("error: for whom?".to_owned()),
         };
         match done {
             Ok(text) => {

@@ -116,7 +116,7 @@ impl Grant {
         let until = self.until.filter(|_| self.is_in_force(now));
         let until = until.ok_or_else(|| format!("it is {}", self.status(now)))?;
         let (user, grants) = judged(&self.wish, rules)?;
-        let decided = self.decided_at.unwrap_or(i64::MAX);
+        let decided = self.decided_at.ok_or("nobody has decided")?;
         let longest = i64::try_from(self.wish.seconds).unwrap_or(0).saturating_mul(1000);
         if until.saturating_sub(decided) > longest {
             return Err("it lasts longer than it was asked for".to_owned());

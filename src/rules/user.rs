@@ -282,17 +282,20 @@ mod tests {
 
     #[test]
     fn a_password_is_known_by_its_verifier() {
+        let mut sources = crate::text::Sources::default();
+        let source = sources.add("users", "");
+        let span = Span { source, start: 0, end: 0 };
         let user = |password: &str| User {
             name: "kim".into(),
             roles: Vec::new(),
             verifier: Some(postgres_protocol::password::scram_sha_256(password.as_bytes()).into()),
             certificate: None,
-            certificate_span: Span::default(),
+            certificate_span: span,
             token: None,
-            token_span: Span::default(),
+            token_span: span,
             connections: None,
             acts_for_others: false,
-            span: Span::default(),
+            span,
         };
         // The last two are the same after SASLprep, and a soft hyphen goes.
         for (known, given, is_it) in [
