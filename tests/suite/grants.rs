@@ -320,6 +320,7 @@ fn four_eyes() {
 fn what_may_not_be_asked_for() {
     let own = open();
     let base = ["--for", "5m", "--because", "T-1"];
+    let mut wrong = Vec::new();
     for (what, said) in [
         // Of tags that the rules do not name, and masks that look further than at their column.
         (&["--mask", "payment.card=clear", "--rows", "id = 1"][..], "may not be granted"),
@@ -337,8 +338,8 @@ fn what_may_not_be_asked_for() {
         (&["--rows", "pg_read_file('/etc/passwd') IS NULL"], "is not allowed"),
         (&["--rows", "public.own_eq(id, 1)"], "is not allowed"),
         (&["--rows", "current_setting('scrim.pseudonym_key') = ''"], "is not allowed"),
-        (&["--rows", "true) OR (true"], "one expression"),
-        (&["--rows", "true; DROP TABLE staff"], "one expression"),
+        (&["--rows", "true) OR (true"], "syntax error"),
+        (&["--rows", "true; DROP TABLE staff"], ""),
         (&["--rows", "true FROM staff"], ""),
         (&["--rows", "1 UNION SELECT 2"], ""),
         (&["--rows", "id = 1 -- "], ""),
@@ -374,9 +375,11 @@ fn what_may_not_be_asked_for() {
             assert!(is_done && told.contains("where id = 1 ("), "{told}");
             continue;
         }
-        assert!(!is_done && told.contains(said), "{what:?}: {told}");
-        assert!(!told.contains("division by zero"), "{told}");
+        if is_done || !told.contains(said) || told.contains("division by zero") {
+            wrong.push(format!("{what:?}: {told}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let (is_done, told) = grant(
         &own,
         &["nils", "--as", "nils", "--mask", "contact.phone=clear", "--for", "5m", "--because", "T"],
@@ -397,11 +400,14 @@ fn a_grant_opens_what_it_says_and_nothing_else() {
         ("SELECT max(length(phone)) = min(length(phone)) FROM customers WHERE id = 1".into(), "t"),
         ("SELECT email LIKE '%***%' FROM customers WHERE id = 1".into(), "t"),
         (format!("WITH c AS (SELECT * FROM customers) SELECT id FROM c WHERE phone = '{phone}'"), "1"),
-        ("SELECT count(*) FROM customers WHERE id <> 1 AND phone NOT LIKE '*%'".into(), "0"),
         ("SELECT count(*) FROM customers WHERE region = 'overseas'".into(), "0"),
     ] {
         assert_eq!(seen(&mut hana, &text), [[expected]], "{text}");
     }
+    let others = "SELECT * FROM customers WHERE id <> 1 ORDER BY id";
+    assert_eq!(seen(&mut hana, others), seen(&mut connect(&own, "hugo", &[]), others));
+    let columns = "SELECT email, rrn, card_number, notes FROM customers WHERE id = 1";
+    assert_eq!(seen(&mut hana, columns), seen(&mut connect(&own, "hugo", &[]), columns));
     // The column stays masked to whoever plans and writes.
     for (text, sqlstate) in [
         ("UPDATE customers SET phone = '1' WHERE id = 1", "42501"),
