@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use crate::config::{Config, ProcessEnvironment};
 use crate::catalog::{SearchPath, Snapshot};
 use crate::config::Config;
 use crate::policy::{RoleView, Stated};
@@ -97,7 +96,6 @@ impl ExplainArgs {
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, Some(user), ..) => {
-                let config = Config::load(&self.config, &ProcessEnvironment).map_err(|found| found.0)?;
                 let granted = super::grant::in_force_of(&config, user).transpose()?;
                 let found = OneUser::new(user, &rules, &snapshot)?.with_grants(granted);
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))

@@ -21,7 +21,10 @@ use asking::Wanted;
 /// Whoever does something here is known by a password of the rules, which is asked for, read from a line of standard
 /// input, or taken from SCRIM_USER_PASSWORD.
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true, override_usage = "scrim grant <USER> --mask <TAG=MASK> --rows <CONDITION> --for <TIME> --because <TEXT> --as <USER>\n       scrim grant <COMMAND>")]
+#[command(
+    arg_required_else_help = true,
+    override_usage = "scrim grant <USER> --mask <TAG=MASK> --rows <CONDITION> --for <TIME> --because <TEXT> --as <USER>\n       scrim grant <COMMAND>"
+)]
 #[command(after_help = "\
 Examples:
   scrim grant alice --mask contact.phone=clear --rows \"id = 42\" --for 30m --because T-123 --as alice

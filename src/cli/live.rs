@@ -83,7 +83,9 @@ pub(super) async fn rows_of(
     let failed = || "error: the condition cannot be computed for every row".to_owned();
     let asking = async {
         connection.query("BEGIN READ ONLY").await?;
-        connection.query(&format!("SET LOCAL statement_timeout = {}", DATA_TIMEOUT.as_millis())).await?;
+        connection
+            .query(&format!("SET LOCAL statement_timeout = {}", DATA_TIMEOUT.as_millis()))
+            .await?;
         let rows = connection.query(query).await?;
         connection.query("ROLLBACK").await?;
         Ok::<_, crate::upstream::QueryError>(rows)
@@ -101,7 +103,10 @@ async fn asked(
         .map_err(|error| format!("error: {error}"))
 }
 
-pub(super) async fn connect(config: &Config, database: Option<&str>) -> Result<ServerConnection, String> {
+pub(super) async fn connect(
+    config: &Config,
+    database: Option<&str>,
+) -> Result<ServerConnection, String> {
     let database = database.unwrap_or(&config.database);
     let parameters = [("client_encoding".to_owned(), "UTF8".to_owned())];
     ServerConnection::open(&config.endpoint, database, &parameters, CONNECT_TIMEOUT).await.map_err(

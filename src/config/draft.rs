@@ -30,7 +30,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "listen",
     "limits",
     "proxy_protocol",

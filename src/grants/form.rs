@@ -31,7 +31,13 @@ impl fmt::Display for Wish {
                     rows.keys.iter().take(KEYS_TOLD).map(|key| key.join(",")).collect();
                 let more = rows.keys.len().saturating_sub(KEYS_TOLD);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                write!(f, " where {} ({} {}{more})", rows.condition, rows.key.join(","), keys.join(" "))?;
+                write!(
+                    f,
+                    " where {} ({} {}{more})",
+                    rows.condition,
+                    rows.key.join(","),
+                    keys.join(" ")
+                )?;
             }
         }
         if self.widens {

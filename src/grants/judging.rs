@@ -167,8 +167,7 @@ fn in_force(grant: Grant, by: &str, now: i64) -> Grant {
 
 /// Whether the rules in force let this be granted at all.
 fn judged<'r>(wish: &Wish, rules: &'r RuleSet) -> Result<(User, &'r GrantRules), String> {
-    let user =
-        rules.user(&wish.user).ok_or_else(|| format!("there is no user `{}`", wish.user))?;
+    let user = rules.user(&wish.user).ok_or_else(|| format!("there is no user `{}`", wish.user))?;
     if !user.roles.contains(&wish.role) {
         let roles = user.roles.join(", ");
         return Err(format!("user `{}` has no role `{}`, but: {roles}", user.name, wish.role));
@@ -182,7 +181,9 @@ fn judged<'r>(wish: &Wish, rules: &'r RuleSet) -> Result<(User, &'r GrantRules),
         )
     })?;
     if wish.masks.is_empty() {
-        return Err("nothing is asked for\n  `--mask contact.phone=clear` names a tag and a mask".into());
+        return Err(
+            "nothing is asked for\n  `--mask contact.phone=clear` names a tag and a mask".into()
+        );
     }
     for (tag, mask) in &wish.masks {
         granted_mask(tag, mask)?;
@@ -204,7 +205,9 @@ fn judged<'r>(wish: &Wish, rules: &'r RuleSet) -> Result<(User, &'r GrantRules),
                 wish.role
             ));
         }
-        None if wish.widens => return Err("more rows can be shown only where rows are named".into()),
+        None if wish.widens => {
+            return Err("more rows can be shown only where rows are named".into());
+        }
         None => {}
         Some(_) if wish.table.is_none() => return Err("rows are those of a table".into()),
         Some(rows) if rows.keys.is_empty() => return Err("no row fulfils the condition".into()),
@@ -221,7 +224,9 @@ fn judged<'r>(wish: &Wish, rules: &'r RuleSet) -> Result<(User, &'r GrantRules),
         ));
     }
     let because = wish.because.trim();
-    if because.is_empty() || because.chars().count() > BECAUSE_MAX || because.chars().any(char::is_control)
+    if because.is_empty()
+        || because.chars().count() > BECAUSE_MAX
+        || because.chars().any(char::is_control)
     {
         return Err(format!("a grant needs a reason, of {BECAUSE_MAX} characters at most"));
     }
@@ -256,8 +261,7 @@ fn is_approver(user: &User, grants: &GrantRules) -> bool {
 }
 
 fn approvers(grants: &GrantRules) -> String {
-    let names: Vec<String> =
-        grants.approvers.iter().map(|(role, _)| format!("`{role}`")).collect();
+    let names: Vec<String> = grants.approvers.iter().map(|(role, _)| format!("`{role}`")).collect();
     if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
 }
 

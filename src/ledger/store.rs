@@ -105,9 +105,9 @@ impl Store {
         connection.pragma_update(None, "foreign_keys", true)?;
         let making = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = making.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        let is_new = making.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
-            row.get::<_, i64>(0)
-        })? == 0;
+        let is_new = making
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?
+            == 0;
         match (version, is_new) {
             (VERSION, _) => {}
             (0, true) => making.execute_batch(TABLES)?,
@@ -126,8 +126,7 @@ impl Store {
         if inode(&self.path)? != self.inode {
             return Err(Fault::Unknown);
         }
-        let now: i64 =
-            self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        let now: i64 = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
         let has_changed = self.seen != Some(now);
         self.seen = Some(now);
         Ok(has_changed)
@@ -211,7 +210,8 @@ impl Store {
     /// The file cannot be written.
     pub fn expire(&mut self, now: i64) -> Result<bool, Fault> {
         let over = self.grants(false)?;
-        let over = over.iter().filter(|grant| grant.state == State::InForce && !grant.is_in_force(now));
+        let over =
+            over.iter().filter(|grant| grant.state == State::InForce && !grant.is_in_force(now));
         let numbers: Vec<u64> = over.map(|grant| grant.number).collect();
         let has_expired = !numbers.is_empty();
         for number in numbers {

@@ -87,7 +87,8 @@ impl Opening {
 
     /// The mask for a tag: of the longest tag that covers it.
     fn mask(&self, tag: &str) -> Option<&MaskSpec> {
-        let own = self.masks.iter().filter(|(own, _)| covers(&TagPattern::Prefix(own.clone()), tag));
+        let own =
+            self.masks.iter().filter(|(own, _)| covers(&TagPattern::Prefix(own.clone()), tag));
         own.max_by_key(|(own, _)| own.len()).map(|(_, mask)| mask)
     }
 
@@ -156,8 +157,8 @@ impl RoleView {
             MaskSpec::Hide => rules.may_open_hidden(tag),
             _ => rules.may_open(tag),
         };
-        let is_about = opening.is_about(self, relation)
-            && (opening.rows.is_some() || rules.whole_columns);
+        let is_about =
+            opening.is_about(self, relation) && (opening.rows.is_some() || rules.whole_columns);
         let Some(mask) = opening.mask(tag).filter(|_| is_allowed && is_about) else { return spec };
         let Some(condition) = self.usable(relation, opening) else { return spec };
         let span = rules.span;
@@ -224,7 +225,10 @@ impl RoleView {
     fn widening<'v>(&'v self, relation: &'v Relation) -> impl Iterator<Item = &'v Opening> {
         let is_allowed = self.role.grants.as_ref().is_some_and(|rules| rules.widen_rows);
         self.stated.openings.iter().map(|opening| &**opening).filter(move |opening| {
-            is_allowed && opening.widens && opening.rows.is_some() && opening.is_about(self, relation)
+            is_allowed
+                && opening.widens
+                && opening.rows.is_some()
+                && opening.is_about(self, relation)
         })
     }
 
@@ -236,8 +240,7 @@ impl RoleView {
         else {
             return Vec::new();
         };
-        let given =
-            self.classification.tag(&self.rules, &self.snapshot, relation, &column.name);
+        let given = self.classification.tag(&self.rules, &self.snapshot, relation, &column.name);
         let Some((Tag::Named(tag), _)) = given else { return Vec::new() };
         let (spec, ..) = self.decide_by_rules(relation, column);
         let opens = |opening: &&Opening| {
@@ -274,7 +277,9 @@ impl RoleView {
                 }
             }
         }
-        found.sort_by(|one, other| (one.0.to_string(), &one.1).cmp(&(other.0.to_string(), &other.1)));
+        found.sort_by(|one, other| {
+            (one.0.to_string(), &one.1).cmp(&(other.0.to_string(), &other.1))
+        });
         found
     }
 
@@ -334,11 +339,10 @@ impl RoleView {
             return Err(format!("`{table}` has no primary key, by which rows could be told"));
         }
         for column in &key {
-            let is_told = matches!(
-                column.family,
-                TypeFamily::Integer | TypeFamily::Uuid | TypeFamily::Text
-            );
-            if !is_told || !matches!(self.decide_by_rules(relation, column), (MaskSpec::Clear, ..)) {
+            let is_told =
+                matches!(column.family, TypeFamily::Integer | TypeFamily::Uuid | TypeFamily::Text);
+            if !is_told || !matches!(self.decide_by_rules(relation, column), (MaskSpec::Clear, ..))
+            {
                 return Err(format!(
                     "the key `{}` of `{table}` is not a plain one that role `{}` sees clear",
                     column.name, self.role.name
@@ -348,10 +352,8 @@ impl RoleView {
         let checked = self.judged(relation, condition)?;
         let canonical = canonical(condition).ok_or("the condition is not one expression")?;
         let name = quote_identifier(&relation.name);
-        let columns: Vec<String> = key
-            .iter()
-            .map(|column| format!("{name}.{}", quote_identifier(&column.name)))
-            .collect();
+        let columns: Vec<String> =
+            key.iter().map(|column| format!("{name}.{}", quote_identifier(&column.name))).collect();
         let told = columns.iter().map(|column| format!("CAST({column} AS pg_catalog.text)"));
         let filter = filter.filter(|_| !widens).map(|filter| format!(" AND ({filter})"));
         let sql = format!(
@@ -379,7 +381,9 @@ fn ends_with(text: &str, last: &str) -> bool {
     let is_so = || {
         let mut statements = grammar::parse(&format!("SELECT {text}")).ok()?;
         let (mut statement, true) = (statements.pop()?, statements.is_empty()) else { return None };
-        let Some(Node::SelectStmt(select)) = &mut statement.stmt.as_mut()?.node else { return None };
+        let Some(Node::SelectStmt(select)) = &mut statement.stmt.as_mut()?.node else {
+            return None;
+        };
         let [protobuf::Node { node: Some(Node::ResTarget(target)) }] =
             select.target_list.as_mut_slice()
         else {
@@ -408,7 +412,8 @@ mod tests {
                 assert!(ends_with(&text, &condition), "{text}");
             }
         }
-        for condition in ["true) OR (true", "true) OR true OR (false", "1) UNION SELECT (2", "true -- "]
+        for condition in
+            ["true) OR (true", "true) OR true OR (false", "1) UNION SELECT (2", "true -- "]
         {
             assert!(!ends_with(&format!("((id = 1)) AND ({condition})"), condition), "{condition}");
         }

@@ -285,8 +285,8 @@ mod tests {
 
     use super::*;
     use crate::audit::{
-        CellsOpened, GrantRecord, LookupMade, Outcome, Record, RelationRead, RelationWritten, SessionFacts, StatementFacts,
-        StatementRecord, Verdict,
+        CellsOpened, GrantRecord, LookupMade, Outcome, Record, RelationRead, RelationWritten,
+        SessionFacts, StatementFacts, StatementRecord, Verdict,
     };
 
     /// One of each. A record that is new in the audit does not compile here until a report knows it.
@@ -407,7 +407,9 @@ mod tests {
             assert!(!matches!(entry.event, Event::Unknown), "{line}");
             seen.push(entry.event);
         }
-        let [login, statement, completed, breach, found, grant, ..] = seen.as_slice() else { panic!() };
+        let [login, statement, completed, breach, found, grant, ..] = seen.as_slice() else {
+            panic!()
+        };
         assert!(matches!(login, Event::Login { who, refused: Some(code) }
             if who.user == "alice" && who.role == "support" && who.client == "10.0.0.1" && code == "28P01"));
         let Event::Statement(statement) = statement else { panic!() };
@@ -420,7 +422,10 @@ mod tests {
         let [read] = statement.reads.as_slice() else { panic!() };
         assert!(read.clear == ["id"] && read.masked.contains_key("email"));
         assert_eq!(statement.lookups[0].values, 3);
-        assert_eq!((statement.opened[0].grant, statement.opened[0].keys.as_slice()), (7, &["42".to_owned()][..]));
+        assert_eq!(
+            (statement.opened[0].grant, statement.opened[0].keys.as_slice()),
+            (7, &["42".to_owned()][..])
+        );
         assert!(matches!(grant, Event::Grant { who, happened }
             if who.user == "alice" && happened.grant == 7 && happened.by.as_deref() == Some("lea")));
         assert!(matches!(

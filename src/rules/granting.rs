@@ -94,7 +94,8 @@ pub(super) fn grants(reader: &mut Reader<'_>, node: &Node, span: Span) -> Option
         }
     }
     if rules.may.is_empty() {
-        let help = "`may: [contact.phone]` says which tags may be opened; without `grants` none may";
+        let help =
+            "`may: [contact.phone]` says which tags may be opened; without `grants` none may";
         let message = "`grants` needs `may`";
         reader.complain(Diagnostic::error(message, span).help(help));
     }

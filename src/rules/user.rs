@@ -200,7 +200,8 @@ impl User {
     /// True when this is the user's password. A user without a verifier has none.
     pub fn has_password(&self, password: &SecretString) -> bool {
         let is_it = || {
-            let verifier = self.verifier.as_ref()?.expose_secret().strip_prefix("SCRAM-SHA-256$")?;
+            let verifier =
+                self.verifier.as_ref()?.expose_secret().strip_prefix("SCRAM-SHA-256$")?;
             let (head, keys) = verifier.split_once('$')?;
             let (iterations, salt) = head.split_once(':')?;
             let (stored, _) = keys.split_once(':')?;

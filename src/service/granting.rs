@@ -79,7 +79,9 @@ impl Granting {
         let looked = match looking.await {
             Ok(Ok(looked)) => looked,
             Ok(Err(fault)) => return self.fail(fault.to_string()),
-            Err(_) => return self.fail("a look at it has failed, which is a fault of Scrim".into()),
+            Err(_) => {
+                return self.fail("a look at it has failed, which is a fault of Scrim".into());
+            }
         };
         if self.unread.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("the grants can be read again");
@@ -116,7 +118,8 @@ impl Granting {
             action => tracing::info!(grant = grant.number, action, "a grant"),
         }
         let wish = &grant.wish;
-        let keys = wish.rows.as_ref().map(|rows| rows.keys.iter().map(|key| key.join(",")).collect());
+        let keys =
+            wish.rows.as_ref().map(|rows| rows.keys.iter().map(|key| key.join(",")).collect());
         let record = GrantRecord {
             grant: grant.number,
             action,

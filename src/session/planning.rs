@@ -278,9 +278,12 @@ fn opened_by_a_grant(cells: &CellsOpened) -> Refusal {
         "*" => format!("rows of `{relation}`"),
         column => format!("`{relation}.{column}`"),
     };
-    let message = format!("scrim: grant {grant} opens {what} to be read, not to be written or copied");
+    let message =
+        format!("scrim: grant {grant} opens {what} to be read, not to be written or copied");
     Refusal {
-        hint: Some("leave it out of this statement: name the columns, and SELECT what is opened".into()),
+        hint: Some(
+            "leave it out of this statement: name the columns, and SELECT what is opened".into(),
+        ),
         ..refusal("42501", Reason::Grant, &message)
     }
 }
@@ -395,7 +398,9 @@ pub fn prepared_under_older_rules(name: &str) -> Refusal {
 /// A statement that was planned again has other columns, in PostgreSQL's own words.
 pub fn other_columns() -> Refusal {
     Refusal {
-        hint: Some("the rules, the purpose or a grant have changed; prepare the statement again".into()),
+        hint: Some(
+            "the rules, the purpose or a grant have changed; prepare the statement again".into(),
+        ),
         ..refusal("0A000", Reason::Rules, OTHER_COLUMNS.0)
     }
 }

@@ -529,7 +529,8 @@ fn take_back(attached: &mut Attached, sent: &[SentStatement], refusal: &Refusal)
 /// An EXECUTE reads what the statement reads that it names.
 fn executing(facts: Arc<StatementFacts>, executed: Option<&Prepared>) -> Arc<StatementFacts> {
     let Some(executed) = executed else { return facts };
-    let StatementFacts { rewritten, relations, lookups, opened, .. } = StatementFacts::clone(&executed.facts);
+    let StatementFacts { rewritten, relations, lookups, opened, .. } =
+        StatementFacts::clone(&executed.facts);
     let own = StatementFacts::clone(&facts);
     Arc::new(StatementFacts { rewritten, relations, lookups, opened, ..own })
 }

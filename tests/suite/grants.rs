@@ -94,8 +94,16 @@ fn granted(own: &Own, user: &str, what: &[&str]) -> String {
     number
 }
 
-const FIRST: &[&str] =
-    &["--mask", "contact.phone=clear", "--table", "public.customers", "--rows", "id = 1", "--for", "1h"];
+const FIRST: &[&str] = &[
+    "--mask",
+    "contact.phone=clear",
+    "--table",
+    "public.customers",
+    "--rows",
+    "id = 1",
+    "--for",
+    "1h",
+];
 
 fn wait_for(own: &Own, in_force: f64) {
     own.wait("the grants", || own.figure("scrim_grants_in_force") == in_force);
@@ -140,10 +148,18 @@ fn from_the_request_to_the_end() {
     assert!(masked[0][1].starts_with("**"), "{masked:?}");
     let said = must(
         &own,
-        &["hana", "--mask", "contact.phone=clear", "--table", "public.customers", "--rows", "id = 1"]
-            .into_iter()
-            .chain(["--for", "5s", "--because", "T-123", "--as", "hana"])
-            .collect::<Vec<_>>(),
+        &[
+            "hana",
+            "--mask",
+            "contact.phone=clear",
+            "--table",
+            "public.customers",
+            "--rows",
+            "id = 1",
+        ]
+        .into_iter()
+        .chain(["--for", "5s", "--because", "T-123", "--as", "hana"])
+        .collect::<Vec<_>>(),
     );
     assert!(said.contains("grant 1  asked") && said.contains("public.customers.phone"), "{said}");
     assert!(!said.contains(&phone), "{said}");
@@ -309,7 +325,8 @@ fn four_eyes() {
     assert!(!grant(&own, &["approve", "1", "--as", "lea"]).0, "what is taken back stays so");
     let listed = must(&own, &["list", "--all", "--format", "json"]);
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
-    let states: Vec<&Value> = listed.as_array().expect("a list").iter().map(|g| &g["status"]).collect();
+    let states: Vec<&Value> =
+        listed.as_array().expect("a list").iter().map(|g| &g["status"]).collect();
     assert_eq!(states, ["revoked", "rejected", "asked"]);
     // Where no approval is needed, it is in force at once, and for what the rules say only.
     let (is_done, told) = ask("nils", "nils", &[]);
@@ -399,7 +416,10 @@ fn a_grant_opens_what_it_says_and_nothing_else() {
         (format!("SELECT count(*) FROM customers WHERE phone = '{phone}'"), "1"),
         ("SELECT max(length(phone)) = min(length(phone)) FROM customers WHERE id = 1".into(), "t"),
         ("SELECT email LIKE '%***%' FROM customers WHERE id = 1".into(), "t"),
-        (format!("WITH c AS (SELECT * FROM customers) SELECT id FROM c WHERE phone = '{phone}'"), "1"),
+        (
+            format!("WITH c AS (SELECT * FROM customers) SELECT id FROM c WHERE phone = '{phone}'"),
+            "1",
+        ),
         ("SELECT count(*) FROM customers WHERE region = 'overseas'".into(), "0"),
     ] {
         assert_eq!(seen(&mut hana, &text), [[expected]], "{text}");
@@ -413,12 +433,18 @@ fn a_grant_opens_what_it_says_and_nothing_else() {
         ("UPDATE customers SET phone = '1' WHERE id = 1", "42501"),
         ("UPDATE customers SET tier = phone WHERE id = 1", "42501"),
         ("UPDATE customers SET tier = 'pro' WHERE phone = '1'", "42501"),
-        ("INSERT INTO tickets (id, customer_id, subject) SELECT 99999, 1, phone FROM customers", "42501"),
+        (
+            "INSERT INTO tickets (id, customer_id, subject) SELECT 99999, 1, phone FROM customers",
+            "42501",
+        ),
         ("CREATE TEMP TABLE kept AS SELECT id, phone FROM customers", "42501"),
         ("CREATE TEMP TABLE kept AS SELECT * FROM customers", "42501"),
         ("CREATE TEMP TABLE kept AS TABLE customers", "42501"),
         ("PREPARE w AS UPDATE customers SET tier = phone WHERE id = 1", ""),
-        ("WITH w AS (UPDATE customers SET tier = phone WHERE id = 1 RETURNING 1) SELECT 1", "42501"),
+        (
+            "WITH w AS (UPDATE customers SET tier = phone WHERE id = 1 RETURNING 1) SELECT 1",
+            "42501",
+        ),
         ("DELETE FROM customers WHERE id = 1 RETURNING phone", "42501"),
     ] {
         let answer = one(hana.simple(text));
@@ -429,7 +455,10 @@ fn a_grant_opens_what_it_says_and_nothing_else() {
     }
     run(&mut hana, "UPDATE customers SET tier = tier WHERE id = 1");
     run(&mut hana, "CREATE TEMP TABLE kept AS SELECT id, email FROM customers");
-    let plan = format!("{:?}", texts(&one(hana.simple("EXPLAIN SELECT phone FROM customers WHERE phone = 'x'"))));
+    let plan = format!(
+        "{:?}",
+        texts(&one(hana.simple("EXPLAIN SELECT phone FROM customers WHERE phone = 'x'")))
+    );
     assert!(!plan.contains("CASE"), "{plan}");
     // In the user's other role it does not count.
     let mut narrow = connect(&own, "hana", &[("scrim.role", "narrow")]);
@@ -456,7 +485,16 @@ fn hidden_columns_and_other_rows_only_where_the_rules_say_so() {
     let far = truth(&own, "SELECT min(id) FROM customers WHERE region = 'overseas'");
     let row = format!("SELECT id FROM customers WHERE id = {far}");
     let rows = format!("id = {far}");
-    let phone = ["--mask", "contact.phone=clear", "--table", "public.customers", "--rows", &rows, "--for", "1h"];
+    let phone = [
+        "--mask",
+        "contact.phone=clear",
+        "--table",
+        "public.customers",
+        "--rows",
+        &rows,
+        "--for",
+        "1h",
+    ];
     let (is_done, told) =
         grant(&own, &[&["hana"], &phone[..], &["--because", "T", "--as", "hana"]].concat());
     assert!(!is_done && told.contains("no row fulfils"), "{told}");
@@ -464,7 +502,10 @@ fn hidden_columns_and_other_rows_only_where_the_rules_say_so() {
     granted(&own, "hana", &[&phone[..], &["--widen-rows"]].concat());
     wait_for(&own, 1.0);
     assert_eq!(seen(&mut hana, &row), [[far.as_str()]]);
-    assert_eq!(seen(&mut hana, "SELECT count(*) FROM customers WHERE region = 'overseas'"), [["1"]]);
+    assert_eq!(
+        seen(&mut hana, "SELECT count(*) FROM customers WHERE region = 'overseas'"),
+        [["1"]]
+    );
     let email = seen(&mut hana, &format!("SELECT email FROM customers WHERE id = {far}"));
     assert!(email[0][0].contains("***"), "{email:?}");
     let written = one(hana.simple(&format!("UPDATE customers SET tier = 'pro' WHERE id = {far}")));
@@ -512,7 +553,8 @@ fn what_cannot_be_read_is_not_granted() {
     let file = own.desk.folder().join("grants.db");
     let kept = own.desk.folder().join("kept.db");
     std::fs::rename(&file, &kept).expect("moved");
-    std::fs::write(&file, "no database at all, and long enough to be taken for the head of one").expect("a file");
+    std::fs::write(&file, "no database at all, and long enough to be taken for the head of one")
+        .expect("a file");
     own.wait("the fault", || own.figure("scrim_grants_unread") == 1.0);
     assert!(seen(&mut hana, PHONE)[0][0].starts_with("**"));
     let (status, ready) = own.readiness();

@@ -34,9 +34,8 @@ pub(super) async fn ask(
     let user = rules.user(&wanted.user);
     let user = user.ok_or_else(|| format!("error: there is no user `{}`", wanted.user))?;
     let role = wanted.role.or_else(|| user.roles.first().cloned()).unwrap_or_default();
-    let lasts = seconds(&wanted.lasts).ok_or_else(|| {
-        format!("error: `{}` is no time\n  90s, 30m, 8h, 2d", wanted.lasts)
-    })?;
+    let lasts = seconds(&wanted.lasts)
+        .ok_or_else(|| format!("error: `{}` is no time\n  90s, 30m, 8h, 2d", wanted.lasts))?;
     let mut masks = Vec::new();
     for given in &wanted.masks {
         let (tag, mask) = given
@@ -115,8 +114,7 @@ pub(super) async fn ask(
 fn the_table(view: &RoleView, wish: &Wish) -> Result<RelationName, String> {
     // As if all rows of all tables were meant: only to see which tables there are.
     let all = Wish { rows: None, ..wish.clone() };
-    let mut tables: Vec<RelationName> =
-        view.tables_with(&opening(&all)?).into_iter().collect();
+    let mut tables: Vec<RelationName> = view.tables_with(&opening(&all)?).into_iter().collect();
     match (tables.pop(), tables.is_empty()) {
         (Some(table), true) => Ok(table),
         (None, _) => Err("error: no table has a column with such a tag".to_owned()),

@@ -135,7 +135,10 @@ fn a_grant_that_somebody_has_written_himself_does_not_count() {
         ("never decided", Grant { decided_at: None, ..good.clone() }),
         ("glass for another", Grant { break_glass: true, asked_by: "lea".into(), ..good.clone() }),
         ("no rows", Grant { wish: Wish { rows: None, ..wish("hana", "helper") }, ..good.clone() }),
-        ("widened", Grant { wish: Wish { widens: true, ..wish("hana", "helper") }, ..good.clone() }),
+        (
+            "widened",
+            Grant { wish: Wish { widens: true, ..wish("hana", "helper") }, ..good.clone() },
+        ),
         ("another role", Grant { wish: wish("hana", "lead"), ..good.clone() }),
     ] {
         assert!(grant.opening(&rules, 2000).is_err(), "{what}");

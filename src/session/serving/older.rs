@@ -102,8 +102,7 @@ impl Serving {
         if self.view.needs().is_empty() && self.granted == *self.view.openings() {
             return Some(piece);
         }
-        let is_certain =
-            self.view.needs().is_empty() || !self.pipeline.settings_are_uncertain();
+        let is_certain = self.view.needs().is_empty() || !self.pipeline.settings_are_uncertain();
         if is_certain && self.view.is_for(&self.stated()) {
             return Some(piece);
         }
