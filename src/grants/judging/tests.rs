@@ -80,6 +80,21 @@ fn a_grant_lives_from_the_decision_on() {
 }
 
 #[test]
+fn rows_are_some_and_not_too_many() {
+    let rules = rules_of(RULES);
+    let hana = rules.user("hana").expect("hana");
+    let of = |count: usize| {
+        let keys = (0..count).map(|key| vec![key.to_string()]).collect();
+        let rows = Rows { condition: "true".into(), key: vec!["id".into()], keys };
+        Wish { rows: Some(rows), ..wish("hana", "helper") }
+    };
+    for (count, is_taken) in [(0, false), (1, true), (KEYS_MAX, true), (KEYS_MAX + 1, false)] {
+        let asked = ask(of(count), &hana, How::Ask, &rules, 0);
+        assert_eq!(asked.is_ok(), is_taken, "{count}");
+    }
+}
+
+#[test]
 fn nobody_waits_for_ever() {
     let rules = rules_of(RULES);
     let lea = rules.user("lea").expect("lea");
