@@ -6,6 +6,7 @@
 mod audit;
 mod changes;
 mod draft;
+mod grants;
 mod limits;
 mod listening;
 mod log;
@@ -83,6 +84,8 @@ pub struct Config {
     pub telemetry: Option<TelemetryOptions>,
     /// The audit trail.
     pub audit: AuditOptions,
+    /// The file of grants; `None`: there are none.
+    pub grants: Option<PathBuf>,
     /// The key of keyed masks; without one, rules that use them are broken.
     pub pseudonym_key: Option<PseudonymKey>,
     /// How server connections are shared.

@@ -20,6 +20,7 @@
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
 //! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
 //! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data | obey a name that stands in the trail |
+//! | [`grants`] | what somebody may see for a while: asked for, agreed to, over | know the time, let one person agree with themselves |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
 //! | [`guard`] | the judge of results: provenance, plans, error texts, and what a role has looked for | trust `sql`, keep what it finds |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
@@ -31,6 +32,7 @@
 //! | [`config`] | `scrim.yaml` | hold a secret that prints |
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
+//! | [`ledger`] | grants on disk, and what of them is in force | grant what it cannot read |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
 //! | [`shadow`] | statements by rules that are not in force; what would change | be on a statement's way |
 //! | [`pool`] | server connections that sessions share | look at what they say |
@@ -47,9 +49,10 @@
 //!
 //! ```text
 //! main → cli → demo, service, trials → admin, session, shadow
-//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry, shadow
+//! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry, shadow, ledger
 //! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
+//! ledger → grants → policy, rules
 //! scan → forms → mask, rules         report → changes → policy
 //! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens, telemetry → nothing          admin → metrics
 //! ```
@@ -67,7 +70,9 @@ pub mod config;
 pub mod demo;
 pub mod forms;
 pub mod grammar;
+pub mod grants;
 pub mod guard;
+pub mod ledger;
 pub mod mask;
 pub mod metrics;
 pub mod policy;

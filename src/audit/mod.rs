@@ -14,8 +14,8 @@ mod writer;
 pub use chain::{Beginning, Chain, ChainFault, Checked, verify_chain};
 pub use files::{Rotation, first_number, is_being_written, trail_files};
 pub use record::{
-    LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
-    StatementFacts, StatementRecord, Verdict,
+    CellsOpened, GrantRecord, LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten,
+    SessionFacts, StatementFacts, StatementRecord, Verdict,
 };
 pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

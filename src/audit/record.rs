@@ -88,6 +88,8 @@ pub enum Record {
         #[serde(skip_serializing_if = "Option::is_none")]
         removed_through: Option<u64>,
     },
+    /// Something has happened to a grant.
+    Grant(Box<GrantRecord>),
     /// Other rules are in force from here on.
     Reload {
         /// The version before.
@@ -119,11 +121,63 @@ impl Record {
             Record::Found { .. } => "found",
             Record::Recovered { .. } => "recovered",
             Record::Rotated { .. } => "rotated",
+            Record::Grant(_) => "grant",
             Record::Reload { .. } => "reload",
             Record::ReloadRefused { .. } => "reload_refused",
             Record::Logout { .. } => "logout",
         }
     }
+}
+
+/// What has happened to a grant. It names columns, keys of rows and people, and no value that it opens.
+#[derive(Debug, Clone, Serialize)]
+pub struct GrantRecord {
+    /// Its number.
+    pub grant: u64,
+    /// `asked`, `approved`, `break_glass`, `rejected`, `revoked`, `expired`
+    pub action: String,
+    /// Who has done it; `None`: the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When; the record's own time is when Scrim has heard of it.
+    pub at: String,
+    /// For whom.
+    pub user: String,
+    /// In which role.
+    pub role: String,
+    /// Where.
+    pub database: String,
+    /// Who has asked for it.
+    pub asked_by: String,
+    /// What it opens, in words.
+    pub opens: String,
+    /// The columns that it opened when it was asked for: `schema.name.column`.
+    pub columns: Vec<String>,
+    /// Keys of the rows; `None`: all rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<String>>,
+    /// Why.
+    pub because: String,
+    /// When it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// Cells that a statement can see by a grant: of a column, in these rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CellsOpened {
+    /// The number of the grant.
+    pub grant: u64,
+    /// `schema.name`
+    pub relation: String,
+    /// The column; `*`: the row itself, which the role does not see otherwise.
+    pub column: String,
+    /// How many; `None`: in every row that the role sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<u64>,
+    /// Keys of the rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 /// A statement, as the audit knows it.
@@ -182,6 +236,9 @@ pub struct StatementFacts {
     /// What is found by true values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupMade>,
+    /// What it can see by grants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<CellsOpened>,
 }
 
 impl StatementFacts {

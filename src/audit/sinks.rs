@@ -113,6 +113,8 @@ impl From<&Record> for About {
     fn from(record: &Record) -> About {
         let severity = match record {
             Record::Breach { .. } => Severity::Alert,
+            Record::Grant(grant) if grant.action == "break_glass" => Severity::Alert,
+            Record::Grant(_) => Severity::Notice,
             Record::ReloadRefused { .. } => Severity::Err,
             Record::Login { refused: Some(_), .. }
             | Record::Found { .. }

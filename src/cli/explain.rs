@@ -96,7 +96,8 @@ impl ExplainArgs {
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, Some(user), ..) => {
-                let found = OneUser::new(user, &rules, &snapshot)?;
+                let granted = super::grant::in_force_of(&config, user).transpose()?;
+                let found = OneUser::new(user, &rules, &snapshot)?.with_grants(granted);
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, None, Some(role), Some(statement)) => {

@@ -10,6 +10,8 @@ use crate::rules::RuleSet;
 use crate::upstream::{ServerConnection, load_snapshot};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A question over data that takes longer is no question for a few rows.
+const DATA_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The configuration, its rules and the catalog of one database, or what is wrong, ready to be shown.
 pub(super) async fn config_rules_and_snapshot(
@@ -72,6 +74,26 @@ pub(super) async fn snapshot_and_made(
     Ok((snapshot, Made { columns, indexes: indexes.collect() }))
 }
 
+/// Rows of a question over data, by a transaction that can only read. What the server says to it may quote data, and is
+/// not repeated.
+pub(super) async fn rows_of(
+    connection: &mut ServerConnection,
+    query: &str,
+) -> Result<Vec<Vec<Option<String>>>, String> {
+    let failed = || "error: the condition cannot be computed for every row".to_owned();
+    let asking = async {
+        connection.query("BEGIN READ ONLY").await?;
+        connection
+            .query(&format!("SET LOCAL statement_timeout = {}", DATA_TIMEOUT.as_millis()))
+            .await?;
+        let rows = connection.query(query).await?;
+        connection.query("ROLLBACK").await?;
+        Ok::<_, crate::upstream::QueryError>(rows)
+    };
+    let rows = tokio::time::timeout(DATA_TIMEOUT.saturating_add(CONNECT_TIMEOUT), asking).await;
+    rows.map_err(|_| failed())?.map_err(|_| failed())
+}
+
 async fn asked(
     connection: &mut ServerConnection,
     query: &str,
@@ -81,7 +103,10 @@ async fn asked(
         .map_err(|error| format!("error: {error}"))
 }
 
-async fn connect(config: &Config, database: Option<&str>) -> Result<ServerConnection, String> {
+pub(super) async fn connect(
+    config: &Config,
+    database: Option<&str>,
+) -> Result<ServerConnection, String> {
     let database = database.unwrap_or(&config.database);
     let parameters = [("client_encoding".to_owned(), "UTF8".to_owned())];
     ServerConnection::open(&config.endpoint, database, &parameters, CONNECT_TIMEOUT).await.map_err(
@@ -94,7 +119,7 @@ async fn connect(config: &Config, database: Option<&str>) -> Result<ServerConnec
     )
 }
 
-async fn read(connection: &mut ServerConnection) -> Result<Snapshot, String> {
+pub(super) async fn read(connection: &mut ServerConnection) -> Result<Snapshot, String> {
     tokio::time::timeout(CONNECT_TIMEOUT, load_snapshot(connection))
         .await
         .map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?

@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod diff;
 pub mod explain;
+pub mod grant;
 mod live;
 pub mod password;
 pub mod report;
@@ -43,6 +44,7 @@ enum Command {
     Diff(diff::DiffArgs),
     Report(report::ReportArgs),
     Shadow(shadow::ShadowArgs),
+    Grant(grant::GrantArgs),
     Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
 }
@@ -60,6 +62,7 @@ impl Cli {
             Command::Diff(args) => args.run().await,
             Command::Report(args) => args.run().await,
             Command::Shadow(args) => args.run().await,
+            Command::Grant(args) => args.run().await,
             Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),
         }

@@ -22,6 +22,7 @@ impl Config {
             ("pool", self.pool != newer.pool),
             ("masks", self.masks_on_the_wire != newer.masks_on_the_wire),
             ("audit", self.audit != newer.audit),
+            ("grants", self.grants != newer.grants),
             ("secrets", key(self) != key(newer)),
             ("telemetry", self.telemetry != newer.telemetry),
             ("log.format", self.log.format != newer.log.format),

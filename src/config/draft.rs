@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 use secrecy::SecretString;
 
 use super::audit::audit;
+use super::grants::grants;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
@@ -29,7 +30,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "listen",
     "limits",
     "proxy_protocol",
@@ -42,6 +43,7 @@ pub(super) const KEYS: [&str; 17] = [
     "pool",
     "admin",
     "audit",
+    "grants",
     "secrets",
     "log",
     "telemetry",
@@ -93,6 +95,7 @@ pub(super) struct Draft<'a> {
     client_ca: Option<(PathBuf, Span)>,
     tokens: Option<(Option<TokenOptions>, Span)>,
     audit: AuditOptions,
+    grants: Option<PathBuf>,
     admin: Option<(SocketAddr, Span)>,
     drain_seconds: u64,
     reload_on_change: bool,
@@ -148,6 +151,7 @@ impl<'a> Draft<'a> {
                         reader.number(value, 0, DRAIN_SECONDS_MAX).unwrap_or_default();
                 }
                 "audit" => draft.audit = audit(reader, value, folder, draft.audit),
+                "grants" => draft.grants = grants(reader, value, folder),
                 "secrets" => draft.secrets(reader, value),
                 _ => reader.unknown_key(entry, &KEYS),
             }
@@ -177,6 +181,7 @@ impl<'a> Draft<'a> {
             client_ca: None,
             tokens: None,
             audit: AuditOptions::of_file(folder.join("audit.jsonl")),
+            grants: None,
             admin: None,
             drain_seconds: DRAIN_SECONDS,
             reload_on_change: true,
@@ -253,6 +258,7 @@ impl<'a> Draft<'a> {
             log: self.log,
             telemetry: self.telemetry,
             audit: self.audit,
+            grants: self.grants,
             pseudonym_key: self.pseudonym_key,
             pool: self.pool,
             warnings: String::new(),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::log::LogLevel;
-use super::{audit, draft, limits, listening, log, pool, shadow, telemetry, tokens};
+use super::{audit, draft, grants, limits, listening, log, pool, shadow, telemetry, tokens};
 use crate::audit::FACILITIES;
 use crate::text::schema::{
     definition, described, document, filled_mapping, filled_text, list, mapping, number, share,
@@ -61,6 +61,13 @@ fn of_file(key: &str) -> Option<Value> {
         "pool" => (mapping(&pool::KEYS, of_pool), "How server connections are shared."),
         "admin" => (text(), "Where health and figures are told: 127.0.0.1:6433."),
         "audit" => (mapping(&audit::KEYS, of_audit), "The audit trail."),
+        "grants" => (
+            filled_mapping(&grants::KEYS, &["store"], |key| match key {
+                "store" => Some(described(filled_text(), "The file in which grants are kept.")),
+                _ => None,
+            }),
+            "Temporary access (`scrim grant`).",
+        ),
         "secrets" => (
             mapping(&draft::SECRETS, |key| match key {
                 "pseudonym_key_file" => Some(described(

@@ -76,6 +76,14 @@ pub struct Metrics {
     pub alarms: Counter,
     /// Kinds of things found in columns of results by a role's `guard`.
     pub found: Counter,
+    /// Cells that statements could see by grants, of which the keys are known.
+    pub cells_opened: Counter,
+    /// Grants that are in force.
+    pub grants_in_force: Gauge,
+    /// Grants that somebody has taken without asking anybody.
+    pub break_glass: Counter,
+    /// 1: the grants cannot be read, so none counts.
+    pub grants_unread: Gauge,
     /// From a text to what is sent.
     pub planning: Times,
     /// Texts whose plan was kept from before.
@@ -170,6 +178,10 @@ impl Metrics {
             row_bytes: counter(all, "row_bytes", "Bytes of rows given to clients"),
             alarms: counter(all, "guard_alarms", "Results that the guard stopped"),
             found: counter(all, "guard_found", "What the guard of a role has found in results"),
+            cells_opened: counter(all, "grant_cells", "Cells that statements could see by grants"),
+            grants_in_force: gauge(all, "grants_in_force", "Grants that are in force"),
+            break_glass: counter(all, "break_glass", "Grants taken without asking anybody"),
+            grants_unread: gauge(all, "grants_unread", "1: the grants cannot be read; none counts"),
             planning: times(all, "planning_seconds", "From a text to what is sent"),
             plans_kept: counter(all, "plans_kept", "Texts whose plan was kept from before"),
             plans_filled: counter(

@@ -8,6 +8,7 @@ mod access;
 mod classify;
 mod doubtful;
 mod expression;
+mod opening;
 mod problems;
 mod role_view;
 mod sequence;
@@ -20,6 +21,7 @@ pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read
 pub use classify::{Classification, Given, covers, mask_rule};
 pub use doubtful::{IndexOf, Made, MadeOf};
 pub use expression::{ExpressionError, Row, checked_expression};
+pub use opening::{KEYS_MAX, OpenRows, Opening, Openings};
 pub use problems::Problem;
 pub use role_view::RoleView;
 pub use stated::{Needs, Stated};

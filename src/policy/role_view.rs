@@ -337,8 +337,23 @@ impl RoleView {
         }
     }
 
-    /// Which mask, and why.
+    /// Which mask, and why, with what is opened to the session.
     pub(super) fn decide(
+        &self,
+        relation: &Relation,
+        column: &Column,
+    ) -> (MaskSpec, Decision, Option<Span>) {
+        let (spec, decision, span) = self.decide_by_rules(relation, column);
+        if self.stated.openings.is_empty() {
+            return (spec, decision, span);
+        }
+        let given = self.classification.tag(&self.rules, &self.snapshot, relation, &column.name);
+        let tag = given.map(|(tag, _)| tag);
+        (self.with_openings(relation, column, tag.as_ref(), spec), decision, span)
+    }
+
+    /// Which mask, and why, by the rules alone.
+    pub(super) fn decide_by_rules(
         &self,
         relation: &Relation,
         column: &Column,
@@ -396,7 +411,8 @@ impl RoleView {
                 filters.push(checked);
             }
         }
-        Ok((!filters.is_empty()).then(|| filters.join(" AND ")))
+        let own = (!filters.is_empty()).then(|| filters.join(" AND "));
+        Ok(self.widened(relation, own))
     }
 
     /// Reading a parent reads its children: their own rules may not be looser than what the parent's template
@@ -500,7 +516,7 @@ pub(super) fn closed(reason: &str) -> Access {
     Access::Closed { reason: reason.to_owned() }
 }
 
-struct RowConditions<'a>(Row<'a>);
+pub(super) struct RowConditions<'a>(pub(super) Row<'a>);
 
 impl Conditions for RowConditions<'_> {
     fn condition(&self, text: &str) -> Option<String> {

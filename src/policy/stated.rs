@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use super::expression::ExpressionError;
+use super::opening::Openings;
 use super::role_view::RoleView;
 use crate::grammar;
 use crate::rules::{DetailKind, MaskSpec, Role, RuleSet};
@@ -29,6 +30,8 @@ pub struct Stated {
     pub purpose: Option<String>,
     /// Details by name.
     pub details: BTreeMap<String, String>,
+    /// What grants open to it, not by its own doing.
+    pub openings: Openings,
     /// Nobody's session: names stand for values, so that what goes by one is told from what goes by another.
     pub(super) is_named: bool,
 }
@@ -81,8 +84,14 @@ impl Stated {
                 .filter(|(name, _)| needs.has(name))
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
+            openings: Arc::clone(&self.openings),
             is_named: self.is_named,
         }
+    }
+
+    /// With what is opened.
+    pub fn opened(self, openings: &Openings) -> Stated {
+        Stated { openings: Arc::clone(openings), ..self }
     }
 
     /// `scrim.name` as SQL: a literal of its type; NULL where it is not stated.
@@ -180,7 +189,8 @@ impl RoleView {
 
     /// True when a session that states this has this view.
     pub fn is_for(&self, stated: &Stated) -> bool {
-        self.needs.is_empty() || stated.only(&self.needs) == self.stated
+        let is_opened = stated.openings == self.stated.openings;
+        is_opened && (self.needs.is_empty() || stated.only(&self.needs) == self.stated)
     }
 
     /// What of what sessions state makes a difference to the role.
@@ -237,7 +247,7 @@ fn unknown(name: &str, role: &Role) -> ExpressionError {
 }
 
 /// A literal that PostgreSQL's grammar reads as this very text.
-fn literal(value: &str) -> Result<String, ExpressionError> {
+pub(super) fn literal(value: &str) -> Result<String, ExpressionError> {
     let quoted = value.replace('\'', "''");
     let literal = match quoted.contains('\\') {
         true => format!("E'{}'", quoted.replace('\\', "\\\\")),

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::granted::{Happened, Opened};
+
 /// A record.
 #[derive(Debug)]
 pub struct Entry {
@@ -57,6 +59,13 @@ pub enum Event {
         kind: String,
         /// What was done.
         then: String,
+    },
+    /// Something has happened to a grant.
+    Grant {
+        /// For whom.
+        who: Who,
+        /// What.
+        happened: Box<Happened>,
     },
     /// Other rules are in force.
     Reload {
@@ -116,6 +125,8 @@ pub struct Statement {
     pub writes: usize,
     /// By what it finds.
     pub lookups: Vec<Lookup>,
+    /// What it could see by grants.
+    pub opened: Vec<Opened>,
 }
 
 /// A relation that is read.
@@ -182,6 +193,22 @@ struct Line {
     #[serde(default)]
     lookups: Vec<Lookup>,
     #[serde(default)]
+    opened: Vec<Opened>,
+    #[serde(default)]
+    grant: u64,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    at: String,
+    #[serde(default)]
+    asked_by: String,
+    #[serde(default)]
+    opens: String,
+    #[serde(default)]
+    because: String,
+    #[serde(default)]
     kind: String,
     #[serde(default)]
     then: String,
@@ -220,6 +247,7 @@ impl Entry {
                 reads: line.relations,
                 writes: line.writes.len(),
                 lookups: line.lookups,
+                opened: line.opened,
             })),
             "completed" => Event::Completed {
                 session: who.session,
@@ -230,6 +258,18 @@ impl Entry {
             },
             "breach" => Event::Breach { who, statement: line.statement },
             "found" => Event::Found { who, kind: line.kind, then: line.then },
+            "grant" => Event::Grant {
+                who,
+                happened: Box::new(Happened {
+                    grant: line.grant,
+                    action: line.action,
+                    by: line.by,
+                    at: line.at,
+                    asked_by: line.asked_by,
+                    opens: line.opens,
+                    because: line.because,
+                }),
+            },
             "reload" => Event::Reload { rules: who.rules },
             "logout" => Event::Logout { session: who.session },
             "recovered" | "rotated" | "reload_refused" => Event::OfTrail,
@@ -245,8 +285,8 @@ mod tests {
 
     use super::*;
     use crate::audit::{
-        LookupMade, Outcome, Record, RelationRead, RelationWritten, SessionFacts, StatementFacts,
-        StatementRecord, Verdict,
+        CellsOpened, GrantRecord, LookupMade, Outcome, Record, RelationRead, RelationWritten,
+        SessionFacts, StatementFacts, StatementRecord, Verdict,
     };
 
     /// One of each. A record that is new in the audit does not compile here until a report knows it.
@@ -271,6 +311,13 @@ mod tests {
                 relation: "public.customers".into(),
                 kind: "update",
                 columns: vec!["tier".into()],
+            }],
+            opened: vec![CellsOpened {
+                grant: 7,
+                relation: "public.customers".into(),
+                column: "phone".into(),
+                cells: Some(1),
+                keys: vec!["42".into()],
             }],
             lookups: vec![LookupMade {
                 relation: "public.customers".into(),
@@ -310,6 +357,21 @@ mod tests {
                 kind: "card",
                 then: "redact",
             },
+            Record::Grant(Box::new(GrantRecord {
+                grant: 7,
+                action: "approved".into(),
+                by: Some("lea".into()),
+                at: "2026-11-28T09:00:00Z".into(),
+                user: "alice".into(),
+                role: "support".into(),
+                database: "desk".into(),
+                asked_by: "alice".into(),
+                opens: "contact.phone=clear".into(),
+                columns: vec!["public.customers.phone".into()],
+                keys: Some(vec!["42".into()]),
+                because: "T-123".into(),
+                until: None,
+            })),
             Record::Recovered { torn_bytes: 1, torn_hash: String::new() },
             Record::Rotated { closed: "a".into(), removed: Vec::new(), removed_through: None },
             Record::Reload { before: "1".into(), rules: "2".into() },
@@ -325,6 +387,7 @@ mod tests {
                 | Record::Found { .. }
                 | Record::Recovered { .. }
                 | Record::Rotated { .. }
+                | Record::Grant(_)
                 | Record::Reload { .. }
                 | Record::ReloadRefused { .. }
                 | Record::Logout { .. } => {}
@@ -344,7 +407,9 @@ mod tests {
             assert!(!matches!(entry.event, Event::Unknown), "{line}");
             seen.push(entry.event);
         }
-        let [login, statement, completed, breach, found, ..] = seen.as_slice() else { panic!() };
+        let [login, statement, completed, breach, found, grant, ..] = seen.as_slice() else {
+            panic!()
+        };
         assert!(matches!(login, Event::Login { who, refused: Some(code) }
             if who.user == "alice" && who.role == "support" && who.client == "10.0.0.1" && code == "28P01"));
         let Event::Statement(statement) = statement else { panic!() };
@@ -357,6 +422,12 @@ mod tests {
         let [read] = statement.reads.as_slice() else { panic!() };
         assert!(read.clear == ["id"] && read.masked.contains_key("email"));
         assert_eq!(statement.lookups[0].values, 3);
+        assert_eq!(
+            (statement.opened[0].grant, statement.opened[0].keys.as_slice()),
+            (7, &["42".to_owned()][..])
+        );
+        assert!(matches!(grant, Event::Grant { who, happened }
+            if who.user == "alice" && happened.grant == 7 && happened.by.as_deref() == Some("lea")));
         assert!(matches!(
             completed,
             Event::Completed { session: 7, statement: 2, rows: 5, bytes: 6, is_failed: true }
@@ -371,7 +442,7 @@ mod tests {
         for line in ["", "x", "{}", "{\"time\":\"now\",\"event\":\"login\"}", "[1]"] {
             assert!(Entry::read(line.as_bytes()).is_none(), "{line}");
         }
-        let newer = b"{\"time\":\"2026-11-28T09:00:00Z\",\"event\":\"grant\"}";
+        let newer = b"{\"time\":\"2026-11-28T09:00:00Z\",\"event\":\"of_a_newer_scrim\"}";
         assert!(matches!(Entry::read(newer).unwrap().event, Event::Unknown));
     }
 }

@@ -14,6 +14,7 @@
 
 mod chart;
 mod entry;
+mod granted;
 mod habits;
 mod head;
 mod html;

@@ -103,6 +103,7 @@ pub fn sections(report: &Report) -> Vec<Section> {
         refusals(report),
         failed_logins(report),
         lookups(report),
+        grants(report),
     ]);
     all.extend(unusual(report));
     all.extend(of_rules(report));
@@ -350,6 +351,46 @@ fn lookups(report: &Report) -> Section {
         columns: columns(&["column", "user", "role", "#statements", "#values"]),
         rows: rows.collect(),
         nothing: Some("nothing was looked up"),
+        ..Section::default()
+    }
+}
+
+fn grants(report: &Report) -> Section {
+    let rows = report.grants.iter().map(|granted| {
+        let glass = if granted.is_break_glass { " BREAK-GLASS" } else { "" };
+        let keys = granted.keys.iter().map(|(column, keys)| format!("{column}: {}", names(keys)));
+        vec![
+            format!("{}{glass}", granted.grant),
+            granted.user.clone(),
+            granted.role.clone(),
+            granted.opens.clone(),
+            granted.because.clone(),
+            granted.happened.join("; "),
+            number(granted.statements),
+            number(granted.cells),
+            keys.collect::<Vec<_>>().join("; "),
+        ]
+    });
+    Section {
+        id: "grants",
+        title: "Temporary access",
+        words: Some(
+            "Cells are those that statements could see by a grant, in every row that it opens, each time counted; \
+             `*` is every row that the role sees."
+                .into(),
+        ),
+        columns: columns(&[
+            "grant",
+            "user",
+            "role",
+            "opens",
+            "because",
+            "what happened",
+            "#statements",
+            "#cells",
+            "keys",
+        ]),
+        rows: rows.collect(),
         ..Section::default()
     }
 }

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::entry::{Entry, Event, Statement, Who};
+use super::granted::Grants;
 use super::habits::{Day, bit};
 use super::kinds::Kinds;
 
@@ -197,6 +198,7 @@ pub struct Tally {
     pub(super) unclassified: BTreeMap<(String, String), ColumnCounts>,
     pub(super) used: BTreeMap<String, Used>,
     pub(super) acted_for_others: BTreeSet<String>,
+    pub(super) grants: Grants,
 }
 
 /// Without the port, which is another one each time.
@@ -236,6 +238,7 @@ impl Tally {
             unclassified: BTreeMap::new(),
             used: BTreeMap::new(),
             acted_for_others: BTreeSet::new(),
+            grants: Grants::default(),
         }
     }
 
@@ -267,6 +270,11 @@ impl Tally {
                     let counts = self.found.entry((kind, then, who.role)).or_default();
                     add(&mut counts.statements, 1);
                     counts.users.insert(who.user);
+                }
+            }
+            Event::Grant { who, happened } => {
+                if self.question.is_in_period(time) && self.question.is_of(&who.user, &who.role) {
+                    self.grants.happened(&who.user, &who.role, *happened);
                 }
             }
             Event::Reload { rules } => {
@@ -430,6 +438,7 @@ impl Tally {
             refused.rules.extend(statement.rule.clone());
             return;
         }
+        self.grants.used(user, role, &statement.opened);
         for (kind, is_clear) in kinds {
             let of_kind = self.kinds.entry(kind.clone()).or_default();
             add(if *is_clear { &mut of_kind.clear } else { &mut of_kind.masked }, 1);

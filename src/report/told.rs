@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use serde::Serialize;
 
+use super::granted::Granted;
 use super::habits::{self, UnusualHours, UnusualVolume};
 use super::kinds::UNCLASSIFIED;
 use super::tally::{Alarm, Counts, Group, Tally};
@@ -62,6 +63,7 @@ pub struct Report {
     pub(super) refusals: Vec<Refusal>,
     pub(super) failed_logins: Vec<FailedLogin>,
     pub(super) lookups: Vec<Lookup>,
+    pub(super) grants: Vec<Granted>,
     pub(super) unusual_volume: Vec<UnusualVolume>,
     pub(super) unusual_hours: Vec<UnusualHours>,
     /// Users with too few active days to have habits.
@@ -262,6 +264,7 @@ impl Report {
             refusals,
             failed_logins: failed_logins(tally, told),
             lookups: lookups(tally),
+            grants: tally.grants.told(),
             unusual_volume,
             unusual_hours: habits()
                 .flat_map(|(user, days)| habits::hours(user, days, is_asked))

@@ -2,8 +2,8 @@
 //!
 //! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
 //! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `details`, `guard`, `database_user`) is taken whole from
-//! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` is not
-//! inherited.
+//! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` and
+//! `grants` are not inherited.
 
 use std::collections::BTreeMap;
 
@@ -89,6 +89,8 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
         details: details.map(|(details, _)| details).unwrap_or_default(),
         limits: Limits::default(),
         guard: ancestry.iter().find_map(|from| from.guard.clone()).map(|(guard, _)| guard),
+        // Nobody inherits exceptions.
+        grants: draft.grants.clone(),
         database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
         span: draft.span,
     };
@@ -146,6 +148,9 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
     if !role.purposes.is_empty() {
         let given = ancestry.iter().find_map(|from| from.purposes.as_ref());
         refuse("purposes", given.map(|(_, span)| *span));
+    }
+    if let Some(grants) = &role.grants {
+        refuse("grants", Some(grants.span));
     }
     if !role.details.is_empty() {
         let given = ancestry.iter().find_map(|from| from.details.as_ref());

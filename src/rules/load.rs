@@ -37,7 +37,10 @@ pub fn load(
     let roles = resolve_roles(&mut reader, &merged.roles);
     let known: Vec<&str> = roles.keys().map(String::as_str).collect();
     let of_users = merged.users.values().flat_map(|user| &user.wanted_roles);
-    for (role, span) in of_users.chain(merged.token_users.iter().flat_map(|(_, wanted)| wanted)) {
+    let of_tokens = merged.token_users.iter().flat_map(|(_, wanted)| wanted);
+    let of_grants = roles.values().filter_map(|role| role.grants.as_ref());
+    let approvers: Vec<_> = of_grants.flat_map(|grants| &grants.approvers).collect();
+    for (role, span) in of_users.chain(of_tokens).chain(approvers) {
         if !roles.contains_key(role) {
             let diagnostic = Diagnostic::error(format!("there is no role `{role}`"), *span);
             reader.complain(with_near(diagnostic, role, &known));

@@ -6,6 +6,7 @@
 //! This room reads no file and knows no database; the caller hands over the texts and the environment.
 
 mod extends;
+mod granting;
 mod json_mask;
 mod load;
 mod mask_spec;
@@ -22,6 +23,7 @@ mod tag;
 mod token_users;
 mod user;
 
+pub use granting::{GrantRules, granted_mask, seconds};
 pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};

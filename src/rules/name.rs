@@ -1,6 +1,8 @@
 //! Relation names as the rules write them: as in SQL.
 //! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 
+use std::fmt;
+
 /// A schema-qualified relation name, exactly as it stands in the catalog (after SQL's folding and unquoting).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelationName {
@@ -8,6 +10,18 @@ pub struct RelationName {
     pub schema: String,
     /// The relation.
     pub name: String,
+}
+
+impl fmt::Display for RelationName {
+    /// As the rules would write it, and read it again: `public."Orders"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |name: &str| {
+            let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+        };
+        write!(f, "{}.{}", quoted(&self.schema), quoted(&self.name))
+    }
 }
 
 /// What `open` may say: one relation, or all of a schema.

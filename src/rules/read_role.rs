@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::granting::{GrantRules, grants};
 use super::load::{is_plain_name, twice};
 use super::name::{RelationName, parse_channel, parse_relation};
 use super::read_mask::read_mask;
@@ -31,6 +32,7 @@ pub(super) struct RoleDraft {
     pub(super) details: Option<(BTreeMap<String, DetailKind>, Span)>,
     pub(super) limits: Option<(Limits, Span)>,
     pub(super) guard: Option<(Detection, Span)>,
+    pub(super) grants: Option<GrantRules>,
     pub(super) database_user: Option<DatabaseUser>,
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Purposes {
     pub(super) lines: BTreeMap<String, PurposeLines>,
 }
 
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "description",
     "extends",
     "may",
@@ -55,6 +57,7 @@ pub(super) const KEYS: [&str; 14] = [
     "purposes",
     "details",
     "guard",
+    "grants",
     "database_user",
 ];
 
@@ -62,8 +65,8 @@ pub(super) const KEYS: [&str; 14] = [
 pub(super) const PURPOSE: [&str; 2] = ["masks", "rows"];
 
 /// What `scrim.…` means already; no detail may be called so.
-const OWN_SETTINGS: [&str; 7] =
-    ["user", "end_user", "role", "purpose", "masks", "pools", "pseudonym_key"];
+const OWN_SETTINGS: [&str; 8] =
+    ["user", "end_user", "role", "purpose", "masks", "pools", "grants", "pseudonym_key"];
 
 /// Words of `details`.
 pub(super) const DETAIL_KINDS: [&str; 3] = ["text", "integer", "uuid"];
@@ -121,6 +124,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
         limits: None,
         lookup: None,
         guard: None,
+        grants: None,
         database_user: None,
     };
     if !is_plain_name(&entry.key) {
@@ -143,6 +147,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
             "purposes" => role.purposes = Some((purposes(reader, value), span)),
             "details" => role.details = Some((details(reader, value), span)),
             "guard" => role.guard = guard(reader, value).map(|guard| (guard, span)),
+            "grants" => role.grants = grants(reader, value, span),
             "database_user" => role.database_user = database_user(reader, value),
             _ => reader.unknown_key(part, &KEYS),
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
+use super::granting::GrantRules;
 use super::mask_spec::{MaskSpec, ScrubKind};
 use super::name::RelationName;
 use super::table::SqlText;
@@ -44,6 +45,8 @@ pub struct Role {
     pub limits: Limits,
     /// What is looked for in results, beside the masks.
     pub guard: Option<Detection>,
+    /// What may be opened to its users for a while; `None`: nothing.
+    pub grants: Option<GrantRules>,
     /// Own login upstream.
     pub database_user: Option<DatabaseUser>,
     /// Where its name stands.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::mask_spec::ScrubKind;
 use super::role::Then;
-use super::{load, read_keyed_masks, read_mask, read_role, table, token_users, user};
+use super::{granting, load, read_keyed_masks, read_mask, read_role, table, token_users, user};
 use crate::text::schema::{
     definition, described, document, filled_mapping, filled_text, given_list, list, mapping, named,
     number, text, text_like, truth, word,
@@ -128,6 +128,10 @@ fn of_role(key: &str) -> Option<Value> {
             }),
             "What is looked for in every text that leaves, and what is done where it is found.",
         ),
+        "grants" => (
+            filled_mapping(&granting::KEYS, &["may", "longest"], of_grants),
+            "What may be opened to its users for a while (`scrim grant`); without it nothing may.",
+        ),
         "details" => (
             named(json!({"pattern": DETAIL}), word(&read_role::DETAIL_KINDS)),
             "What a session may state of itself, for `rows` and `when`: `ticket: integer` is `scrim.ticket` there.",
@@ -139,6 +143,25 @@ fn of_role(key: &str) -> Option<Value> {
             }),
             "An own login at the database.",
         ),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_grants(key: &str) -> Option<Value> {
+    let tag = json!({"allOf": [text_like(TAG_PATTERN), {"not": {"const": "*"}}]});
+    let (schema, words) = match key {
+        "may" => (given_list(tag), "Tags that may be opened, up to `clear`."),
+        "hidden" => (given_list(tag), "Those of them that may be opened though they are hidden."),
+        "longest" => (text_like("^[0-9]+[smhd]$"), "How long a grant lasts at most: 30m, 8h, 2d."),
+        "approval" => (
+            word(&granting::APPROVAL.map(|(word, _)| word)),
+            "Whether another person has to agree; `required` where it is not said.",
+        ),
+        "approvers" => (given_list(filled_text()), "Roles whose users may agree."),
+        "break_glass" => (truth(), "Users may open it to themselves at once; an alarm is raised."),
+        "whole_columns" => (truth(), "In all rows too; the audit then has no keys."),
+        "widen_rows" => (truth(), "Also rows that the role's own filter drops."),
         _ => return None,
     };
     Some(described(schema, words))
@@ -325,11 +348,12 @@ mod tests {
     /// A key that is new in a reader is described here, or this fails.
     #[test]
     fn every_key_is_described() {
-        let all: [Described; 7] = [
+        let all: [Described; 8] = [
             (&load::KEYS, of_file),
             (&table::KEYS, of_table),
             (&read_role::KEYS, of_role),
             (&read_role::LIMITS, of_limits),
+            (&granting::KEYS, of_grants),
             (&user::KEYS, of_user),
             (&token_users::KEYS, of_user),
             (&read_mask::KEYS, of_mask),

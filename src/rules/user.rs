@@ -1,7 +1,11 @@
 //! Users: who may log in, and with which roles.
 
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::{digest, hmac, pbkdf2};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::load::{UserDraft, is_plain_name};
@@ -192,6 +196,34 @@ impl WantedRoles {
     }
 }
 
+impl User {
+    /// True when this is the user's password. A user without a verifier has none.
+    pub fn has_password(&self, password: &SecretString) -> bool {
+        let is_it = || {
+            let verifier =
+                self.verifier.as_ref()?.expose_secret().strip_prefix("SCRAM-SHA-256$")?;
+            let (head, keys) = verifier.split_once('$')?;
+            let (iterations, salt) = head.split_once(':')?;
+            let (stored, _) = keys.split_once(':')?;
+            let (salt, stored) = (STANDARD.decode(salt).ok()?, STANDARD.decode(stored).ok()?);
+            let iterations: NonZeroU32 = iterations.parse().ok()?;
+            // As PostgreSQL does: what SASLprep does not take is taken as it is.
+            let written = password.expose_secret();
+            let prepared = stringprep::saslprep(written).unwrap_or(Cow::Borrowed(written));
+            let mut salted = [0; KEY_BYTES];
+            let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+            pbkdf2::derive(algorithm, iterations, &salt, prepared.as_bytes(), &mut salted);
+            let client = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), b"Client Key");
+            let key = digest::digest(&digest::SHA256, client.as_ref());
+            // Compared in constant time, by what both make of the same text.
+            let of = |key: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, key);
+            let tag = hmac::sign(&of(&stored), b"the same key");
+            Some(hmac::verify(&of(key.as_ref()), b"the same key", tag.as_ref()).is_ok())
+        };
+        is_it().unwrap_or(false)
+    }
+}
+
 /// What was written may be the password itself: it is neither repeated nor shown.
 fn read_verifier(
     reader: &mut Reader<'_>,
@@ -248,6 +280,39 @@ fn fault(text: &str) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_known_by_its_verifier() {
+        let mut sources = crate::text::Sources::default();
+        let source = sources.add("users", "");
+        let span = Span { source, start: 0, end: 0 };
+        let user = |password: &str| User {
+            name: "kim".into(),
+            roles: Vec::new(),
+            verifier: Some(postgres_protocol::password::scram_sha_256(password.as_bytes()).into()),
+            certificate: None,
+            certificate_span: span,
+            token: None,
+            token_span: span,
+            connections: None,
+            acts_for_others: false,
+            span,
+        };
+        // The last two are the same after SASLprep, and a soft hyphen goes.
+        for (known, given, is_it) in [
+            ("alice-demo", "alice-demo", true),
+            ("alice-demo", "alice-demo ", false),
+            ("alice-demo", "", false),
+            ("비밀번호", "비밀번호", true),
+            ("IX", "I\u{AD}X", true),
+            ("\u{2168}", "IX", true),
+        ] {
+            let given = SecretString::from(given.to_owned());
+            assert_eq!(user(known).has_password(&given), is_it, "{known}");
+        }
+        let nobody = User { verifier: None, ..user("x") };
+        assert!(!nobody.has_password(&SecretString::from("x".to_owned())));
+    }
 
     #[test]
     fn only_verifiers_are_verifiers() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::granting::Unread;
 use super::reload::Reloaded;
 use crate::admin::{self, Check, Health};
 use crate::audit::Audit;
@@ -22,6 +23,8 @@ pub(super) struct Board {
     /// On the database of the configuration.
     pub(super) lease: Lease,
     pub(super) reloaded: Reloaded,
+    /// `None`: there are no grants.
+    pub(super) unread: Option<Unread>,
     pub(super) stage: watch::Receiver<Stage>,
 }
 
@@ -54,13 +57,22 @@ impl admin::Board for Board {
             (!self.audit.is_well()).then(|| "the file, or a sink, cannot be written".to_owned());
         let stage = *self.stage.borrow();
         let stopping = (stage != Stage::Open).then(|| "Scrim is stopping".to_owned());
-        let checks = vec![
+        let mut checks = vec![
             rules,
             Check::new("database", database),
             Check::new("catalog", catalog),
             Check::new("audit", audit),
             Check::new("stage", stopping),
         ];
+        if let Some(unread) = &self.unread {
+            let unread = unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // Nobody sees more than the role for it, so clients may come.
+            let check = Check::new("grants", None);
+            checks.push(match unread {
+                Some(fault) => check.note("degraded", format!("no grant counts: {fault}")),
+                None => check,
+            });
+        }
         Health { checks }
     }
 

@@ -8,6 +8,7 @@
 //! ```
 
 mod board;
+mod granting;
 mod logging;
 mod reload;
 mod shadowing;
@@ -26,12 +27,14 @@ use tokio::time::Instant;
 use crate::admin;
 use crate::audit::Audit;
 use crate::config::{Config, LogFormat, ProcessEnvironment, load_rules};
+use crate::ledger;
 use crate::metrics::Metrics;
 use crate::session::{Proxy, ProxyOptions, Stage, serve};
 use crate::shadow::Shadow;
 use crate::telemetry::Telemetry;
 use crate::text::render;
 use board::Board;
+use granting::Granting;
 use logging::Logging;
 use reload::{Cause, Reloader};
 use shadowing::Shadowing;
@@ -76,7 +79,9 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new());
     let telemetry = config.telemetry.as_ref().map(Telemetry::start).transpose()?;
     let shadow = Arc::new(Shadow::new(Arc::clone(&metrics)));
+    let granted = Arc::new(ledger::Board::default());
     let proxy = Proxy::new(ProxyOptions {
+        board: Arc::clone(&granted),
         endpoint: config.endpoint.clone(),
         tls: config.tls.clone(),
         tokens: config.tokens.clone(),
@@ -94,6 +99,15 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;
     let addresses = sockets.addresses.join(", ");
     let (counted, trail, served) = (Arc::clone(&metrics), audit.clone(), Arc::clone(&proxy));
+    let mut unread = None;
+    if let Some(path) = config.grants.clone() {
+        let (proxy, metrics) = (Arc::clone(&proxy), Arc::clone(&metrics));
+        let mut granting = Granting::new(path, granted, proxy, audit.clone(), metrics);
+        unread = Some(granting.unread());
+        // Who comes first finds what is in force.
+        granting.look().await;
+        tokio::spawn(granting.follow());
+    }
     let shadowing = Shadowing::new(shadow);
     let reloader =
         Reloader::new(options.config, config, served, logging, counted, trail, shadowing);
@@ -108,6 +122,7 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
             metrics,
             lease,
             reloaded: reloader.state(),
+            unread,
             stage: stages.clone(),
         };
         tracing::info!("health and figures at http://{address}");

@@ -84,6 +84,8 @@ impl Journal {
         sent.inc();
         let masked = u64::try_from(masked_columns(statement)).unwrap_or(u64::MAX);
         self.metrics.masked_columns.inc_by(masked);
+        let opened = statement.opened.iter().filter_map(|cells| cells.cells);
+        self.metrics.cells_opened.inc_by(opened.fold(0, u64::saturating_add));
         Ok(number)
     }
 

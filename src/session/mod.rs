@@ -65,6 +65,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::audit::{Audit, Record, SessionFacts};
 use crate::config::{ClientTls, ConnectionLimits, PseudonymKey, TrustedProxies};
+use crate::ledger::Board;
 use crate::metrics::Metrics;
 use crate::pool::{PoolOptions, Pools};
 use crate::rules::{Role, RuleSet};
@@ -141,6 +142,8 @@ pub struct ProxyOptions {
     pub metrics: Arc<Metrics>,
     /// Rules that are judged beside those in force.
     pub shadow: Arc<Shadow>,
+    /// The grants in force.
+    pub board: Arc<Board>,
 }
 
 /// Shared by all sessions.
@@ -162,6 +165,7 @@ pub struct Proxy {
     plans: Plans,
     statements: Budgets,
     shadow: Arc<Shadow>,
+    board: Arc<Board>,
     slowing: Slowing,
     crowd: Arc<Crowd>,
     connection_limits: ConnectionLimits,
@@ -185,6 +189,7 @@ impl Proxy {
             pool,
             masks_on_the_wire,
             shadow,
+            board,
         } = options;
         let tokens = tokens.map(Tokens::new).map(Arc::new);
         let in_force = Arc::new(InForce { rules, tls, tokens, number: 0 });
@@ -206,6 +211,7 @@ impl Proxy {
             lookups: Budgets::for_each(MINUTE),
             statements: Budgets::for_each(SECOND),
             shadow,
+            board,
             slowing: Slowing::default(),
             crowd: Arc::default(),
             connection_limits,

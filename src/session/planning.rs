@@ -13,11 +13,11 @@ use super::plans::{Again, Asked, Plans};
 use super::settings::Settings;
 use super::statements::Prepared;
 use super::stating::{stated, stated_too_late};
-use crate::audit::{LookupMade, RelationRead, RelationWritten, StatementFacts};
+use crate::audit::{CellsOpened, LookupMade, RelationRead, RelationWritten, StatementFacts};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
-use crate::policy::{RoleView, WireMasks};
+use crate::policy::{Opening, RoleView, WireMasks};
 use crate::rules::{RelationName, Then};
 use crate::sql::lifting::lift;
 use crate::sql::{
@@ -143,7 +143,8 @@ pub async fn plan(
         let then = later.as_ref().unwrap_or(settings);
         judge(part, view, then)?;
         // All of a text is planned for what is stated when it comes.
-        if part.kind.reads() && !(is_certain && view.is_for(&stated(who, then))) {
+        let states = |settings: &Settings| stated(who, settings).opened(view.openings());
+        if part.kind.reads() && !(is_certain && view.is_for(&states(then))) {
             return Err(stated_too_late(view));
         }
         if part.effect != Effect::None {
@@ -152,7 +153,7 @@ pub async fn plan(
                 // Whether it commits is not known yet.
                 let mut undone = settings.clone();
                 undone.apply(&part.effect, "ROLLBACK");
-                is_certain &= view.is_for(&stated(who, &undone));
+                is_certain &= view.is_for(&states(&undone));
             }
             settings.apply(&part.effect, tag_of(&part.effect));
         }
@@ -236,6 +237,14 @@ fn judge(statement: &PlannedPart, view: &RoleView, settings: &Settings) -> Resul
             ..refusal("42501", Reason::StatementKind, message)
         });
     }
+    // What is copied would be there when the grant has ended, and be seen uncounted.
+    let copies = matches!(
+        statement.kind,
+        StatementKind::Write { .. } | StatementKind::TempTable | StatementKind::CopyIn
+    ) || !statement.facts.writes.is_empty();
+    if let Some(cells) = statement.facts.opened.first().filter(|_| copies) {
+        return Err(opened_by_a_grant(cells));
+    }
     for (setting, limit) in time_limits(role.limits) {
         let sets = statement.sets.as_ref().is_some_and(|text| text.contains(setting));
         if limit.is_some() && sets {
@@ -260,6 +269,23 @@ pub fn judge_purpose(view: &RoleView, settings: &Settings) -> Result<(), Refusal
         hint: Some(format!("SET scrim.purpose to one of: {}", role.purposes.join(", "))),
         ..refusal("42501", Reason::Purpose, &message)
     })
+}
+
+/// A statement that writes what a grant opens, or by it.
+fn opened_by_a_grant(cells: &CellsOpened) -> Refusal {
+    let CellsOpened { grant, relation, column, .. } = cells;
+    let what = match column.as_str() {
+        "*" => format!("rows of `{relation}`"),
+        column => format!("`{relation}.{column}`"),
+    };
+    let message =
+        format!("scrim: grant {grant} opens {what} to be read, not to be written or copied");
+    Refusal {
+        hint: Some(
+            "leave it out of this statement: name the columns, and SELECT what is opened".into(),
+        ),
+        ..refusal("42501", Reason::Grant, &message)
+    }
 }
 
 /// A text that is longer than any statement may be.
@@ -350,7 +376,7 @@ pub fn not_to_be_fetched(name: &str) -> Refusal {
 /// Execute, Describe, FETCH or MOVE of a portal that was opened under older rules.
 pub fn opened_under_older_rules(name: &str) -> Refusal {
     let message = format!(
-        "scrim: the rules or the purpose have changed since portal or cursor `{name}` was opened"
+        "scrim: the rules, the purpose or a grant have changed since portal or cursor `{name}` was opened"
     );
     Refusal {
         hint: Some("close it and run its statement again".into()),
@@ -361,7 +387,7 @@ pub fn opened_under_older_rules(name: &str) -> Refusal {
 /// EXECUTE of a statement of older rules, which only its client can prepare again.
 pub fn prepared_under_older_rules(name: &str) -> Refusal {
     let message = format!(
-        "scrim: the rules or the purpose have changed since statement `{name}` was prepared"
+        "scrim: the rules, the purpose or a grant have changed since statement `{name}` was prepared"
     );
     Refusal {
         hint: Some("DEALLOCATE it and PREPARE it again".into()),
@@ -372,7 +398,9 @@ pub fn prepared_under_older_rules(name: &str) -> Refusal {
 /// A statement that was planned again has other columns, in PostgreSQL's own words.
 pub fn other_columns() -> Refusal {
     Refusal {
-        hint: Some("the rules or the purpose have changed; prepare the statement again".into()),
+        hint: Some(
+            "the rules, the purpose or a grant have changed; prepare the statement again".into(),
+        ),
         ..refusal("0A000", Reason::Rules, OTHER_COLUMNS.0)
     }
 }
@@ -464,7 +492,9 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         || view.role().functions.iter().any(|(function, _)| is_called(function));
     let reads_open = statement.reads.iter().any(|read| read.open);
     let counts_columns = reads_open && statement.canonical.replace("(*)", "").contains('*');
+    let opened = opened(&statement, view);
     let mut facts = StatementFacts {
+        opened,
         shape: shape(&statement.canonical),
         rewritten,
         kind: Some(statement.kind.word()),
@@ -482,6 +512,7 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
     if makes.is_some() {
         // It looks nothing up; each EXECUTE will.
         facts.lookups.clear();
+        facts.opened.clear();
     }
     PlannedPart {
         text: statement.sql.as_str().to_owned(),
@@ -497,6 +528,43 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         counts_columns,
         sets: sets.then(|| text.into()),
     }
+}
+
+/// What a statement can see by grants: whatever of it it mentions, in every row that is opened, since a condition, an
+/// aggregate or a cursor may look at each of them.
+fn opened(statement: &PlannedStatement, view: &RoleView) -> Vec<CellsOpened> {
+    let mut found: Vec<CellsOpened> = Vec::new();
+    if view.openings().is_empty() {
+        return found;
+    }
+    let mut add = |schema: &str, relation: &str, column: &str, openings: Vec<&Opening>| {
+        for opening in openings {
+            let keys = opening.keys();
+            let cells = keys.as_ref().map(|keys| u64::try_from(keys.len()).unwrap_or(u64::MAX));
+            let one = CellsOpened {
+                grant: opening.grant,
+                relation: format!("{schema}.{relation}"),
+                column: column.to_owned(),
+                cells,
+                keys: keys.unwrap_or_default(),
+            };
+            if !found.contains(&one) {
+                found.push(one);
+            }
+        }
+    };
+    for read in &statement.reads {
+        let (schema, relation) = (&read.schema, &read.relation);
+        add(schema, relation, "*", view.openings_of_rows(schema, relation));
+        for (column, _) in &read.masked {
+            add(schema, relation, column, view.openings_of(schema, relation, column));
+        }
+    }
+    for write in &statement.writes {
+        let (schema, relation) = (&write.schema, &write.relation);
+        add(schema, relation, "*", view.openings_of_rows(schema, relation));
+    }
+    found
 }
 
 fn lookup(looked_up: LookedUp) -> LookupMade {

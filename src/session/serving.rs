@@ -27,7 +27,7 @@ use super::welcoming::Masked;
 use crate::audit::StatementFacts;
 use crate::grammar::shape;
 use crate::metrics::State;
-use crate::policy::RoleView;
+use crate::policy::{Openings, RoleView};
 use crate::sql::{Effect, Refusal, StatementKind, judge_parameters};
 use crate::wire::{Limits, Piece, Pieces};
 use ending::out_of_step;
@@ -46,6 +46,8 @@ pub struct Serving {
     entrance: Entrance,
     lease: Lease,
     view: Arc<RoleView>,
+    /// What grants open to the session, as it was looked at last.
+    granted: Openings,
     pipeline: Pipeline,
     from_client: Pieces,
     from_server: Pieces,
@@ -85,6 +87,7 @@ impl Serving {
             attached,
             who,
             lease,
+            granted: Arc::clone(view.openings()),
             view,
             pipeline,
             from_client: Pieces::new(Limits::frontend()),
@@ -526,7 +529,8 @@ fn take_back(attached: &mut Attached, sent: &[SentStatement], refusal: &Refusal)
 /// An EXECUTE reads what the statement reads that it names.
 fn executing(facts: Arc<StatementFacts>, executed: Option<&Prepared>) -> Arc<StatementFacts> {
     let Some(executed) = executed else { return facts };
-    let StatementFacts { rewritten, relations, lookups, .. } = &*executed.facts;
-    let (rewritten, relations, lookups) = (*rewritten, relations.clone(), lookups.clone());
-    Arc::new(StatementFacts { rewritten, relations, lookups, ..StatementFacts::clone(&facts) })
+    let StatementFacts { rewritten, relations, lookups, opened, .. } =
+        StatementFacts::clone(&executed.facts);
+    let own = StatementFacts::clone(&facts);
+    Arc::new(StatementFacts { rewritten, relations, lookups, opened, ..own })
 }

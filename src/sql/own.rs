@@ -8,7 +8,7 @@ use super::Speaker;
 use super::refusal::{Reason, Refusal};
 use super::who;
 use crate::catalog::{Relation, RelationKind};
-use crate::policy::{Access, ColumnVerdict};
+use crate::policy::{Access, ColumnVerdict, Opening};
 use crate::rules::{Role, STATED_BYTES_MAX};
 
 /// The text that answers a SHOW; `None`: it is PostgreSQL's setting.
@@ -27,6 +27,7 @@ pub(super) fn show(name: &str, speaker: Speaker<'_>) -> Result<Option<String>, R
         "scrim.role" => Ok(constant(&speaker.view.role().name)),
         "scrim.user" => Ok(constant(speaker.user)),
         "scrim.masks" => Ok(Some(masks(speaker))),
+        "scrim.grants" => Ok(Some(grants(speaker))),
         // Placeholders that PostgreSQL keeps for the session.
         own if own.strip_prefix("scrim.").is_some_and(|name| is_stated(name, speaker)) => {
             Ok(Some(format!(
@@ -78,6 +79,34 @@ fn masks(speaker: Speaker<'_>) -> String {
         );
     }
     format!("SELECT {columns} FROM (VALUES {}) AS masks({columns})", rows.join(", "))
+}
+
+/// One row a grant that is in force for the session.
+fn grants(speaker: Speaker<'_>) -> String {
+    let columns = "number, opens, \"table\", rows, keys, until, because";
+    let row = |opening: &Opening| {
+        let masks = opening.masks.iter().map(|(tag, mask)| format!("{tag}={}", mask.label()));
+        let table = opening.table.as_ref().map(ToString::to_string).unwrap_or_default();
+        let rows = opening.rows.as_ref().map(|rows| rows.condition.as_str()).unwrap_or_default();
+        format!(
+            "(CAST({} AS pg_catalog.int8), {}, {}, {}, {}, {}, {})",
+            opening.grant,
+            literal(&masks.collect::<Vec<_>>().join(", ")),
+            literal(&table),
+            literal(rows),
+            literal(&opening.keys().unwrap_or_default().join(" ")),
+            literal(&opening.until),
+            literal(&opening.because)
+        )
+    };
+    let rows: Vec<String> = speaker.view.openings().iter().map(|opening| row(opening)).collect();
+    match rows.is_empty() {
+        true => format!(
+            "SELECT {columns} FROM (VALUES (CAST(0 AS pg_catalog.int8), '', '', '', '', '', '')) \
+             AS grants({columns}) WHERE false"
+        ),
+        false => format!("SELECT {columns} FROM (VALUES {}) AS grants({columns})", rows.join(", ")),
+    }
 }
 
 /// A sequence holds nothing of anybody.

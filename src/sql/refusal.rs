@@ -339,6 +339,8 @@ pub enum Reason {
     Lookups,
     /// More statements within a second than the role may run.
     TooOften,
+    /// What a grant opens was to be put where it would outlast the grant.
+    Grant,
     /// What was prepared or opened under older rules.
     Rules,
     /// A protocol feature the role may not use.
@@ -366,6 +368,7 @@ impl Reason {
             Reason::Purpose => "purpose",
             Reason::Lookups => "lookups",
             Reason::TooOften => "too_often",
+            Reason::Grant => "grant",
             Reason::Rules => "rules",
             Reason::Protocol => "protocol",
         }

@@ -99,6 +99,8 @@ impl OwnScrim {
             shadow: Arc::new(Shadow::new(Arc::clone(&metrics))),
             metrics,
             telemetry: None,
+            // What holds for a while only is nothing to be tested.
+            board: Arc::default(),
         })
         .ok_or("error: the system gives no random numbers")?;
         let (stage, stages) = watch::channel(Stage::Open);

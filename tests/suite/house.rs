@@ -13,6 +13,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("grammar", &[]),
     ("mask", &["catalog", "rules"]),
+    ("grants", &["policy", "rules"]),
+    ("ledger", &["grants", "policy", "rules"]),
     ("policy", &["mask", "catalog", "rules", "grammar", "text"]),
     ("forms", &["mask", "rules"]),
     ("scan", &["forms", "rules", "text"]),
@@ -37,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "grammar",
             "guard",
+            "ledger",
             "metrics",
             "policy",
             "pool",
@@ -56,7 +59,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("admin", &["metrics"]),
     (
         "service",
-        &["admin", "audit", "config", "metrics", "rules", "session", "shadow", "telemetry", "text"],
+        &[
+            "admin",
+            "audit",
+            "config",
+            "grants",
+            "ledger",
+            "metrics",
+            "rules",
+            "session",
+            "shadow",
+            "telemetry",
+            "text",
+        ],
     ),
     (
         "trials",
@@ -68,7 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
 const PURE: &[&str] = &[
     "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "report",
-    "sql", "guard",
+    "sql", "guard", "grants",
 ];
 
 /// What no pure room may hold, apart from its tests.

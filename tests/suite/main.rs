@@ -15,6 +15,7 @@ mod explained_people;
 mod faults;
 mod generated;
 mod grammar;
+mod grants;
 mod harness;
 mod health;
 mod house;

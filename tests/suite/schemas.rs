@@ -73,6 +73,15 @@ roles:
     purposes: {refund: {masks: {identity: hide}, rows: {public.orders: id = scrim.ticket}}, answer: }
     details: {ticket: integer}
     guard: {detect: [card, rrn], then: redact}
+    grants:
+      may: [contact, identity]
+      hidden: [identity]
+      longest: 8h
+      approval: required
+      approvers: [base]
+      break_glass: true
+      whole_columns: false
+      widen_rows: true
     database_user: {user: own, password: "${SECRET}"}
 users:
   alice: {role: support, token: alice, connections: 2}
@@ -92,6 +101,8 @@ jwt: {issuer: i, audience: [a], keys: k, ca: c, user_claim: sub, role_claim: [a,
 pool: {mode: session, size: 5, min_size: 1, wait_seconds: 1, idle_seconds: 1, lifetime_seconds: 1, check_seconds: 1}
 admin: 127.0.0.1:6433
 audit: {file: f, durability: synced, key_file: k, rotate: {bytes: 10000, daily: true, keep: 3}, sinks: [stdout, {syslog: /dev/log, facility: auth}]}
+grants: {store: g}
+masks: in_sql
 secrets: {pseudonym_key_file: f}
 shadow: {rules: s, report: p}
 log: {format: json, level: debug}

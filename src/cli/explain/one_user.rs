@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::catalog::{RelationKind, Snapshot};
 use crate::changes::{RelationPicture, Seen, standpoint};
+use crate::grants::{Grant, time};
+use crate::ledger::now;
 use crate::policy::{RoleView, Stated};
 use crate::rules::{Limits, Permissions, RuleSet, User};
 use crate::text::nearest;
@@ -21,6 +23,11 @@ pub(super) struct OneUser {
     acts_for_others: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<u64>,
+    /// Those that are in force; `None`: the configuration has no file of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<Vec<serde_json::Value>>,
+    #[serde(skip)]
+    granted: Vec<String>,
     /// The first is the default.
     roles: Vec<OneRole>,
 }
@@ -105,9 +112,24 @@ impl OneUser {
             logs_in_by: logs_in_by(&user),
             acts_for_others: user.acts_for_others,
             connections: user.connections,
+            grants: None,
+            granted: Vec::new(),
             roles: views.map(|(name, view)| one_role(name, &view)).collect(),
             user: user.name,
         })
+    }
+
+    /// With what is granted for now.
+    pub(super) fn with_grants(self, grants: Option<Vec<Grant>>) -> OneUser {
+        let now = now();
+        let told = |grant: &Grant| {
+            let until = grant.until.map(time).unwrap_or_default();
+            let Grant { number, wish, .. } = grant;
+            format!("{number} as {}: {wish}, until {until}, because {}", wish.role, wish.because)
+        };
+        let granted = grants.iter().flatten().map(told).collect();
+        let grants = grants.map(|all| all.iter().map(|grant| grant.to_json(now)).collect());
+        OneUser { grants, granted, ..self }
     }
 
     pub(super) fn to_json(&self) -> String {
@@ -126,6 +148,9 @@ impl OneUser {
         }
         if let Some(most) = self.connections {
             let _ = writeln!(text, "sessions   {most} at once");
+        }
+        for grant in &self.granted {
+            let _ = writeln!(text, "granted    {grant}");
         }
         for role in &self.roles {
             text.push('\n');

@@ -1,5 +1,5 @@
 //! A masked session's way to newer rules: between messages, and statement by statement. Where the role goes by what the
-//! session states, another purpose is to it as other rules are.
+//! session states, another purpose is to it as other rules are; and so is a grant that begins or ends.
 
 use std::sync::Arc;
 
@@ -79,16 +79,30 @@ impl Serving {
 
     /// What the session states.
     pub(super) fn stated(&self) -> Stated {
-        stated(&self.who, &self.pipeline.settings)
+        stated(&self.who, &self.pipeline.settings).opened(&self.granted)
+    }
+
+    /// Looks at what grants open to the session now: by the clock, and by what has been agreed to and taken back.
+    fn look_at_grants(&mut self) {
+        let database = &self.view.snapshot().database;
+        match self.proxy.board.of(&self.who.user, &self.role, database) {
+            Some(now) if now != self.granted => self.granted = now,
+            None if !self.granted.is_empty() => self.granted = Arc::default(),
+            Some(_) | None => {}
+        }
     }
 
     /// The message to be taken next. Where the role goes by what the session states, nothing is planned, bound or run
     /// while that may be about to change, and when it has, what is held is as under older rules; `None`: it waits.
     pub(super) fn piece_by_what_is_stated(&mut self, piece: Piece) -> Option<Piece> {
-        if self.view.needs().is_empty() || self.pipeline.goes_on(&piece, false) {
+        if self.pipeline.goes_on(&piece, false) {
             return Some(piece);
         }
-        let is_certain = !self.pipeline.settings_are_uncertain();
+        self.look_at_grants();
+        if self.view.needs().is_empty() && self.granted == *self.view.openings() {
+            return Some(piece);
+        }
+        let is_certain = self.view.needs().is_empty() || !self.pipeline.settings_are_uncertain();
         if is_certain && self.view.is_for(&self.stated()) {
             return Some(piece);
         }

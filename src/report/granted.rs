@@ -1,0 +1,112 @@
+//! Temporary access in the trail: who was granted what, by whom, and which cells statements could see by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Cells that a statement could see by a grant.
+#[derive(Debug, Deserialize)]
+pub struct Opened {
+    /// Number of the grant.
+    pub grant: u64,
+    /// `schema.name`
+    pub relation: String,
+    /// The column.
+    pub column: String,
+    /// How many; `None`: in every row that the role sees.
+    #[serde(default)]
+    pub cells: Option<u64>,
+    /// Keys of the rows.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// Something that has happened to a grant.
+#[derive(Debug)]
+pub struct Happened {
+    /// Its number.
+    pub grant: u64,
+    /// What.
+    pub action: String,
+    /// By whom.
+    pub by: Option<String>,
+    /// When.
+    pub at: String,
+    /// Who has asked.
+    pub asked_by: String,
+    /// What it opens.
+    pub opens: String,
+    /// Why.
+    pub because: String,
+}
+
+/// A grant, as the trail tells it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Granted {
+    pub(super) grant: u64,
+    pub(super) user: String,
+    pub(super) role: String,
+    pub(super) asked_by: String,
+    pub(super) opens: String,
+    pub(super) because: String,
+    /// `asked by hana at …`
+    pub(super) happened: Vec<String>,
+    pub(super) is_break_glass: bool,
+    /// Statements that could see something by it.
+    pub(super) statements: u64,
+    /// Cells that they could see, each time counted; those of which there are no keys are not in it.
+    pub(super) cells: u64,
+    /// Keys by relation.column; `*`: every row that the role sees.
+    pub(super) keys: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// All of them, by number.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    all: BTreeMap<u64, Granted>,
+}
+
+impl Grants {
+    fn of(&mut self, grant: u64, user: &str, role: &str) -> &mut Granted {
+        self.all.entry(grant).or_insert_with(|| Granted {
+            grant,
+            user: user.to_owned(),
+            role: role.to_owned(),
+            ..Granted::default()
+        })
+    }
+
+    /// Something has happened to one.
+    pub fn happened(&mut self, user: &str, role: &str, event: Happened) {
+        let Happened { grant, action, by, at, asked_by, opens, because } = event;
+        let granted = self.of(grant, user, role);
+        granted.is_break_glass |= action == "break_glass";
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        granted.happened.push(format!("{action}{by} at {at}"));
+        (granted.asked_by, granted.opens, granted.because) = (asked_by, opens, because);
+    }
+
+    /// A statement could see cells by some.
+    pub fn used(&mut self, user: &str, role: &str, opened: &[Opened]) {
+        let by: BTreeSet<u64> = opened.iter().map(|cells| cells.grant).collect();
+        for grant in by {
+            let granted = self.of(grant, user, role);
+            granted.statements = granted.statements.saturating_add(1);
+            for cells in opened.iter().filter(|cells| cells.grant == grant) {
+                let count = cells.cells.unwrap_or_default();
+                granted.cells = granted.cells.saturating_add(count);
+                let column = format!("{}.{}", cells.relation, cells.column);
+                let keys = granted.keys.entry(column).or_default();
+                match cells.cells {
+                    Some(_) => keys.extend(cells.keys.iter().cloned()),
+                    None => drop(keys.insert("*".to_owned())),
+                }
+            }
+        }
+    }
+
+    /// In the order of their numbers.
+    pub fn told(&self) -> Vec<Granted> {
+        self.all.values().cloned().collect()
+    }
+}
