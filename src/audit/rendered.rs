@@ -73,6 +73,7 @@ impl Rendered {
             | Record::Rotated { .. }
             | Record::Reload { .. }
             | Record::ReloadRefused { .. }
+            | Record::Grant(_)
             | Record::Logout { .. } => return None,
         }
         Some(())

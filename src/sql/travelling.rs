@@ -467,10 +467,8 @@ mod tests {
         let (_, sent) = travelling(
             "SELECT a.email FROM customers a WHERE a.id IN (SELECT id FROM customers b WHERE b.name = 'x')",
         );
-        assert!(
-            sent.contains("(SELECT customers.id, customers.email FROM public.customers)"),
-            "{sent}"
-        );
+        let raw = "SELECT a.email FROM (SELECT customers.id, customers.email, CAST(";
+        assert!(sent.starts_with(raw), "{sent}");
         assert!(sent.contains("END AS text) AS email"), "{sent}");
     }
 }
