@@ -5,6 +5,8 @@
 
 mod chain;
 mod files;
+mod reading;
+mod recent;
 mod record;
 mod sinks;
 mod trail;
@@ -12,8 +14,9 @@ mod writer;
 
 pub use chain::{Beginning, Chain, ChainFault, Checked, verify_chain};
 pub use files::{Rotation, first_number, is_being_written, trail_files};
+pub use reading::{NotRead, Read, TrailFiles, Wanted};
 pub use record::{
-    LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
+    ConsoleFacts, LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten, SessionFacts,
     StatementFacts, StatementRecord, Verdict,
 };
 pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};

@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 use secrecy::SecretString;
 
 use super::audit::audit;
+use super::console::{ConsoleOptions, console};
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
@@ -29,7 +30,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "listen",
     "limits",
     "proxy_protocol",
@@ -41,6 +42,7 @@ pub(super) const KEYS: [&str; 17] = [
     "jwt",
     "pool",
     "admin",
+    "console",
     "audit",
     "secrets",
     "log",
@@ -94,6 +96,7 @@ pub(super) struct Draft<'a> {
     tokens: Option<(Option<TokenOptions>, Span)>,
     audit: AuditOptions,
     admin: Option<(SocketAddr, Span)>,
+    console: Option<(ConsoleOptions, Span)>,
     drain_seconds: u64,
     reload_on_change: bool,
     log: LogOptions,
@@ -134,6 +137,10 @@ impl<'a> Draft<'a> {
                 "pool" => draft.pool = pool(reader, value),
                 "admin" => {
                     draft.admin = address(reader, value).map(|address| (address, value.span));
+                }
+                "console" => {
+                    let options = console(reader, value, entry.key_span);
+                    draft.console = Some((options, entry.key_span));
                 }
                 "log" => draft.log = LogOptions::read(reader, value),
                 "telemetry" => {
@@ -178,6 +185,7 @@ impl<'a> Draft<'a> {
             tokens: None,
             audit: AuditOptions::of_file(folder.join("audit.jsonl")),
             admin: None,
+            console: None,
             drain_seconds: DRAIN_SECONDS,
             reload_on_change: true,
             log: LogOptions::default(),
@@ -220,6 +228,9 @@ impl<'a> Draft<'a> {
             let help = "6433 is the usual port of `admin`";
             reader.complain(Diagnostic::error(message, span).help(help));
         }
+        if let Some((_, span)) = &self.console {
+            ConsoleOptions::judge_address(reader, self.admin, *span);
+        }
         if let Some((shadow, span)) = &self.shadow {
             shadow.judge(reader, &self.rules, *span);
         }
@@ -248,6 +259,7 @@ impl<'a> Draft<'a> {
             tls,
             tokens: self.tokens.and_then(|(options, _)| options),
             admin: self.admin.map(|(address, _)| address),
+            console: self.console.map(|(options, _)| options),
             drain: Duration::from_secs(self.drain_seconds),
             reload_on_change: self.reload_on_change,
             log: self.log,

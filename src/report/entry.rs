@@ -68,7 +68,8 @@ pub enum Event {
         /// Which.
         session: u64,
     },
-    /// Says something about the trail, and not about people: recovered, rotated, reload_refused.
+    /// Says something about the trail, or about the console, and nothing about data: recovered, rotated, reload_refused,
+    /// console. A login at the console that failed is a login that failed.
     OfTrail,
     /// Of a newer Scrim.
     Unknown,
@@ -186,6 +187,8 @@ struct Line {
     #[serde(default)]
     then: String,
     #[serde(default)]
+    act: String,
+    #[serde(default)]
     rows: u64,
     #[serde(default)]
     bytes: u64,
@@ -232,7 +235,10 @@ impl Entry {
             "found" => Event::Found { who, kind: line.kind, then: line.then },
             "reload" => Event::Reload { rules: who.rules },
             "logout" => Event::Logout { session: who.session },
-            "recovered" | "rotated" | "reload_refused" => Event::OfTrail,
+            "console" if line.act == "sign_in" && line.refused.is_some() => {
+                Event::Login { who, refused: Some("28P01".to_owned()) }
+            }
+            "recovered" | "rotated" | "reload_refused" | "console" => Event::OfTrail,
             _ => Event::Unknown,
         };
         Some(Entry { time, event })
@@ -245,8 +251,8 @@ mod tests {
 
     use super::*;
     use crate::audit::{
-        LookupMade, Outcome, Record, RelationRead, RelationWritten, SessionFacts, StatementFacts,
-        StatementRecord, Verdict,
+        ConsoleFacts, LookupMade, Outcome, Record, RelationRead, RelationWritten, SessionFacts,
+        StatementFacts, StatementRecord, Verdict,
     };
 
     /// One of each. A record that is new in the audit does not compile here until a report knows it.
@@ -314,6 +320,15 @@ mod tests {
             Record::Rotated { closed: "a".into(), removed: Vec::new(), removed_through: None },
             Record::Reload { before: "1".into(), rules: "2".into() },
             Record::ReloadRefused { rules: "1".into() },
+            Record::Console(ConsoleFacts {
+                user: "alice".into(),
+                client: "10.0.0.1".into(),
+                act: "sign_in",
+                refused: Some("password"),
+                session: None,
+                role: None,
+                rules: "1".into(),
+            }),
             Record::Logout { facts },
         ];
         for record in &made {
@@ -327,6 +342,7 @@ mod tests {
                 | Record::Rotated { .. }
                 | Record::Reload { .. }
                 | Record::ReloadRefused { .. }
+                | Record::Console(_)
                 | Record::Logout { .. } => {}
             }
         }

@@ -22,6 +22,7 @@ mod sections;
 mod shown;
 mod tally;
 mod text;
+mod time;
 mod told;
 mod unused;
 
@@ -29,4 +30,5 @@ pub use entry::Entry;
 pub use kinds::Kinds;
 pub use shown::shown;
 pub use tally::{Question, Tally};
+pub use time::{beginning, end};
 pub use told::{Report, Rules, TrailTold};

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
     ("changes", &["policy", "catalog", "rules", "text"]),
     ("report", &["changes", "policy", "rules"]),
+    ("explain", &["catalog", "changes", "grammar", "policy", "rules", "sql", "text"]),
     ("wire", &[]),
     ("guard", &["forms", "policy", "catalog", "rules", "wire"]),
     ("audit", &[]),
@@ -55,8 +56,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("admin", &["metrics"]),
     (
+        "console",
+        &[
+            "audit", "catalog", "changes", "config", "explain", "grammar", "policy", "pool",
+            "report", "rules", "session", "sql", "text", "trials", "upstream",
+        ],
+    ),
+    (
         "service",
-        &["admin", "audit", "config", "metrics", "rules", "session", "shadow", "telemetry", "text"],
+        &[
+            "admin",
+            "audit",
+            "config",
+            "console",
+            "metrics",
+            "rules",
+            "session",
+            "shadow",
+            "telemetry",
+            "text",
+        ],
     ),
     (
         "trials",
@@ -67,8 +86,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
 const PURE: &[&str] = &[
-    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "report",
-    "sql", "guard",
+    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "explain",
+    "report", "sql", "guard",
 ];
 
 /// What no pure room may hold, apart from its tests.

@@ -14,7 +14,7 @@ use crate::text::nearest;
 
 /// What a user may do and see.
 #[derive(Debug, Serialize)]
-pub(super) struct OneUser {
+pub struct OneUser {
     user: String,
     written_at: String,
     logs_in_by: Vec<&'static str>,
@@ -80,7 +80,10 @@ type KindKey = (u8, String, String, Option<String>, bool);
 
 impl OneUser {
     /// Of a name in the rules, or of somebody whom only a token names.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// There is no such user; ready to be shown.
+    pub fn new(
         name: &str,
         rules: &Arc<RuleSet>,
         snapshot: &Arc<Snapshot>,
@@ -110,11 +113,13 @@ impl OneUser {
         })
     }
 
-    pub(super) fn to_json(&self) -> String {
+    /// For programs.
+    pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("error: {error}"))
     }
 
-    pub(super) fn to_text(&self) -> String {
+    /// For a terminal.
+    pub fn to_text(&self) -> String {
         let mut text = format!("user       {}  ({})\n", self.user, self.written_at);
         let _ = writeln!(text, "logs in    by {}", self.logs_in_by.join(" and "));
         let names = self.roles.iter().map(|role| role.name.as_str());
