@@ -5,6 +5,7 @@
 
 mod audit;
 mod changes;
+mod console;
 mod draft;
 mod grants;
 mod limits;
@@ -35,6 +36,7 @@ use crate::text::{Diagnostic, Sources, render};
 use crate::tokens::TokenOptions;
 use crate::upstream::Endpoint;
 use crate::wire::tls::ServerTls;
+pub use console::{ConsoleOptions, ConsoleRights};
 use draft::Draft;
 pub use limits::ConnectionLimits;
 pub use listening::{ListenAddress, TrustedProxies};
@@ -74,6 +76,8 @@ pub struct Config {
     pub tokens: Option<TokenOptions>,
     /// Where health and figures are told; `None`: nowhere.
     pub admin: Option<SocketAddr>,
+    /// The console on that address; `None`: there is none.
+    pub console: Option<ConsoleOptions>,
     /// How long running transactions may take when Scrim is told to stop.
     pub drain: Duration,
     /// Rules come into force when their files change, not at SIGHUP alone.
@@ -123,13 +127,14 @@ impl Environment for ProcessEnvironment {
 pub struct Unusable(pub String);
 
 impl Config {
-    /// What of the rules cannot work with this configuration: masks that need a key, where there is none, and users who
-    /// log in by a certificate or a token, where nobody's can be checked.
+    /// What of the rules cannot work with this configuration: masks that need a key, where there is none, users who
+    /// log in by a certificate or a token, where nobody's can be checked, and roles of the console that are not there.
     pub fn judge(&self, rules: &RuleSet) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         if self.pseudonym_key.is_none() {
             found.extend(rules.keyed_masks().into_iter().map(keyless));
         }
+        found.extend(self.console.iter().flat_map(|console| console.judge(rules)));
         if !self.takes_client_certificates {
             let users = rules.users.values().filter(|user| user.certificate.is_some());
             found.extend(users.map(|user| {

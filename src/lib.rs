@@ -19,6 +19,7 @@
 //! | [`forms`] | what values of a kind look like, alone and inside a text | keep what it looks at |
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
 //! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
+//! | [`explain`] | what happens to a statement, who sees a column, what a user sees | send anything |
 //! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data | obey a name that stands in the trail |
 //! | [`grants`] | what somebody may see for a while: asked for, agreed to, over | know the time, let one person agree with themselves |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
@@ -40,6 +41,7 @@
 //! | [`metrics`] | what is counted | hold what a client chose |
 //! | [`telemetry`] | spans for a collector | hold a text, a value or a name of a client |
 //! | [`admin`] | health and figures over HTTP | know sessions |
+//! | [`console`] | pages for people on the admin address, behind a login | show a value but to whom a session of theirs shows it |
 //! | [`service`] | the process: start, reload, stop | decide about a statement |
 //! | [`trials`] | the rule tests: cases, a Scrim of their own, what holds | decide what a role sees |
 //! | [`demo`] | a private PostgreSQL with the sample database | touch any other server |
@@ -48,12 +50,12 @@
 //! A room may use only what stands below it:
 //!
 //! ```text
-//! main → cli → demo, service, trials → admin, session, shadow
+//! main → cli → demo, service → admin, console → trials → session, shadow
 //! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry, shadow, ledger
 //! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
 //! ledger → grants → policy, rules
-//! scan → forms → mask, rules         report → changes → policy
+//! scan → forms → mask, rules         report → changes → policy         console → report, explain → changes, grants, sql
 //! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens, telemetry → nothing          admin → metrics
 //! ```
 //!
@@ -67,7 +69,9 @@ pub mod catalog;
 pub mod changes;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod demo;
+pub mod explain;
 pub mod forms;
 pub mod grammar;
 pub mod grants;

@@ -1,11 +1,12 @@
 //! The admin address: whether Scrim is well, and its figures, over HTTP.
 //!
 //! `/healthz` answers while the process lives, `/readyz` says whether clients should come here and if not why, and
-//! `/metrics` is for Prometheus. There is no login: the address is for the operator's own network. Nothing here knows a
-//! statement, a value or a client.
+//! `/metrics` is for Prometheus. There is no login for these: the address is for the operator's own network. Nothing here
+//! knows a statement, a value or a client. What else is served here (the console, behind a login) comes as a router.
 
 mod health;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,11 @@ pub trait Board: Send + Sync {
     fn figures(&self) -> String;
 }
 
+/// What is served beside, given the address of a client.
+pub type Beside = Arc<dyn Fn(SocketAddr) -> Router + Send + Sync>;
+
 /// Answers until it is dropped.
-pub async fn serve(listener: TcpListener, board: Arc<dyn Board>) {
+pub async fn serve(listener: TcpListener, board: Arc<dyn Board>, beside: Option<Beside>) {
     let router = Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
@@ -48,15 +52,19 @@ pub async fn serve(listener: TcpListener, board: Arc<dyn Board>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     // The semaphore is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection to the admin address could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone());
+        let router = match &beside {
+            Some(beside) => router.clone().merge(beside(client)),
+            None => router.clone(),
+        };
+        let service = TowerToHyperService::new(router);
         tokio::spawn(async move {
             let _place = place;
             let mut server = http1::Builder::new();

@@ -5,6 +5,8 @@
 
 mod chain;
 mod files;
+mod reading;
+mod recent;
 mod record;
 mod rendered;
 mod sinks;
@@ -13,9 +15,10 @@ mod writer;
 
 pub use chain::{Beginning, Chain, ChainFault, Checked, verify_chain};
 pub use files::{Rotation, first_number, is_being_written, trail_files};
+pub use reading::{NotRead, Read, TrailFiles, Wanted};
 pub use record::{
-    CellsOpened, GrantRecord, LookupMade, Outcome, ReadBy, Record, RelationRead, RelationWritten,
-    SessionFacts, StatementFacts, StatementRecord, Verdict,
+    CellsOpened, ConsoleFacts, GrantRecord, LookupMade, Outcome, ReadBy, Record, RelationRead,
+    RelationWritten, SessionFacts, StatementFacts, StatementRecord, Verdict,
 };
 pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

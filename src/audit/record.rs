@@ -102,6 +102,8 @@ pub enum Record {
         /// The version that stays.
         rules: String,
     },
+    /// Somebody did something in the console, or tried to.
+    Console(ConsoleFacts),
     /// The session has ended.
     Logout {
         /// Who.
@@ -124,6 +126,7 @@ impl Record {
             Record::Grant(_) => "grant",
             Record::Reload { .. } => "reload",
             Record::ReloadRefused { .. } => "reload_refused",
+            Record::Console(_) => "console",
             Record::Logout { .. } => "logout",
         }
     }
@@ -178,6 +181,28 @@ pub struct CellsOpened {
     /// Keys of the rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+}
+
+/// An act in the console.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConsoleFacts {
+    /// Who, or who somebody claimed to be.
+    pub user: String,
+    /// Client address.
+    pub client: String,
+    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`
+    pub act: &'static str,
+    /// Why it was not done; `None`: it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<&'static str>,
+    /// The session that it was done to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
+    /// The role as which it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Rules version.
+    pub rules: String,
 }
 
 /// A statement, as the audit knows it.

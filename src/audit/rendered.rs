@@ -74,6 +74,7 @@ impl Rendered {
             | Record::Reload { .. }
             | Record::ReloadRefused { .. }
             | Record::Grant(_)
+            | Record::Console(_)
             | Record::Logout { .. } => return None,
         }
         Some(())

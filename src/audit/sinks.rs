@@ -18,7 +18,7 @@ use syslog_fmt::v5424::{Config, Formatter, Msg, write_msg, write_nil_value};
 use syslog_fmt::{Facility, Severity};
 
 use super::chain::hash;
-use super::record::{Record, Verdict};
+use super::record::{ConsoleFacts, Record, Verdict};
 
 /// RFC 5424 lets a receiver cut what is longer than 2048 bytes; rsyslog and syslog-ng take 8 KiB unless told otherwise.
 const MESSAGE_BYTES_MAX: usize = 8192;
@@ -118,6 +118,7 @@ impl From<&Record> for About {
             Record::ReloadRefused { .. } => Severity::Err,
             Record::Login { refused: Some(_), .. }
             | Record::Found { .. }
+            | Record::Console(ConsoleFacts { refused: Some(_), .. })
             | Record::Recovered { .. } => Severity::Warning,
             Record::Statement(statement) => match statement.verdict {
                 Verdict::Refuse => Severity::Warning,
@@ -127,6 +128,7 @@ impl From<&Record> for About {
             | Record::Completed(_)
             | Record::Rotated { .. }
             | Record::Reload { .. }
+            | Record::Console(ConsoleFacts { refused: None, .. })
             | Record::Logout { .. } => Severity::Info,
         };
         About { event: record.event(), severity }

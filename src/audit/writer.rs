@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::chain::{Link, hex};
 use super::files::Rotation;
+use super::recent::Recent;
 use super::record::{Record, StatementFacts};
 use super::rendered::Rendered;
 use super::sinks::{Line, Outlet, SinkOptions};
@@ -88,6 +89,7 @@ pub struct Audit {
     is_well: Arc<AtomicBool>,
     lag_us: Arc<AtomicU64>,
     durability: Durability,
+    recent: Arc<Recent>,
 }
 
 #[derive(Debug)]
@@ -139,6 +141,8 @@ impl Audit {
         let is_well = Arc::new(AtomicBool::new(true));
         let lag_us = Arc::new(AtomicU64::new(0));
         let (well, lag) = (is_well.clone(), lag_us.clone());
+        let recent = Arc::<Recent>::default();
+        let kept = Arc::clone(&recent);
         let writer = Writer {
             sink,
             outlets,
@@ -149,9 +153,21 @@ impl Audit {
             lag_us: lag,
             durability,
             retry,
+            recent: kept,
         };
         std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries))?;
-        Ok(Audit { queue, is_well, lag_us, durability })
+        Ok(Audit { queue, is_well, lag_us, durability, recent })
+    }
+
+    /// From now on the last lines of the trail are kept for [`Audit::recent`].
+    pub fn keep_recent(&self) {
+        self.recent.begin();
+    }
+
+    /// The last lines of the trail, the oldest first: some hundreds, those that have been written since
+    /// [`Audit::keep_recent`].
+    pub fn recent(&self) -> Vec<Arc<[u8]>> {
+        self.recent.lines()
     }
 
     /// True while records can be written.
@@ -220,6 +236,7 @@ struct Writer<S> {
     lag_us: Arc<AtomicU64>,
     durability: Durability,
     retry: Duration,
+    recent: Arc<Recent>,
 }
 
 impl<S: Sink> Writer<S> {
@@ -278,6 +295,11 @@ impl<S: Sink> Writer<S> {
                     None => Ok(()),
                 }
             });
+        }
+        if self.recent.is_wanted() {
+            for line in &lines {
+                self.recent.push(bytes.get(line.place.clone()).unwrap_or_default());
+            }
         }
         let lag = oldest.map(|oldest| oldest.elapsed().as_micros()).unwrap_or_default();
         self.lag_us.store(u64::try_from(lag).unwrap_or(u64::MAX), Ordering::Relaxed);

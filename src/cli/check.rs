@@ -1,17 +1,14 @@
 //! `scrim check`: is everything well with the configuration and the rules?
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 
-use crate::catalog::{KNOWN_VERSIONS, SearchPath};
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::policy::{RoleView, Stated};
-use crate::rules::{Role, RuleSet};
-use crate::sql::{self, Speaker};
+use crate::explain::{Problems, roles_of_nobody};
+use crate::rules::RuleSet;
 use crate::text::{Diagnostic, Severity, render};
 
 /// Checks the configuration and the rules: syntax and names, and against the live catalog whether relations and
@@ -57,7 +54,7 @@ impl CheckArgs {
     async fn check(self) -> Result<String, String> {
         let (config, rules, mut found) = self.read()?;
         found.extend(config.iter().flat_map(|config| config.judge(&rules)));
-        found.extend(rules.roles_of_nobody().into_iter().map(role_of_nobody));
+        found.extend(roles_of_nobody(&rules));
         let rules = Arc::new(rules);
         let columns = match config.as_ref().filter(|_| !self.offline) {
             Some(config) => {
@@ -121,63 +118,14 @@ async fn live(
     found: &mut Vec<Diagnostic>,
 ) -> Result<Columns, String> {
     let (snapshot, made_of) = super::live::snapshot_and_made(config, database).await?;
-    let snapshot = Arc::new(snapshot);
-    found.extend(unknown_version(snapshot.major_version()));
-    let mut columns = Columns { classified: 0, unclassified: 0 };
-    let mut closed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
-    let search_path = SearchPath::default();
-    for (role, purpose) in rules.standpoints() {
-        let stated = Stated::named(purpose);
-        let view = RoleView::of(&role.name, rules.clone(), snapshot.clone(), &stated);
-        let Some(view) = view else { continue };
-        let role = &role.name;
-        for problem in view.problems().into_iter().chain(view.doubts(&made_of)) {
-            if !found.contains(&problem.diagnostic) {
-                found.push(problem.diagnostic);
-            }
-        }
-        (columns.classified, columns.unclassified) = view.column_counts();
-        if !view.role().is_untouched() {
-            for found in sql::closed_views(Speaker::new(&view, &search_path, "check", false)) {
-                let roles = closed.entry(found).or_default();
-                if !roles.contains(&role.as_str()) {
-                    roles.push(role);
-                }
-            }
+    let Problems { found: problems, classified, unclassified } =
+        Problems::new(rules, &Arc::new(snapshot), &made_of);
+    for problem in problems {
+        if !found.contains(&problem) {
+            found.push(problem);
         }
     }
-    found.extend(closed.into_iter().map(|((view, why), roles)| closed_view(&view, &why, &roles)));
-    Ok(columns)
-}
-
-fn role_of_nobody(role: &Role) -> Diagnostic {
-    Diagnostic::warning(format!("nobody has the role `{}`", role.name), role.span)
-        .help("no user, no `token_users` and no other role by `extends` names it")
-}
-
-/// Columns that a newer PostgreSQL gives its catalogs have been judged by nobody.
-fn unknown_version(major: u32) -> Option<Diagnostic> {
-    let (oldest, newest) = (KNOWN_VERSIONS.start(), KNOWN_VERSIONS.end());
-    (!KNOWN_VERSIONS.contains(&major)).then(|| Diagnostic {
-        severity: Severity::Warning,
-        message: format!(
-            "the server is PostgreSQL {major}, of which this version of Scrim knows nothing"
-        ),
-        primary: None,
-        secondary: Vec::new(),
-        help: Some(format!("it is tested with PostgreSQL {oldest} to {newest}")),
-    })
-}
-
-fn closed_view(view: &str, why: &str, roles: &[&str]) -> Diagnostic {
-    let roles: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
-    Diagnostic {
-        severity: Severity::Warning,
-        message: format!("view `{view}` is closed to {}: {why}", roles.join(", ")),
-        primary: None,
-        secondary: Vec::new(),
-        help: Some("name it under `open` if it holds nothing personal".into()),
-    }
+    Ok(Columns { classified, unclassified })
 }
 
 fn joined(rules: &RuleSet, found: &[Diagnostic], last: &str) -> String {
@@ -214,19 +162,5 @@ fn counted(count: usize, one: &str) -> String {
     match count {
         1 => format!("1 {one}"),
         _ => format!("{count} {one}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unknown_version;
-
-    #[test]
-    fn a_server_that_nobody_has_judged_is_told() {
-        assert!([13, 15, 18].into_iter().all(|known| unknown_version(known).is_none()));
-        for unknown in [12, 19] {
-            let told = unknown_version(unknown).map(|found| found.message).unwrap_or_default();
-            assert!(told.contains(&format!("PostgreSQL {unknown}")), "{told}");
-        }
     }
 }

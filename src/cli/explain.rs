@@ -1,9 +1,5 @@
 //! `scrim explain`: what would happen to a statement, and why. Nothing is sent but questions to the catalog.
 
-mod explanation;
-mod one_user;
-mod who_sees;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,12 +8,8 @@ use clap::{Args, ValueEnum};
 
 use crate::catalog::{SearchPath, Snapshot};
 use crate::config::Config;
-use crate::policy::{RoleView, Stated};
-use crate::rules::{Role, RuleSet};
-use crate::sql::{Speaker, plan, unfit_to_state};
-use explanation::Explanation;
-use one_user::OneUser;
-use who_sees::WhoSees;
+use crate::explain::{self, OneUser, WhoSees, stated};
+use crate::rules::RuleSet;
 
 /// What would happen to a statement of a role: the verdict, what it reads and how the role sees it, the rule
 /// behind each decision, and the SQL that would be sent. Or who sees a column, and how; or what a user sees.
@@ -97,7 +89,8 @@ impl ExplainArgs {
             }
             (None, Some(user), ..) => {
                 let granted = super::grant::in_force_of(&config, user).transpose()?;
-                let found = OneUser::new(user, &rules, &snapshot)?.with_grants(granted);
+                let found = OneUser::new(user, &rules, &snapshot)?
+                    .with_grants(granted, crate::ledger::now());
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, None, Some(role), Some(statement)) => {
@@ -105,34 +98,6 @@ impl ExplainArgs {
             }
             (None, None, _, _) => Err("error: a role and a statement belong here".to_owned()),
         }
-    }
-
-    /// What the session states, as far as it is said.
-    fn stated(&self, role: &Role) -> Result<Stated, String> {
-        let unfit = |name: &str, value: &str| match unfit_to_state(role, name, value) {
-            None => Ok(()),
-            Some(unfit) => {
-                let hint = unfit.hint.map(|hint| format!("\n  {hint}")).unwrap_or_default();
-                Err(format!("error: {}{hint}", unfit.message.trim_start_matches("scrim: ")))
-            }
-        };
-        if let Some(purpose) = &self.purpose {
-            unfit("purpose", purpose)?;
-        }
-        let mut stated = Stated::named(self.purpose.as_deref());
-        for given in &self.stated {
-            let (name, value) = given
-                .split_once('=')
-                .ok_or_else(|| format!("error: `{given}` is no NAME=VALUE"))?;
-            if !matches!(name, "user" | "end_user") && !role.details.contains_key(name) {
-                let details: Vec<&str> = role.details.keys().map(String::as_str).collect();
-                let known = [&["user", "end_user"], details.as_slice()].concat().join(", ");
-                return Err(format!("error: role `{}` has no `{name}`, but: {known}", role.name));
-            }
-            unfit(name, value)?;
-            stated = stated.with(name, value);
-        }
-        Ok(stated)
     }
 
     fn of_statement(
@@ -147,16 +112,13 @@ impl ExplainArgs {
         let known = rules.roles.get(role).ok_or_else(|| {
             format!("error: there is no role `{role}`; the rules have: {}", roles.join(", "))
         })?;
-        let stated = self.stated(known)?;
-        let view = RoleView::of(role, rules, snapshot, &stated)
-            .ok_or_else(|| "error: the role cannot be looked at".to_owned())?;
+        let stated = stated(known, self.purpose.as_deref(), &self.stated)?;
         let search_path = SearchPath::parse(&self.search_path)
             .ok_or_else(|| "error: this search_path is malformed".to_owned())?;
-        let speaker = Speaker::new(&view, &search_path, "explain", false)
-            .masking_on_the_wire(config.masks_on_the_wire);
-        let planned = plan(statement, speaker);
-        let refused = planned.is_err();
-        let explanation = Explanation::new(statement, &view, &planned);
+        let on_the_wire = config.masks_on_the_wire;
+        let asked =
+            explain::Asked { role, stated: &stated, search_path: &search_path, on_the_wire };
+        let (explanation, refused) = explain::statement(&asked, statement, rules, snapshot)?;
         let text = self.format.of(|| explanation.to_string(), || explanation.to_json());
         Ok((text, if refused { ExitCode::from(2) } else { ExitCode::SUCCESS }))
     }

@@ -1,8 +1,5 @@
 //! `scrim report`: what the audit trail says, and whether it is whole.
 
-mod time;
-mod trail;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,11 +8,12 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::trail::{Trail, Wanted};
-use crate::audit::Beginning;
+use crate::audit::{Beginning, NotRead, TrailFiles, Wanted};
 use crate::changes::Picture;
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::report::{Kinds, Question, Report, Rules, Tally, TrailTold, shown};
+use crate::report::{
+    Entry, Kinds, Question, Report, Rules, Tally, TrailTold, beginning, end, shown,
+};
 use crate::rules::RuleSet;
 
 /// The chain is broken.
@@ -148,8 +146,8 @@ impl ReportArgs {
             })?),
         };
         let trail = match (&config, self.files.as_slice()) {
-            (_, [_, ..]) => Trail::given(&self.files)?,
-            (Some(config), []) => Trail::of(&config.audit.file)?,
+            (_, [_, ..]) => TrailFiles::given(&self.files).map_err(named)?,
+            (Some(config), []) => TrailFiles::of(&config.audit.file).map_err(named)?,
             (None, []) => return Err("error: no file is given".to_owned().into()),
         };
         if self.verify {
@@ -168,7 +166,9 @@ impl ReportArgs {
         }
         let files = trail.names();
         let mut tally = Tally::new(question, kinds);
-        let read = trail.read(&self.wanted(), |entry| tally.add(entry)).map_err(|fault| {
+        let read = trail
+            .read(&self.wanted(), |line| Entry::read(line).map(|entry| tally.add(entry)).is_some());
+        let read = read.map_err(|fault| {
             let help = "`--unverified` reports what can be read, and says that it was not verified";
             not_whole(&fault, help)
         })?;
@@ -199,12 +199,14 @@ impl ReportArgs {
         Wanted { beginning, is_unverified: self.unverified, kept }
     }
 
-    fn verify(&self, trail: Trail) -> Result<String, NoReport> {
+    fn verify(&self, trail: TrailFiles) -> Result<String, NoReport> {
         let count = trail.names().len();
         let (mut first, mut last) = (None, None);
-        let read = trail.read(&self.wanted(), |entry| {
-            first = first.or(Some(entry.time));
-            last = Some(entry.time);
+        let read = trail.read(&self.wanted(), |line| {
+            let time = Entry::read(line).map(|entry| entry.time);
+            first = first.or(time);
+            last = time.or(last);
+            time.is_some()
         });
         let read = read.map_err(|fault| {
             let help = "what stands after that line cannot be trusted, nor can the line itself";
@@ -248,8 +250,8 @@ impl ReportArgs {
             )
         })?;
         let now = Timestamp::now();
-        let since = self.since.as_deref().map(|text| time::beginning(text, &zone, now));
-        let until = self.until.as_deref().map(|text| time::end(text, &zone, now));
+        let since = self.since.as_deref().map(|text| beginning(text, &zone, now));
+        let until = self.until.as_deref().map(|text| end(text, &zone, now));
         let (since, until) = (since.transpose()?, until.transpose()?);
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
@@ -277,11 +279,17 @@ impl ReportArgs {
     }
 }
 
-fn not_whole(fault: &trail::NotRead, help: &str) -> NoReport {
+/// What is wrong with a file whose name may be anything.
+fn named(text: String) -> String {
+    shown(&text).into_owned()
+}
+
+fn not_whole(fault: &NotRead, help: &str) -> NoReport {
     match fault {
-        trail::NotRead::Broken(fault) => {
+        NotRead::Broken(fault) => {
+            let fault = shown(fault);
             NoReport::Broken(format!("error: the audit trail is broken: {fault}\n  {help}"))
         }
-        trail::NotRead::File(text) => NoReport::NotTold(format!("error: {text}")),
+        NotRead::File(text) => NoReport::NotTold(format!("error: {}", shown(text))),
     }
 }

@@ -17,6 +17,7 @@ impl Config {
             ("limits", self.connection_limits != newer.connection_limits),
             ("proxy_protocol", self.proxies != newer.proxies),
             ("admin", self.admin != newer.admin),
+            ("console", self.console != newer.console),
             ("database", !is_same(&self.endpoint, &newer.endpoint)),
             ("database.name", self.database != newer.database),
             ("pool", self.pool != newer.pool),

@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 use secrecy::SecretString;
 
 use super::audit::audit;
+use super::console::{ConsoleOptions, console};
 use super::grants::grants;
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
@@ -30,7 +31,7 @@ use crate::tokens::TokenOptions;
 use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 19] = [
     "listen",
     "limits",
     "proxy_protocol",
@@ -42,6 +43,7 @@ pub(super) const KEYS: [&str; 18] = [
     "jwt",
     "pool",
     "admin",
+    "console",
     "audit",
     "grants",
     "secrets",
@@ -97,6 +99,7 @@ pub(super) struct Draft<'a> {
     audit: AuditOptions,
     grants: Option<PathBuf>,
     admin: Option<(SocketAddr, Span)>,
+    console: Option<(ConsoleOptions, Span)>,
     drain_seconds: u64,
     reload_on_change: bool,
     log: LogOptions,
@@ -137,6 +140,10 @@ impl<'a> Draft<'a> {
                 "pool" => draft.pool = pool(reader, value),
                 "admin" => {
                     draft.admin = address(reader, value).map(|address| (address, value.span));
+                }
+                "console" => {
+                    let options = console(reader, value, entry.key_span);
+                    draft.console = Some((options, entry.key_span));
                 }
                 "log" => draft.log = LogOptions::read(reader, value),
                 "telemetry" => {
@@ -183,6 +190,7 @@ impl<'a> Draft<'a> {
             audit: AuditOptions::of_file(folder.join("audit.jsonl")),
             grants: None,
             admin: None,
+            console: None,
             drain_seconds: DRAIN_SECONDS,
             reload_on_change: true,
             log: LogOptions::default(),
@@ -225,6 +233,9 @@ impl<'a> Draft<'a> {
             let help = "6433 is the usual port of `admin`";
             reader.complain(Diagnostic::error(message, span).help(help));
         }
+        if let Some((_, span)) = &self.console {
+            ConsoleOptions::judge_address(reader, self.admin, *span);
+        }
         if let Some((shadow, span)) = &self.shadow {
             shadow.judge(reader, &self.rules, *span);
         }
@@ -253,6 +264,7 @@ impl<'a> Draft<'a> {
             tls,
             tokens: self.tokens.and_then(|(options, _)| options),
             admin: self.admin.map(|(address, _)| address),
+            console: self.console.map(|(options, _)| options),
             drain: Duration::from_secs(self.drain_seconds),
             reload_on_change: self.reload_on_change,
             log: self.log,

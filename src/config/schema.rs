@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::log::LogLevel;
-use super::{audit, draft, grants, limits, listening, log, pool, shadow, telemetry, tokens};
+use super::{
+    audit, console, draft, grants, limits, listening, log, pool, shadow, telemetry, tokens,
+};
 use crate::audit::FACILITIES;
 use crate::text::schema::{
     definition, described, document, filled_mapping, filled_text, list, mapping, number, share,
@@ -60,6 +62,10 @@ fn of_file(key: &str) -> Option<Value> {
         ),
         "pool" => (mapping(&pool::KEYS, of_pool), "How server connections are shared."),
         "admin" => (text(), "Where health and figures are told: 127.0.0.1:6433."),
+        "console" => (
+            filled_mapping(&console::KEYS, &["roles"], of_console),
+            "The console on the admin address, for people with these roles.",
+        ),
         "audit" => (mapping(&audit::KEYS, of_audit), "The audit trail."),
         "grants" => (
             filled_mapping(&grants::KEYS, &["store"], |key| match key {
@@ -174,6 +180,33 @@ fn of_pool(key: &str) -> Option<Value> {
     Some(described(schema, words))
 }
 
+fn of_console(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "roles" => {
+            let rights = word(&console::RIGHTS.map(|(name, _)| name));
+            let rights = json!({"type": "array", "items": rights, "minItems": 1});
+            (
+                json!({"type": "object", "additionalProperties": rights, "minProperties": 1}),
+                "What each role may do: look, try (run statements as one's own roles), end_sessions.",
+            )
+        }
+        "session_minutes" => (
+            number(1, console::SESSION_MINUTES_MAX),
+            "Signed out after so long without a request; 30 if not said.",
+        ),
+        "session_hours" => (
+            number(1, console::SESSION_HOURS_MAX),
+            "Signed out after so long in any case; 8 if not said.",
+        ),
+        "origins" => (
+            list(filled_text()),
+            "Names under which a proxy with TLS serves it: https://scrim.example.com.",
+        ),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
 fn of_audit(key: &str) -> Option<Value> {
     let (schema, words) = match key {
         "file" => (filled_text(), "The file; records are appended."),
@@ -250,10 +283,11 @@ mod tests {
     /// A key that is new in a reader is described here, or this fails.
     #[test]
     fn every_key_is_described() {
-        let all: [Described; 10] = [
+        let all: [Described; 11] = [
             (&draft::KEYS, of_file),
             (&draft::DATABASE, of_database),
             (&draft::TLS, of_tls),
+            (&console::KEYS, of_console),
             (&audit::KEYS, of_audit),
             (&audit::ROTATE, of_rotate),
             (&audit::SYSLOG, of_syslog),

@@ -7,9 +7,8 @@
 
 mod times;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -260,7 +259,8 @@ impl Metrics {
             let labels = OfSession { role: role.to_owned(), state };
             self.sessions.get_or_create(&labels).clone()
         };
-        let seat = Seat { of_state: State::ALL.map(|state| of(state.word())), now: State::Idle };
+        let of_state = State::ALL.map(|state| of(state.word()));
+        let seat = Seat { of_state, now: State::Idle, watched: Watched::default() };
         seat.gauge().inc();
         seat
     }
@@ -296,7 +296,8 @@ pub enum State {
 impl State {
     const ALL: [State; 3] = [State::Idle, State::Active, State::InTransaction];
 
-    fn word(self) -> &'static str {
+    /// As it is told.
+    pub fn word(self) -> &'static str {
         match self {
             State::Idle => "idle",
             State::Active => "active",
@@ -310,6 +311,31 @@ impl State {
 pub struct Seat {
     of_state: [Gauge; 3],
     now: State,
+    watched: Watched,
+}
+
+/// What a session is doing, seen from elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Watched(Arc<AtomicU8>);
+
+impl Watched {
+    /// At this moment.
+    pub fn state(&self) -> State {
+        match self.0.load(Ordering::Relaxed) {
+            1 => State::Active,
+            2 => State::InTransaction,
+            _ => State::Idle,
+        }
+    }
+
+    fn set(&self, state: State) {
+        let number = match state {
+            State::Idle => 0,
+            State::Active => 1,
+            State::InTransaction => 2,
+        };
+        self.0.store(number, Ordering::Relaxed);
+    }
 }
 
 impl Seat {
@@ -318,8 +344,14 @@ impl Seat {
         if state != self.now {
             self.gauge().dec();
             self.now = state;
+            self.watched.set(state);
             self.gauge().inc();
         }
+    }
+
+    /// For who looks on.
+    pub fn watched(&self) -> Watched {
+        self.watched.clone()
     }
 
     fn gauge(&self) -> &Gauge {

@@ -77,7 +77,8 @@ pub enum Event {
         /// Which.
         session: u64,
     },
-    /// Says something about the trail, and not about people: recovered, rotated, reload_refused.
+    /// Says something about the trail, or about the console, and nothing about data: recovered, rotated, reload_refused,
+    /// console. A login at the console that failed is a login that failed.
     OfTrail,
     /// Of a newer Scrim.
     Unknown,
@@ -213,6 +214,8 @@ struct Line {
     #[serde(default)]
     then: String,
     #[serde(default)]
+    act: String,
+    #[serde(default)]
     rows: u64,
     #[serde(default)]
     bytes: u64,
@@ -272,7 +275,10 @@ impl Entry {
             },
             "reload" => Event::Reload { rules: who.rules },
             "logout" => Event::Logout { session: who.session },
-            "recovered" | "rotated" | "reload_refused" => Event::OfTrail,
+            "console" if line.act == "sign_in" && line.refused.is_some() => {
+                Event::Login { who, refused: Some("28P01".to_owned()) }
+            }
+            "recovered" | "rotated" | "reload_refused" | "console" => Event::OfTrail,
             _ => Event::Unknown,
         };
         Some(Entry { time, event })
@@ -285,8 +291,8 @@ mod tests {
 
     use super::*;
     use crate::audit::{
-        CellsOpened, GrantRecord, LookupMade, Outcome, Record, RelationRead, RelationWritten,
-        SessionFacts, StatementFacts, StatementRecord, Verdict,
+        CellsOpened, ConsoleFacts, GrantRecord, LookupMade, Outcome, Record, RelationRead,
+        RelationWritten, SessionFacts, StatementFacts, StatementRecord, Verdict,
     };
 
     /// One of each. A record that is new in the audit does not compile here until a report knows it.
@@ -376,6 +382,15 @@ mod tests {
             Record::Rotated { closed: "a".into(), removed: Vec::new(), removed_through: None },
             Record::Reload { before: "1".into(), rules: "2".into() },
             Record::ReloadRefused { rules: "1".into() },
+            Record::Console(ConsoleFacts {
+                user: "alice".into(),
+                client: "10.0.0.1".into(),
+                act: "sign_in",
+                refused: Some("password"),
+                session: None,
+                role: None,
+                rules: "1".into(),
+            }),
             Record::Logout { facts },
         ];
         for record in &made {
@@ -390,6 +405,7 @@ mod tests {
                 | Record::Grant(_)
                 | Record::Reload { .. }
                 | Record::ReloadRefused { .. }
+                | Record::Console(_)
                 | Record::Logout { .. } => {}
             }
         }

@@ -40,33 +40,51 @@ impl Report {
                 body {
                     header {
                         h1 { "Privacy report" }
-                        p class="made" { "made by scrim, " (self.made) }
-                        @if let Some(fault) = &self.trail.broken {
-                            p class="alarm" role="alert" {
-                                strong { "The audit trail was not verified: " } (shown(fault))
-                            }
-                        }
-                        (about(self))
-                        (totals(self))
-                        nav aria-label="Sections" {
-                            @for section in &sections {
-                                a href={ "#" (section.id) } { (section.title) } " "
-                            }
-                        }
+                        (self.top(&sections))
                     }
-                    main {
-                        @for section in &sections { (drawn(section)) }
-                        @if !self.notes.is_empty() {
-                            section id="notes" {
-                                h2 { "Notes" }
-                                ul { @for note in &self.notes { li { (shown(note)) } } }
-                            }
-                        }
-                    }
+                    main { (self.rest(&sections)) }
                 }
             }
         };
         page.into_string()
+    }
+
+    /// What stands in that page, for one that has a heading and a style of its own.
+    pub fn to_markup(&self) -> Markup {
+        let sections = sections(self);
+        html! {
+            div class="report" { (self.top(&sections)) (self.rest(&sections)) }
+        }
+    }
+
+    fn top(&self, sections: &[Section]) -> Markup {
+        html! {
+            p class="made" { "made by scrim, " (self.made) }
+            @if let Some(fault) = &self.trail.broken {
+                p class="alarm" role="alert" {
+                    strong { "The audit trail was not verified: " } (shown(fault))
+                }
+            }
+            (about(self))
+            (totals(self))
+            nav aria-label="Sections" {
+                @for section in sections {
+                    a href={ "#" (section.id) } { (section.title) } " "
+                }
+            }
+        }
+    }
+
+    fn rest(&self, sections: &[Section]) -> Markup {
+        html! {
+            @for section in sections { (drawn(section)) }
+            @if !self.notes.is_empty() {
+                section id="notes" {
+                    h2 { "Notes" }
+                    ul { @for note in &self.notes { li { (shown(note)) } } }
+                }
+            }
+        }
     }
 }
 

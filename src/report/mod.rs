@@ -23,6 +23,7 @@ mod sections;
 mod shown;
 mod tally;
 mod text;
+mod time;
 mod told;
 mod unused;
 
@@ -30,4 +31,5 @@ pub use entry::Entry;
 pub use kinds::Kinds;
 pub use shown::shown;
 pub use tally::{Question, Tally};
+pub use time::{beginning, end};
 pub use told::{Report, Rules, TrailTold};

@@ -16,6 +16,7 @@ mod sockets;
 mod systemd;
 mod watch;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use tokio::time::Instant;
 
 use crate::admin;
 use crate::audit::Audit;
-use crate::config::{Config, LogFormat, ProcessEnvironment, load_rules};
+use crate::config::{Config, ConsoleOptions, LogFormat, ProcessEnvironment, load_rules};
+use crate::console::{Console, ConsoleParts};
 use crate::ledger;
 use crate::metrics::Metrics;
 use crate::session::{Proxy, ProxyOptions, Stage, serve};
@@ -126,7 +128,14 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
             stage: stages.clone(),
         };
         tracing::info!("health and figures at http://{address}");
-        tokio::spawn(admin::serve(listener, Arc::new(board)));
+        let console = match reloader.config().console.clone() {
+            None => None,
+            Some(options) => {
+                let stages = stages.clone();
+                Some(console(options, address, &proxy, &reloader, &audit, stages)?)
+            }
+        };
+        tokio::spawn(admin::serve(listener, Arc::new(board), console));
     }
     let serving = tokio::spawn(serve(proxy, sockets.clients, stages));
     (options.announce)(&format!("scrim listening on {addresses}"));
@@ -139,6 +148,40 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         telemetry.stop().await;
     }
     Ok(())
+}
+
+/// The console, where it may be served.
+fn console(
+    options: ConsoleOptions,
+    address: SocketAddr,
+    proxy: &Arc<Proxy>,
+    reloader: &Reloader,
+    audit: &Audit,
+    stage: tokio::sync::watch::Receiver<Stage>,
+) -> Result<admin::Beside, String> {
+    // What the service manager has opened may be another address than that of the configuration.
+    if !address.ip().to_canonical().is_loopback() {
+        return Err(format!(
+            "error: `console` takes passwords, and other machines can reach {address} without TLS"
+        ));
+    }
+    let config = reloader.config();
+    audit.keep_recent();
+    let parts = ConsoleParts {
+        options,
+        proxy: Arc::clone(proxy),
+        lease: proxy.look_after(&config.database),
+        database: config.database.clone(),
+        audit: audit.clone(),
+        audit_file: config.audit.file.clone(),
+        refused: reloader.state(),
+        stage,
+        masks_on_the_wire: config.masks_on_the_wire,
+    };
+    let console = Console::new(parts)
+        .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;
+    tracing::info!("console at http://{address}/console");
+    Ok(Arc::new(move |client| Arc::clone(&console).router(client)))
 }
 
 /// What a signal says.

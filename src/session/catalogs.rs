@@ -253,6 +253,11 @@ impl Lease {
         database.look(&mut loader).await.unwrap_or(false)
     }
 
+    /// The catalog as it was read last; `None`: it has not been read yet.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.database.snapshot()
+    }
+
     /// How looking at the database went.
     pub fn seen(&self) -> Seen {
         self.database.seen.read().unwrap_or_else(PoisonError::into_inner).clone()

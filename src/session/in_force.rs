@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::closing::Farewell;
+use super::roll::Entered;
 use crate::config::ClientTls;
 use crate::rules::{DatabaseUser, Role, RuleSet, User};
 use crate::tokens::Tokens;
@@ -51,10 +52,13 @@ pub struct Standing {
     is_untouched: bool,
     /// When the token is over by which it has begun.
     until: Option<SystemTime>,
+    /// Where an operator finds it.
+    entered: Entered,
 }
 
 impl Standing {
-    /// For a session that began under `current`, and that ends at `until` where it began with a token.
+    /// For a session that began under `current`, and that ends at `until` where it began with a token, or when an
+    /// operator wants it to.
     pub fn new(
         incoming: watch::Receiver<Arc<InForce>>,
         current: Arc<InForce>,
@@ -62,10 +66,21 @@ impl Standing {
         role: &str,
         is_untouched: bool,
         until: Option<SystemTime>,
+        entered: Entered,
     ) -> Standing {
         let (user, role) = (user.to_owned(), role.to_owned());
         // They may have changed while the session began.
-        Standing { incoming, is_heard: true, current, next: None, user, role, is_untouched, until }
+        Standing {
+            incoming,
+            is_heard: true,
+            current,
+            next: None,
+            user,
+            role,
+            is_untouched,
+            until,
+            entered,
+        }
     }
 
     /// The end that a token brings, or newer rules as soon as there are any.
@@ -80,6 +95,9 @@ impl Standing {
             return None;
         }
         self.is_heard = false;
+        if self.entered.must_end() {
+            return Some(Farewell::shutdown());
+        }
         let newest = match &self.next {
             Some((next, _)) => next.number,
             None => self.current.number,

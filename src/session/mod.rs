@@ -43,6 +43,7 @@ mod planning;
 mod plans;
 mod proxied;
 mod registry;
+mod roll;
 mod serving;
 mod settings;
 mod showing;
@@ -52,6 +53,7 @@ mod statements;
 mod stating;
 mod stream;
 mod untouched;
+mod visiting;
 mod welcoming;
 
 use std::sync::Arc;
@@ -96,10 +98,13 @@ use peer::Peer;
 use pipeline::Out;
 use plans::Plans;
 use registry::Registry;
+use roll::Roll;
+pub use roll::{Doing, Present};
 use serving::Serving;
 use slowing::{Slowing, TooLong};
 use stream::ClientStream;
 use untouched::Untouched;
+pub use visiting::NotAdmitted;
 use welcoming::Kind;
 
 /// From the first byte to the end of authentication.
@@ -157,6 +162,7 @@ pub struct Proxy {
     telemetry: Option<Arc<Telemetry>>,
     secret: ProcessSecret,
     registry: Arc<Registry>,
+    roll: Arc<Roll>,
     doorkeeper: Arc<Doorkeeper>,
     catalogs: Catalogs,
     pools: Pools<Box<Footprint>>,
@@ -204,6 +210,7 @@ impl Proxy {
             telemetry,
             secret: ProcessSecret::random()?,
             registry: Arc::default(),
+            roll: Arc::default(),
             doorkeeper: Arc::default(),
             pools: Pools::new(pool),
             greetings: Greetings::default(),
@@ -476,8 +483,10 @@ async fn begin(
     let is_untouched = matches!(welcomed.kind, Kind::Untouched(..));
     let facts = Arc::clone(&welcomed.facts);
     let incoming = proxy.in_force.subscribe();
-    let standing = Standing::new(incoming, rules, &user.name, &facts.role, is_untouched, until);
     let seat = proxy.metrics.seat(&facts.role);
+    let entered = proxy.roll.enter(&facts, seat.watched());
+    let standing =
+        Standing::new(incoming, rules, &user.name, &facts.role, is_untouched, until, entered);
     let mut journal = Journal::new(proxy.audit.clone(), Arc::clone(&proxy.metrics), welcomed.facts);
     if let Err(error) = journal.login().await {
         let refusal = journal::not_accepted(&error);

@@ -93,6 +93,12 @@ impl Sources {
         self.files.iter().enumerate().map(|(index, source)| (SourceId(index as u32), source))
     }
 
+    /// A text as it may be shown, line for line: without passwords.
+    pub fn shown(&self, id: SourceId) -> Option<String> {
+        let source = self.source(id)?;
+        Some(self.secrets.shown(id, &source.text, &[]).text)
+    }
+
     /// File and line of a span's start.
     pub fn origin(&self, span: Span) -> Origin {
         let Some(source) = self.source(span.source) else {

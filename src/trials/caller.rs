@@ -7,8 +7,20 @@ use crate::upstream::ServerConnection;
 use crate::wire::reader::{self, BindHead, Malformed, Named};
 use crate::wire::writer::{self, Unwritable};
 
-/// A test that needs more rows than fit in here counts them.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How much of an answer is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Rows; 0: all.
+    pub rows: i32,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+impl Bounds {
+    /// A test that needs more rows than fit in here counts them.
+    pub(super) const OF_A_TEST: Bounds = Bounds { rows: 0, bytes: 64 << 20 };
+}
+
 /// What a test says when it is asked for data: CopyFail, and a Sync, since PostgreSQL takes none while it copies.
 const NO_DATA: &[u8] = b"f\0\0\0\x1ea rule test sends no data\0S\0\0\0\x04";
 
@@ -25,6 +37,8 @@ pub struct Answer {
     pub error: Option<ServerError>,
     /// What was said beside it.
     pub notices: Vec<String>,
+    /// There are more rows than were asked for.
+    pub has_more: bool,
 }
 
 /// An error as the client is told it.
@@ -42,7 +56,7 @@ pub struct ServerError {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) struct NoAnswer(pub(super) String);
+pub struct NoAnswer(pub String);
 
 impl From<Malformed> for NoAnswer {
     fn from(fault: Malformed) -> NoAnswer {
@@ -57,10 +71,14 @@ impl From<Unwritable> for NoAnswer {
 }
 
 /// Asks, and reads up to ReadyForQuery.
-pub(super) async fn ask(
+///
+/// # Errors
+/// There is no answer, or it is larger than it may be; the connection is of no more use then.
+pub async fn ask(
     connection: &mut ServerConnection,
     statement: &str,
     params: &[Option<String>],
+    bounds: Bounds,
 ) -> Result<Answer, NoAnswer> {
     let mut out = BytesMut::new();
     let params: Vec<Option<&[u8]>> =
@@ -68,7 +86,7 @@ pub(super) async fn ask(
     writer::parse(&mut out, "", statement, &[])?;
     writer::bind(&mut out, BindHead { portal: "", statement: "" }, &[], &params, &[])?;
     writer::describe(&mut out, Named::Portal, "")?;
-    writer::execute(&mut out, "", 0)?;
+    writer::execute(&mut out, "", bounds.rows)?;
     writer::sync(&mut out);
     send(connection, &out).await?;
     let mut answer = Answer::default();
@@ -76,8 +94,8 @@ pub(super) async fn ask(
     loop {
         let frame = connection.receive().await.map_err(NoAnswer)?;
         bytes = bytes.saturating_add(frame.len());
-        if bytes > ANSWER_BYTES_MAX {
-            let most = ANSWER_BYTES_MAX >> 20;
+        if bytes > bounds.bytes {
+            let most = bounds.bytes >> 20;
             return Err(NoAnswer(format!("the answer is larger than {most} MiB")));
         }
         match frame.tag() {
@@ -96,6 +114,7 @@ pub(super) async fn ask(
             }
             b'G' => send(connection, NO_DATA).await?,
             b'C' => answer.count = reader::command_tag(frame.body())?.rows,
+            b's' => answer.has_more = true,
             b'E' => answer.error = Some(error(frame.body())?),
             b'N' => {
                 let fields = reader::error_fields(frame.body())?;
@@ -109,7 +128,7 @@ pub(super) async fn ask(
 }
 
 /// Says goodbye.
-pub(super) async fn leave(mut connection: ServerConnection) {
+pub async fn leave(mut connection: ServerConnection) {
     let mut out = BytesMut::new();
     writer::terminate(&mut out);
     // Whoever has gone needs none.

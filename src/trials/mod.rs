@@ -22,7 +22,7 @@ mod report;
 mod schema;
 mod table;
 
-pub use caller::Answer;
+pub use caller::{Answer, Bounds, NoAnswer, ServerError, ask, leave};
 pub use case::{Case, Place, Who};
 pub use compare::{Difference, Mark, Verdict};
 pub use files::{Found, find_cases};

@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::caller::{self, Answer, ServerError};
+use super::caller::{self, Answer, Bounds, ServerError};
 use super::case::{Case, Who};
 use crate::audit::{Audit, AuditOptions};
 use crate::config::{ClientTls, Config, ConnectionLimits, TrustedProxies};
@@ -162,12 +162,14 @@ impl OwnScrim {
         };
         let asking = async {
             // What a test writes must not stay; an answer to this is an answer to the test.
-            let begun = caller::ask(&mut connection, "BEGIN", &[]).await?;
+            let begun = caller::ask(&mut connection, "BEGIN", &[], Bounds::OF_A_TEST).await?;
             if begun.error.is_some() {
                 return Ok(begun);
             }
-            let answer = caller::ask(&mut connection, &case.statement, &case.params).await?;
-            caller::ask(&mut connection, "ROLLBACK", &[]).await?;
+            let answer =
+                caller::ask(&mut connection, &case.statement, &case.params, Bounds::OF_A_TEST)
+                    .await?;
+            caller::ask(&mut connection, "ROLLBACK", &[], Bounds::OF_A_TEST).await?;
             Ok(answer)
         };
         let asked = tokio::time::timeout(STATEMENT_TIMEOUT, asking).await;

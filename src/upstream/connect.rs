@@ -110,6 +110,26 @@ impl ServerConnection {
         };
         within(endpoint, timeout, opening).await
     }
+
+    /// The same over a socket that is there already, with nobody in between who would have to be convinced.
+    pub async fn over(
+        socket: UnixStream,
+        user: &str,
+        database: &str,
+        parameters: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<ServerConnection, UpstreamError> {
+        let endpoint = Endpoint {
+            host: "this process".to_owned(),
+            port: 0,
+            user: user.to_owned(),
+            password: None,
+            tls: TlsMode::Disable,
+            ca: None,
+        };
+        let opening = login::log_in(ServerStream::Unix(socket), &endpoint, database, parameters);
+        within(&endpoint, timeout, opening).await
+    }
 }
 
 /// Asks the server to cancel what `backend_key` is doing; returns when the server has closed the connection, so

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
     ("changes", &["policy", "catalog", "rules", "text"]),
     ("report", &["changes", "policy", "rules"]),
+    ("explain", &["catalog", "changes", "grammar", "grants", "policy", "rules", "sql", "text"]),
     ("wire", &[]),
     ("guard", &["forms", "policy", "catalog", "rules", "wire"]),
     ("audit", &[]),
@@ -58,11 +59,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("admin", &["metrics"]),
     (
+        "console",
+        &[
+            "audit", "catalog", "changes", "config", "explain", "grammar", "policy", "pool",
+            "report", "rules", "session", "sql", "text", "trials", "upstream",
+        ],
+    ),
+    (
         "service",
         &[
             "admin",
             "audit",
             "config",
+            "console",
             "grants",
             "ledger",
             "metrics",
@@ -82,8 +91,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Rooms of values: no clock, no I/O, no async, no logging, no dice.
 const PURE: &[&str] = &[
-    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "report",
-    "sql", "guard", "grants",
+    "text", "rules", "catalog", "grammar", "mask", "policy", "forms", "scan", "changes", "explain",
+    "report", "sql", "guard", "grants",
 ];
 
 /// What no pure room may hold, apart from its tests.

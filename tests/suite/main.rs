@@ -7,6 +7,7 @@ mod catalogs;
 mod cli;
 mod clients;
 mod config;
+mod console;
 mod detectors;
 mod dice;
 mod doubtful_rules;

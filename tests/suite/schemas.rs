@@ -100,6 +100,8 @@ tls: {mode: allow, certificate: c, key: k, client_ca: a}
 jwt: {issuer: i, audience: [a], keys: k, ca: c, user_claim: sub, role_claim: [a, b], algorithms: [ES256], leeway_seconds: 5}
 pool: {mode: session, size: 5, min_size: 1, wait_seconds: 1, idle_seconds: 1, lifetime_seconds: 1, check_seconds: 1}
 admin: 127.0.0.1:6433
+masks: in_sql
+console: {roles: {auditor: [look, try, end_sessions]}, session_minutes: 1, session_hours: 1, origins: [https://s.example]}
 audit: {file: f, durability: synced, key_file: k, rotate: {bytes: 10000, daily: true, keep: 3}, sinks: [stdout, {syslog: /dev/log, facility: auth}]}
 grants: {store: g}
 masks: in_sql

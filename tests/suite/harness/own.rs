@@ -56,6 +56,12 @@ impl Own {
             .map_err(|error| format!("{} {} {}", error.severity, error.code, error.message))
     }
 
+    /// With startup parameters.
+    pub fn connect_as(&self, user: &str, options: &[(&str, &str)]) -> Client {
+        Client::connect(self.address(), user, &sample_password(user), "desk", options)
+            .unwrap_or_else(|error| panic!("{} {}", error.code, error.message))
+    }
+
     pub fn connect(&self, user: &str) -> Client {
         self.try_connect(user).unwrap_or_else(|error| panic!("{error}: {}", self.said()))
     }

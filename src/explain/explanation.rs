@@ -11,32 +11,50 @@ use crate::sql::{LookedUp, Plan, PlannedStatement, Read, Refusal, Written};
 
 /// What would happen to a text.
 #[derive(Debug, Serialize)]
-pub(super) struct Explanation {
+pub struct Explanation {
     role: String,
     statement: String,
+    /// What.
     #[serde(flatten)]
-    outcome: Outcome,
+    pub outcome: Outcome,
 }
 
+/// Whether it would be sent.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Outcome {
-    Sent { verdict: &'static str, statements: Vec<Sent> },
-    Refused { verdict: &'static str, refusal: Refused },
+pub enum Outcome {
+    /// It would be sent.
+    Sent {
+        /// `rewrite` or `forward`.
+        verdict: &'static str,
+        /// Each of the statements in the text.
+        statements: Vec<Sent>,
+    },
+    /// It would not be.
+    Refused {
+        /// `refuse`
+        verdict: &'static str,
+        /// Why.
+        refusal: Refused,
+    },
 }
 
+/// A statement that would be sent.
 #[derive(Debug, Serialize)]
-struct Sent {
-    verdict: &'static str,
-    relations: Vec<Relation>,
+pub struct Sent {
+    /// `rewrite` or `forward`.
+    pub verdict: &'static str,
+    /// What it reads.
+    pub relations: Vec<Relation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lookups: Vec<Lookup>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     writes: Vec<Write>,
-    sql: String,
+    /// As it is sent.
+    pub sql: String,
     /// Columns that come as they are, and are masked on their way to the client.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    masked_on_the_way: Vec<String>,
+    pub masked_on_the_way: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,25 +70,34 @@ struct Lookup {
     values: u64,
 }
 
+/// A text that would not be.
 #[derive(Debug, Serialize)]
-struct Refused {
-    sqlstate: &'static str,
-    message: String,
+pub struct Refused {
+    /// SQLSTATE.
+    pub sqlstate: &'static str,
+    /// Message.
+    pub message: String,
+    /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    pub hint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u32>,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<String>,
+    /// The line that decided.
+    pub rule: Option<String>,
 }
 
+/// A relation that is read.
 #[derive(Debug, Serialize)]
-struct Relation {
-    relation: String,
-    seen: &'static str,
+pub struct Relation {
+    /// `schema.relation`
+    pub relation: String,
+    /// In words.
+    pub seen: &'static str,
+    /// Which rows, where not all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<String>,
+    pub rows: Option<String>,
     columns: Vec<Column>,
 }
 
@@ -87,7 +114,8 @@ struct Column {
 }
 
 impl Explanation {
-    pub(super) fn new(text: &str, view: &RoleView, planned: &Result<Plan, Refusal>) -> Self {
+    /// Of a text, for what a role sees, and of what planning it gave.
+    pub fn new(text: &str, view: &RoleView, planned: &Result<Plan, Refusal>) -> Self {
         let outcome = match planned {
             Ok(plan) => {
                 let statements: Vec<Sent> =
@@ -101,7 +129,8 @@ impl Explanation {
         Explanation { role: view.role().name.clone(), statement: text.trim().to_owned(), outcome }
     }
 
-    pub(super) fn to_json(&self) -> String {
+    /// For programs.
+    pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("error: {error}"))
     }
 }

@@ -9,14 +9,13 @@ use serde::Serialize;
 use crate::catalog::{RelationKind, Snapshot};
 use crate::changes::{RelationPicture, Seen, standpoint};
 use crate::grants::{Grant, time};
-use crate::ledger::now;
 use crate::policy::{RoleView, Stated};
 use crate::rules::{Limits, Permissions, RuleSet, User};
 use crate::text::nearest;
 
 /// What a user may do and see.
 #[derive(Debug, Serialize)]
-pub(super) struct OneUser {
+pub struct OneUser {
     user: String,
     written_at: String,
     logs_in_by: Vec<&'static str>,
@@ -87,7 +86,10 @@ type KindKey = (u8, String, String, Option<String>, bool);
 
 impl OneUser {
     /// Of a name in the rules, or of somebody whom only a token names.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// There is no such user; ready to be shown.
+    pub fn new(
         name: &str,
         rules: &Arc<RuleSet>,
         snapshot: &Arc<Snapshot>,
@@ -120,8 +122,7 @@ impl OneUser {
     }
 
     /// With what is granted for now.
-    pub(super) fn with_grants(self, grants: Option<Vec<Grant>>) -> OneUser {
-        let now = now();
+    pub fn with_grants(self, grants: Option<Vec<Grant>>, now: i64) -> OneUser {
         let told = |grant: &Grant| {
             let until = grant.until.map(time).unwrap_or_default();
             let Grant { number, wish, .. } = grant;
@@ -132,11 +133,13 @@ impl OneUser {
         OneUser { grants, granted, ..self }
     }
 
-    pub(super) fn to_json(&self) -> String {
+    /// For programs.
+    pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("error: {error}"))
     }
 
-    pub(super) fn to_text(&self) -> String {
+    /// For a terminal.
+    pub fn to_text(&self) -> String {
         let mut text = format!("user       {}  ({})\n", self.user, self.written_at);
         let _ = writeln!(text, "logs in    by {}", self.logs_in_by.join(" and "));
         let names = self.roles.iter().map(|role| role.name.as_str());

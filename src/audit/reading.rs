@@ -7,34 +7,37 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use crate::audit::{
-    Beginning, Chain, ChainFault, Checked, first_number, is_being_written, trail_files,
-};
-use crate::report::{Entry, shown};
+use super::chain::{Beginning, Chain, ChainFault, Checked};
+use super::files::{first_number, is_being_written, trail_files};
 
 /// How often the files may change while they are opened.
 const OPENINGS_MAX: usize = 5;
 
 /// What is wanted.
-pub(super) struct Wanted {
-    pub(super) beginning: Beginning,
+pub struct Wanted {
+    /// Where the trail may begin.
+    pub beginning: Beginning,
     /// What is broken is told, and does not end it.
-    pub(super) is_unverified: bool,
+    pub is_unverified: bool,
     /// A hash that some record must have.
-    pub(super) kept: Option<String>,
+    pub kept: Option<String>,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Read {
-    pub(super) checked: Checked,
-    pub(super) broken: Option<String>,
-    pub(super) has_kept: bool,
-    pub(super) last_hash: Option<String>,
+pub struct Read {
+    /// What was checked.
+    pub checked: Checked,
+    /// What is broken.
+    pub broken: Option<String>,
+    /// The hash that some record must have was found.
+    pub has_kept: bool,
+    /// The hash of the last record.
+    pub last_hash: Option<String>,
 }
 
-/// Why it was not.
-pub(super) enum NotRead {
+/// Why it was not. Names of files stand in the texts as they are.
+pub enum NotRead {
     /// The chain is broken.
     Broken(String),
     /// A file cannot be read.
@@ -42,17 +45,20 @@ pub(super) enum NotRead {
 }
 
 /// The open files, in the order of their records.
-pub(super) struct Trail {
+pub struct TrailFiles {
     files: Vec<(PathBuf, File)>,
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
-    format!("error: cannot read {}: {error}", shown(&path.display().to_string()))
+    format!("error: cannot read {}: {error}", path.display())
 }
 
-impl Trail {
+impl TrailFiles {
     /// The files of a Scrim.
-    pub(super) fn of(file: &Path) -> Result<Trail, String> {
+    ///
+    /// # Errors
+    /// They cannot be opened; ready to be shown, but for what stands in their names.
+    pub fn of(file: &Path) -> Result<TrailFiles, String> {
         let list = || trail_files(file).map_err(|error| unreadable(file, &error));
         let mut paths = list()?;
         for _ in 0..OPENINGS_MAX {
@@ -61,12 +67,9 @@ impl Trail {
             if now == paths {
                 let files = opened?;
                 if files.is_empty() {
-                    return Err(format!(
-                        "error: there is no audit trail {}",
-                        shown(&file.display().to_string())
-                    ));
+                    return Err(format!("error: there is no audit trail {}", file.display()));
                 }
-                return Ok(Trail { files });
+                return Ok(TrailFiles { files });
             }
             paths = now;
         }
@@ -74,7 +77,10 @@ impl Trail {
     }
 
     /// Files that are given, in the order of their records.
-    pub(super) fn given(paths: &[PathBuf]) -> Result<Trail, String> {
+    ///
+    /// # Errors
+    /// They cannot be opened; ready to be shown, but for what stands in their names.
+    pub fn given(paths: &[PathBuf]) -> Result<TrailFiles, String> {
         let mut numbered = Vec::new();
         for path in paths {
             let first = first_number(path).map_err(|error| unreadable(path, &error))?;
@@ -83,31 +89,41 @@ impl Trail {
         }
         numbered.sort();
         let paths: Vec<PathBuf> = numbered.into_iter().map(|(_, path)| path).collect();
-        Ok(Trail { files: open(&paths)? })
+        Ok(TrailFiles { files: open(&paths)? })
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    /// Their bytes, as they are now.
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.files.iter().filter_map(|(_, file)| file.metadata().ok());
+        sizes.fold(0, |all, about| all.saturating_add(about.len()))
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
         self.files.iter().map(|(path, _)| path.display().to_string()).collect()
     }
 
-    /// Gives every record, and checks the chain.
-    pub(super) fn read(
+    /// Gives every line, and checks the chain. `give` says whether it was a record.
+    ///
+    /// # Errors
+    /// The chain is broken, and that is not just to be told; or a file cannot be read.
+    pub fn read(
         self,
         wanted: &Wanted,
-        mut give: impl FnMut(Entry),
+        mut give: impl FnMut(&[u8]) -> bool,
     ) -> Result<Read, NotRead> {
         let mut chain = Chain::from(wanted.beginning);
         let mut read = Read::default();
         let mut unchecked = Checked::default();
         let first = self.files.first().map(|(path, _)| path.display().to_string());
-        let first = shown(&first.unwrap_or_default()).into_owned();
+        let first = first.unwrap_or_default();
         let mut name = String::new();
         for (index, (path, file)) in self.files.into_iter().enumerate() {
             let broken = |fault: ChainFault| format!("{name}, {fault}");
             if index > 0 && read.broken.is_none() {
                 chain.next_file().map_err(broken).or_else(|text| note(wanted, &mut read, text))?;
             }
-            name = shown(&path.display().to_string()).into_owned();
+            name = path.display().to_string();
             let is_on_its_way = is_being_written(&file).unwrap_or(false);
             let mut lines = BufReader::new(file);
             let mut line = Vec::new();
@@ -134,9 +150,8 @@ impl Trail {
                         }
                     }
                 }
-                if let Some(entry) = Entry::read(&line) {
+                if give(&line) {
                     unchecked.records = unchecked.records.saturating_add(1);
-                    give(entry);
                 }
             }
         }

@@ -8,59 +8,93 @@ use serde::Serialize;
 use crate::catalog::{Relation, RelationKind, Snapshot};
 use crate::changes::{RelationPicture, Seen, standpoint};
 use crate::policy::{RoleView, Stated};
-use crate::rules::{RuleSet, parse_column};
+use crate::rules::{RelationName, RuleSet, parse_column};
 use crate::text::nearest;
 
 /// A column's story.
 #[derive(Debug, Serialize)]
-pub(super) struct WhoSees {
-    column: String,
+pub struct WhoSees {
+    /// `schema.relation.column`
+    pub column: String,
+    /// Its type, as SQL writes it.
     #[serde(rename = "type")]
-    type_sql: String,
-    tag: String,
+    pub type_sql: String,
+    /// What it holds.
+    pub tag: String,
+    /// The line that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    classified_at: Option<String>,
-    roles: Vec<Sight>,
+    pub classified_at: Option<String>,
+    /// What each role sees of it.
+    pub roles: Vec<Sight>,
     /// Views that read it, and copies.
-    read_by: Vec<Reader>,
+    pub read_by: Vec<Reader>,
 }
 
 /// What a role sees of it.
 #[derive(Debug, Serialize)]
-struct Sight {
-    role: String,
-    seen: String,
+pub struct Sight {
+    /// Its name, and the purpose where it is seen otherwise for one.
+    pub role: String,
+    /// The mask, or another word.
+    pub seen: String,
+    /// The line of the role.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decided_at: Option<String>,
+    pub decided_at: Option<String>,
+    /// Which rows, where not all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<Rows>,
-    lookup: bool,
+    pub rows: Option<Rows>,
+    /// Rows can be found by its true value.
+    pub lookup: bool,
+    /// Why nothing of the relation may be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    closed: Option<String>,
-    users: Vec<String>,
+    pub closed: Option<String>,
+    /// Who has the role.
+    pub users: Vec<String>,
 }
 
+/// Which rows a role sees.
 #[derive(Debug, Serialize)]
-struct Rows {
-    filter: String,
+pub struct Rows {
+    /// As it is written.
+    pub filter: String,
+    /// Where.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decided_at: Option<String>,
+    pub decided_at: Option<String>,
 }
 
+/// What reads the column, or holds a copy.
 #[derive(Debug, Serialize)]
-struct Reader {
-    relation: String,
-    kind: &'static str,
+pub struct Reader {
+    /// `schema.relation`
+    pub relation: String,
+    /// What it is.
+    pub kind: &'static str,
 }
 
 impl WhoSees {
     /// Of a column as SQL writes it, with its schema.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// There is no such column; ready to be shown.
+    pub fn new(
         text: &str,
         rules: &Arc<RuleSet>,
         snapshot: &Arc<Snapshot>,
     ) -> Result<WhoSees, String> {
         let (name, column) = parse_column(text).map_err(|why| format!("error: {why}"))?;
+        WhoSees::of(&name, &column, rules, snapshot)
+    }
+
+    /// Of a column by its exact names.
+    ///
+    /// # Errors
+    /// There is no such column; ready to be shown.
+    pub fn of(
+        name: &RelationName,
+        column: &str,
+        rules: &Arc<RuleSet>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<WhoSees, String> {
         let Some(relation) = snapshot.relation_named(&name.schema, &name.name) else {
             let known = snapshot.relations.values().filter(|relation| !relation.is_system());
             let known: Vec<String> = known.map(full).collect();
@@ -69,8 +103,8 @@ impl WhoSees {
             return Err(format!("error: there is no relation `{full}` in this database{near}"));
         };
         let full = full(relation);
-        let Some(found) = relation.column(&column) else {
-            let near = near(&column, relation.columns.iter().map(|column| column.name.as_str()));
+        let Some(found) = relation.column(column) else {
+            let near = near(column, relation.columns.iter().map(|column| column.name.as_str()));
             return Err(format!("error: there is no column `{column}` in `{full}`{near}"));
         };
         let views = rules.standpoints().into_iter().filter_map(|(role, purpose)| {
@@ -79,7 +113,7 @@ impl WhoSees {
             Some((standpoint(&role.name, purpose), view))
         });
         let views: Vec<(String, RoleView)> = views.collect();
-        let decision = views.first().and_then(|(_, view)| view.decision(relation.oid, &column));
+        let decision = views.first().and_then(|(_, view)| view.decision(relation.oid, column));
         let (tag, classified) =
             decision.map(|found| (found.tag, found.classified)).unwrap_or_default();
         let readers = snapshot.relations.values().filter(|other| {
@@ -99,17 +133,19 @@ impl WhoSees {
             classified_at: classified.map(|origin| origin.to_string()),
             roles: views
                 .iter()
-                .filter_map(|(name, view)| sight(name, view, relation, &column))
+                .filter_map(|(name, view)| sight(name, view, relation, column))
                 .collect(),
             read_by,
         })
     }
 
-    pub(super) fn to_json(&self) -> String {
+    /// For programs.
+    pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("error: {error}"))
     }
 
-    pub(super) fn to_text(&self) -> String {
+    /// For a terminal.
+    pub fn to_text(&self) -> String {
         let mut text = format!("column     {}  ({})\n", self.column, self.type_sql);
         let place = self.classified_at.as_ref().map(|place| format!(" ({place})"));
         let _ = writeln!(text, "holds      {}{}\n", self.tag, place.unwrap_or_default());
@@ -151,7 +187,8 @@ impl WhoSees {
 }
 
 impl Sight {
-    fn why(&self, tag: &str) -> String {
+    /// By what it is so, of a column that holds this.
+    pub fn why(&self, tag: &str) -> String {
         match (&self.decided_at, tag) {
             (Some(rule), _) => format!("by {rule}"),
             (None, "open") => "open to everybody".to_owned(),

@@ -5,7 +5,10 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 /// Its beginning: of a day, midnight.
-pub(super) fn beginning(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// It is no time; ready to be shown.
+pub fn beginning(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, String> {
     match day(text) {
         Some(day) => midnight(text, day, zone),
         None => moment(text, zone, now),
@@ -13,7 +16,10 @@ pub(super) fn beginning(text: &str, zone: &TimeZone, now: Timestamp) -> Result<T
 }
 
 /// Its end, which is not in it any more: of a day, the midnight after.
-pub(super) fn end(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// It is no time; ready to be shown.
+pub fn end(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, String> {
     match day(text) {
         Some(day) => midnight(text, day.tomorrow().map_err(|_| wrong(text))?, zone),
         None => moment(text, zone, now),
@@ -46,7 +52,7 @@ fn wrong(text: &str) -> String {
     format!(
         "error: `{}` is no time\n  such as 2026-11-28, 2026-11-28T18:00, 2026-11-28T09:00:00Z, or \
          7d and 12h (so long ago)",
-        crate::report::shown(text)
+        super::shown(text)
     )
 }
 
