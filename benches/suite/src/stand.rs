@@ -165,9 +165,11 @@ impl Stand {
         Ok((Fresh::Scrim { _ended_with_us: started }, target))
     }
 
-    /// What Scrim sends for a statement of a role.
+    /// What Scrim sends for a statement of a role where all masks are in SQL.
     pub fn sent(&self, role: &str, sql: &str) -> Result<String, String> {
-        let configuration = self.server().socket_folder().join("scrim-transaction/scrim.yaml");
+        let folder = self.server().socket_folder().join("scrim-transaction");
+        let configuration = folder.join("in-sql.yaml");
+        write(&configuration, &(read(&folder.join("scrim.yaml"))? + "masks: in_sql\n"))?;
         let mut explain = Command::new(&self.binary);
         explain.args(["explain", "--format", "json", "--role", role, "--database", DATABASE]);
         explain.arg("--config");

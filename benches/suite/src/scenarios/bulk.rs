@@ -16,7 +16,7 @@ use crate::statements::{BULK, BULK_BY_HAND};
 enum Text {
     Plain,
     ByHand,
-    /// What Scrim makes of the plain one.
+    /// What Scrim makes of the plain one where all masks are in SQL.
     Scrims,
 }
 
@@ -25,8 +25,8 @@ pub fn scenario(_: Effort) -> Scenario {
         name: "bulk",
         title: "All customers",
         about: "Four masked columns of text and the key, of every customer. `masks by hand` is the same answer by SQL that \
-                somebody has written for it, `Scrim's SQL` is what Scrim sends, without Scrim; the others send the plain \
-                statement. The client counts rows and throws them away.",
+                somebody has written for it, `Scrim's SQL` is what Scrim sends where it leaves all masks to PostgreSQL, without Scrim; the others send the plain \
+                statement, which Scrim masks as the rows pass, and in COPY by SQL. The client counts rows and throws them away.",
         unit: "row",
         cases: vec![case("SELECT"), case("COPY")],
         is_once: false,
