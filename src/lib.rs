@@ -14,7 +14,7 @@
 //! | [`text`] | sources, spans, diagnostics; the only place that draws carets | know what it quotes |
 //! | [`rules`] | YAML → [`rules::RuleSet`], or *all* diagnostics | look at a database |
 //! | [`catalog`] | a snapshot of the database's catalog, name resolution | decide anything |
-//! | [`mask`] | mask specification × column type → SQL expression | know roles or statements |
+//! | [`mask`] | mask specification × column type → SQL expression, and for some the same in Rust | know roles or statements |
 //! | [`policy`] | rules × snapshot → [`policy::RoleView`]: what a role sees of each relation | read SQL statements |
 //! | [`forms`] | what values of a kind look like, alone and inside a text | keep what it looks at |
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
@@ -23,7 +23,7 @@
 //! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data | obey a name that stands in the trail |
 //! | [`grants`] | what somebody may see for a while: asked for, agreed to, over | know the time, let one person agree with themselves |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
-//! | [`guard`] | the judge of results: provenance, plans, error texts, and what a role has looked for | trust `sql`, keep what it finds |
+//! | [`guard`] | the judge of results: provenance, plans, error texts, what a role has looked for, and masks that rows get as they pass | trust `sql`, keep what it finds |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
 //!
 //! The shell moves bytes:

@@ -30,7 +30,7 @@ pub const CHORES: &[(&str, &str)] = &[
     ("fuzz", "libFuzzer: TARGET [--seconds N]; without a TARGET it says which there are"),
     (
         "driver-suites",
-        "asyncpg's, psycopg2's, pg8000's and SQLAlchemy's own tests, also through Scrim; or one's",
+        "asyncpg's, psycopg2's, pg8000's and SQLAlchemy's own tests, also through Scrim; or one's, in one mode",
     ),
     ("parse-rate", "the share of the queries in a folder of *.sql that is refused for parsing"),
     ("soak", "500 clients for 30 minutes, every answer looked at; --minutes N, --clients N"),
