@@ -42,7 +42,7 @@ pub use limits::ConnectionLimits;
 pub use listening::{ListenAddress, TrustedProxies};
 pub use log::{LogFormat, LogLevel, LogOptions};
 pub use pseudonym_key::PseudonymKey;
-pub use rules_folder::load_rules;
+pub use rules_folder::{is_without_rules, load_rules};
 pub use schema::schema;
 pub use shadow::ShadowOptions;
 

@@ -31,6 +31,7 @@
 //! | room | what it is for | what it must never do |
 //! | --- | --- | --- |
 //! | [`config`] | `scrim.yaml` | hold a secret that prints |
+//! | [`http`] | one request to an address of the configuration | follow where an answer leads |
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
 //! | [`ledger`] | grants on disk, and what of them is in force | grant what it cannot read |
@@ -56,7 +57,7 @@
 //! sql, changes → policy → mask, catalog, rules → text
 //! ledger → grants → policy, rules
 //! scan → forms → mask, rules         report → changes → policy         console → report, explain → changes, grants, sql
-//! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens, telemetry → nothing          admin → metrics
+//! pool → upstream → wire          guard → forms, policy, rules, wire          tokens, telemetry → http          admin → metrics          audit, metrics, http → nothing
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`
@@ -76,6 +77,7 @@ pub mod forms;
 pub mod grammar;
 pub mod grants;
 pub mod guard;
+pub mod http;
 pub mod ledger;
 pub mod mask;
 pub mod metrics;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::catalog::Snapshot;
-use crate::config::{Config, ProcessEnvironment, load_rules};
+use crate::config::{Config, ProcessEnvironment, is_without_rules, load_rules};
 use crate::policy::Classification;
 use crate::rules::{self, RelationName, RelationPattern, RuleSet, Tag};
 use crate::scan::{self, Known, REVIEW, SampleLimits, Table, TableProposal};
@@ -185,11 +185,7 @@ fn missing(option: &str, what: &str, name: &str, known: &[String]) -> String {
 
 /// The rules; on the first day there are none.
 fn rules_or_none(config: &Config) -> Result<RuleSet, String> {
-    let empty = match std::fs::read_dir(&config.rules) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    };
-    if empty {
+    if is_without_rules(&config.rules) {
         let none = rules::load(Sources::default(), &ProcessEnvironment);
         return none.map(|(rules, _)| rules).map_err(|_| "error: no rules cannot be loaded".into());
     }

@@ -50,6 +50,17 @@ pub fn load_rules(
         .map_err(|(sources, found)| Unusable(render(&sources, &found, false)))
 }
 
+/// True where there is no rules file, as on the first day: no folder, or nothing in it that [`load_rules`] would read.
+pub fn is_without_rules(folder: &Path) -> bool {
+    let mut walk = Walk::default();
+    match folder.metadata() {
+        Ok(what) if what.is_dir() => walk.folder(folder),
+        Ok(_) => return false,
+        Err(error) => return error.kind() == std::io::ErrorKind::NotFound,
+    }
+    walk.files.is_empty() && walk.found.is_empty()
+}
+
 fn unreadable(file: &Path, reason: &str) -> Diagnostic {
     Diagnostic::placeless(format!("cannot read the rules file `{}`: {reason}", file.display()))
 }

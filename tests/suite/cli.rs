@@ -3,8 +3,10 @@
 use std::process::{Command, Output};
 
 /// What this version has of the design's commands.
-const COMMANDS: &[&str] =
-    &["run", "demo", "check", "explain", "scan", "test", "diff", "report", "schema", "password"];
+const COMMANDS: &[&str] = &[
+    "run", "demo", "check", "explain", "scan", "test", "diff", "report", "shadow", "grant",
+    "schema", "password",
+];
 
 fn scrim(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrim"));

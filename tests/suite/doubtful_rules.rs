@@ -16,6 +16,11 @@ CREATE INDEX people_by_rrn ON people (left(name, 2), id);
 CREATE INDEX people_rrn_itself ON people (left(rrn, 2));
 CREATE INDEX people_barrnes ON people (name);
 CREATE TABLE secrets (id int, word text);
+CREATE TABLE visits (id int, day date, note text) PARTITION BY RANGE (day);
+CREATE TABLE visits_first PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2026-07-01');
+CREATE TABLE visits_second PARTITION OF visits FOR VALUES FROM ('2026-07-01') TO ('2027-01-01');
+CREATE TABLE places (id int, town text);
+CREATE TABLE places_abroad (country text) INHERITS (places);
 CREATE FUNCTION distance_km(a int, b int) RETURNS int LANGUAGE sql AS 'SELECT a - b';
 ";
 
@@ -32,6 +37,10 @@ tables:
     columns: {id: open, number: open}
   public.secrets:
     columns: {id: secret, word: secret}
+  public.visits:
+    columns: {id: open}
+  public.places:
+    columns: {id: open}
 roles:
   helper:
     masks:
@@ -78,7 +87,7 @@ fn doubtful_rules_are_told() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "they are warnings: {said}");
     for (place, says) in [
-        ("r.yaml:28:3", "nobody has the role `spare`"),
+        ("r.yaml:32:3", "nobody has the role `spare`"),
         ("r.yaml:8:15", "no mask and no `rows` use the condition `unused`"),
         ("r.yaml:9:15", "no mask and no `rows` use the condition `broken`"),
         (
@@ -86,9 +95,9 @@ fn doubtful_rules_are_told() {
             "condition `broken` cannot be used: there is no column or condition `no_such_column`",
         ),
         ("r.yaml:7:15", "condition `always` names no column"),
-        ("r.yaml:22:22", "this filter names no column of `public.people`"),
-        ("r.yaml:23:7", "role `helper` does not see `public.secrets`, so these rows never count"),
-        ("r.yaml:24:17", "there is no function `public.distance_kn` in this database"),
+        ("r.yaml:26:22", "this filter names no column of `public.people`"),
+        ("r.yaml:27:7", "role `helper` does not see `public.secrets`, so these rows never count"),
+        ("r.yaml:28:17", "there is no function `public.distance_kn` in this database"),
         (
             "r.yaml:1:8",
             "role `helper` does not see `public.people.rrn`, and `public.people_below`, which is open",
@@ -99,7 +108,11 @@ fn doubtful_rules_are_told() {
             "does not see `rrn` of `public.people`, and sees `born`, which is generated from it",
         ),
         ("r.yaml:4:25", "and sees an index whose name tells of it: `people_by_rrn`"),
-        ("r.yaml:15:3", "nothing that role `helper` sees goes by its detail `ticket`"),
+        ("r.yaml:19:3", "nothing that role `helper` sees goes by its detail `ticket`"),
+        // A partition is told of with its parent, and of a child what is its own.
+        ("r.yaml:14:3", "columns of `public.visits` that nobody classified: day, note"),
+        ("r.yaml:16:3", "columns of `public.places` that nobody classified: town"),
+        ("r.yaml:16:3", "columns of `public.places_abroad` that nobody classified: country"),
     ] {
         let found = said.split("\n\n").any(|part| part.contains(says) && part.contains(place));
         assert!(found, "{place}: {says}\nis not in\n{said}");
@@ -116,6 +129,7 @@ fn doubtful_rules_are_told() {
         "people_rrn_itself",
         "people_barrnes",
         "its detail `town`",
+        "visits_first",
     ] {
         assert!(!said.contains(not), "{not} in\n{said}");
     }

@@ -25,7 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("guard", &["forms", "policy", "catalog", "rules", "wire"]),
     ("audit", &[]),
-    ("tokens", &[]),
+    ("http", &[]),
+    ("tokens", &["http"]),
     ("upstream", &["wire", "catalog"]),
     ("pool", &["upstream", "wire"]),
     (
@@ -56,7 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("shadow", &["catalog", "changes", "metrics", "policy", "rules", "sql", "text"]),
     ("metrics", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["http"]),
     ("admin", &["metrics"]),
     (
         "console",

@@ -49,5 +49,6 @@ mod telemetry;
 mod tokens;
 mod tpch;
 mod upstream;
+mod walk_through;
 mod wire_masks;
 mod writing;

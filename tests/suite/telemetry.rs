@@ -2,8 +2,9 @@
 //! waits for a collector.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use scrim::demo::sample_password;
+use scrim::wire::certificates::make_certificates;
+use scrim::wire::tls::server_config;
 
 use crate::canary;
 use crate::harness::client::{Client, put_string};
@@ -53,14 +56,34 @@ struct Taken {
 impl Collector {
     /// It answers with this status.
     fn open(status: &'static str) -> Collector {
+        Collector::over(None, status)
+    }
+
+    /// One behind TLS, with the certificate of a folder.
+    fn open_with_tls(certificates: &Path) -> Collector {
+        let file = |name| certificates.join(name);
+        let config = server_config(&file("server.crt"), &file("server.key"), None);
+        // The same certificate, without the protocol that PostgreSQL's clients speak.
+        let mut config = rustls::ServerConfig::clone(&config.expect("certificates").config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Collector::over(Some(Arc::new(config)), "200 OK")
+    }
+
+    fn over(tls: Option<Arc<rustls::ServerConfig>>, status: &'static str) -> Collector {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let taken = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&taken);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let all = Arc::clone(&all);
-                std::thread::spawn(move || take(stream, status, &all));
+                let (all, tls) = (Arc::clone(&all), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => take(stream, status, &all),
+                    Some(config) => {
+                        let session = rustls::ServerConnection::new(config).expect("TLS");
+                        take(rustls::StreamOwned::new(session, stream), status, &all)
+                    }
+                });
             }
         });
         Collector { address, taken }
@@ -77,8 +100,8 @@ impl Collector {
     }
 }
 
-fn take(stream: TcpStream, status: &str, all: &Mutex<Vec<Taken>>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
+fn take(stream: impl Read + Write, status: &str, all: &Mutex<Vec<Taken>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -95,7 +118,8 @@ fn take(stream: TcpStream, status: &str, all: &Mutex<Vec<Taken>>) -> Option<()> 
     reader.read_exact(&mut body).ok()?;
     all.lock().ok()?.push(Taken { head, body });
     let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-    (&stream).write_all(answer.as_bytes()).ok()
+    reader.get_mut().write_all(answer.as_bytes()).ok()?;
+    reader.get_mut().flush().ok()
 }
 
 fn telling(address: SocketAddr, sample: &str) -> Own {
@@ -302,6 +326,39 @@ fn spans_say_what_was_done_and_nothing_of_data() {
         span.name == "session" && statement.links.iter().any(|link| link.span_id == span.span_id)
     });
     assert_ne!(session.expect("its session").trace_id, statement.trace_id);
+}
+
+#[test]
+fn a_collector_behind_tls_is_sent_to_if_its_certificate_fits() {
+    let (trusted, other) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("one"));
+    for folder in [&trusted, &other] {
+        make_certificates(folder.path()).expect("certificates");
+    }
+    let open = |collector: &Collector, trusts: &Path| {
+        let (address, ca) = (collector.address, trusts.join("ca.crt"));
+        let own = Own::open(&format!(
+            "telemetry: {{otlp: 'https://{address}', ca: '{}', sample: 1}}\n",
+            ca.display()
+        ));
+        assert_eq!(
+            own.connect("alice").simple("SELECT id FROM customers LIMIT 1")[0].rows.len(),
+            1
+        );
+        own
+    };
+    let collector = Collector::open_with_tls(trusted.path());
+    let own = open(&collector, trusted.path());
+    end(&own);
+    let names: BTreeSet<String> = collector.spans().into_iter().map(|span| span.name).collect();
+    let expected = ["login", "session", "statement"].map(str::to_owned);
+    assert_eq!(names, BTreeSet::from(expected), "{}", own.said());
+
+    let own = open(&collector, other.path());
+    own.wait("a word", || own.said().contains("spans do not reach the collector"));
+    let before = collector.taken.lock().expect("requests").len();
+    end(&own);
+    assert_eq!(collector.taken.lock().expect("requests").len(), before, "none by a stranger's");
 }
 
 #[test]
