@@ -143,8 +143,10 @@ pub async fn plan(
         let then = later.as_ref().unwrap_or(settings);
         judge(part, view, then)?;
         // All of a text is planned for what is stated when it comes.
-        let states = |settings: &Settings| stated(who, settings).opened(view.openings());
-        if part.kind.reads() && !(is_certain && view.is_for(&states(then))) {
+        let is_for = |settings: &Settings| {
+            view.needs().is_empty() || view.is_for(&stated(who, settings).opened(view.openings()))
+        };
+        if part.kind.reads() && !(is_certain && is_for(then)) {
             return Err(stated_too_late(view));
         }
         if part.effect != Effect::None {
@@ -153,7 +155,7 @@ pub async fn plan(
                 // Whether it commits is not known yet.
                 let mut undone = settings.clone();
                 undone.apply(&part.effect, "ROLLBACK");
-                is_certain &= view.is_for(&states(&undone));
+                is_certain &= is_for(&undone);
             }
             settings.apply(&part.effect, tag_of(&part.effect));
         }

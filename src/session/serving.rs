@@ -323,7 +323,8 @@ impl Serving {
         self.judge_names(&planned)?;
         let mut sent: Vec<SentStatement> = Vec::new();
         let mut text = String::new();
-        let mut values = self.pipeline.settings.clone();
+        // As they will be at the next statement; `None`: as they are.
+        let mut later: Option<Settings> = None;
         for mut part in planned.statements {
             let mut executed_masks = None;
             if let Effect::Execute(name) = &part.effect {
@@ -338,9 +339,14 @@ impl Serving {
                 take_back(&mut self.attached, &sent, &refusal);
                 return Err(refusal);
             }
-            match self.attached.journal.accept(&part.facts, values.current()).await {
+            let settings = later.as_ref().unwrap_or(&self.pipeline.settings);
+            match self.attached.journal.accept(&part.facts, settings.current()).await {
                 Ok(number) => {
-                    values.apply(&part.effect, "");
+                    if part.effect != Effect::None {
+                        let settings = &self.pipeline.settings;
+                        let settings = later.get_or_insert_with(|| settings.clone());
+                        settings.apply(&part.effect, "");
+                    }
                     if let Some(stand_in) = self.pipeline.stand_in(&part.effect) {
                         part.text = stand_in.text.to_owned();
                         part.tag = Some(stand_in.tag);
@@ -490,7 +496,7 @@ impl Serving {
     async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
-            if !self.view.is_for(&self.stated()) {
+            if !self.is_seen_as_stated() {
                 return Err(stated_too_late(&self.view));
             }
         }

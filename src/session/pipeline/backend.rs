@@ -200,7 +200,7 @@ impl Pipeline {
             self.judge_temp_table(&run, out)?;
         }
         if let (b'C', Some(prepared)) = (frame.tag(), &run.prepared) {
-            self.apply(&prepared.effect, prepared.makes.as_ref(), &tag);
+            self.apply(&prepared.effect, prepared.makes.as_ref(), tag);
         }
         let progress = run.progress;
         let completed = |error| {
@@ -301,7 +301,7 @@ impl Pipeline {
             bytes: progress.bytes,
             error,
         });
-        self.apply(&statement.effect, statement.makes.as_ref(), &tag);
+        self.apply(&statement.effect, statement.makes.as_ref(), tag);
         match progress.stopped {
             Some(stopped) if self.mute.is_none() => {
                 out.to_client.extend_from_slice(&stopped);
@@ -442,13 +442,12 @@ impl Pipeline {
 }
 
 /// The tag of a CommandComplete; empty for PortalSuspended and EmptyQueryResponse.
-fn tag_text(frame: &Frame) -> Result<String, Fault> {
+fn tag_text(frame: &Frame) -> Result<&str, Fault> {
     if frame.tag() != b'C' {
-        return Ok(String::new());
+        return Ok("");
     }
     let tag = reader::command_tag(frame.body());
-    tag.map(|tag| tag.text.to_owned())
-        .map_err(|_| Fault::Misfit { got: 'C', due: "CommandComplete" })
+    tag.map(|tag| tag.text).map_err(|_| Fault::Misfit { got: 'C', due: "CommandComplete" })
 }
 
 /// CommandComplete as the client gets it.
