@@ -50,9 +50,9 @@ pub struct Planned {
 #[derive(Clone)]
 pub struct PlannedPart {
     /// What is sent.
-    pub text: String,
+    pub text: Arc<str>,
     /// For a COPY: what is sent to have its rows described.
-    pub probe: Option<String>,
+    pub probe: Option<Arc<str>>,
     /// What of the plan an EXPLAIN may show.
     pub discretion: Option<Arc<Discretion>>,
     /// What its rows need before they may go to the client.
@@ -517,8 +517,8 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         facts.opened.clear();
     }
     PlannedPart {
-        text: statement.sql.as_str().to_owned(),
-        probe: statement.probe.map(|probe| probe.as_str().to_owned()),
+        text: statement.sql.as_str().into(),
+        probe: statement.probe.map(|probe| probe.as_str().into()),
         discretion,
         masks: statement.masks.map(Arc::new),
         makes,

@@ -302,7 +302,8 @@ impl Serving {
         let sent = match (planned, &ask.origin) {
             (Ok(planned), Origin::Query) => self.send_query(planned).await,
             (Ok(planned), Origin::Parse { name, types }) => {
-                self.send_parse(planned, ask.text.as_deref().unwrap_or_default(), name, types)
+                let written = ask.text.as_ref().map(Arc::clone).unwrap_or_default();
+                self.send_parse(planned, written, name, types)
             }
             (Err(refusal), _) => Err(refusal),
         };
@@ -322,7 +323,8 @@ impl Serving {
     async fn send_query(&mut self, planned: Planned) -> Result<(), Refusal> {
         self.judge_names(&planned)?;
         let mut sent: Vec<SentStatement> = Vec::new();
-        let mut text = String::new();
+        // Nearly always there is one statement: then its text is the text.
+        let (mut first, mut joined) = (None, String::new());
         // As they will be at the next statement; `None`: as they are.
         let mut later: Option<Settings> = None;
         for mut part in planned.statements {
@@ -348,7 +350,7 @@ impl Serving {
                         settings.apply(&part.effect, "");
                     }
                     if let Some(stand_in) = self.pipeline.stand_in(&part.effect) {
-                        part.text = stand_in.text.to_owned();
+                        part.text = stand_in.text.into();
                         part.tag = Some(stand_in.tag);
                     }
                     let PlannedPart {
@@ -367,8 +369,13 @@ impl Serving {
                         is_probe: false,
                     };
                     for piece in part.probe.iter().chain([&part.text]) {
-                        text.push_str(if text.is_empty() { "" } else { "; " });
-                        text.push_str(piece);
+                        let Some(first) = &first else {
+                            first = Some(Arc::clone(piece));
+                            continue;
+                        };
+                        joined.push_str(if joined.is_empty() { first } else { "" });
+                        joined.push_str("; ");
+                        joined.push_str(piece);
                     }
                     if part.probe.is_some() {
                         sent.push(SentStatement { is_probe: true, ..statement.clone() });
@@ -382,6 +389,7 @@ impl Serving {
                 }
             }
         }
+        let text = if joined.is_empty() { first.unwrap_or_default() } else { joined.into() };
         let out = &mut self.attached.out;
         let written = match planned.again {
             Some(again) => self.pipeline.query_again(&again, &text, sent, out),
@@ -396,9 +404,9 @@ impl Serving {
     fn send_parse(
         &mut self,
         planned: Planned,
-        written: &str,
+        written: Arc<str>,
         name: &str,
-        types: &[u32],
+        types: &Arc<[u32]>,
     ) -> Result<(), Refusal> {
         if self.pipeline.statements.is_full() {
             return Err(planning::too_many_names());
@@ -410,14 +418,18 @@ impl Serving {
             return Err(planning::name_taken(name));
         }
         let (text, prepared) = self.prepared(planned, types)?;
-        let prepared = Arc::new(prepared.planned_from(written, types));
+        let prepared = Arc::new(prepared.planned_from(written, Arc::clone(types)));
         self.pipeline
             .parse(name, &text, types, prepared, &mut self.attached.out)
             .map_err(|_| planning::unwritable())
     }
 
     /// What a Parse sends for a planned text, and what is remembered of it.
-    fn prepared(&self, planned: Planned, types: &[u32]) -> Result<(String, Prepared), Refusal> {
+    fn prepared(
+        &self,
+        planned: Planned,
+        types: &Arc<[u32]>,
+    ) -> Result<(Arc<str>, Prepared), Refusal> {
         judge_parameters(types, &self.view)?;
         let mut parts = planned.statements.into_iter();
         let version = self.view.snapshot().version;
@@ -438,7 +450,7 @@ impl Serving {
                     ..
                 } = part;
                 if let Some(stand_in) = self.pipeline.stand_in(&effect) {
-                    text = stand_in.text.to_owned();
+                    text = stand_in.text.into();
                     tag = Some(stand_in.tag);
                 }
                 if let Effect::Execute(name) = &effect
@@ -461,13 +473,13 @@ impl Serving {
                     .with_made(makes)
                     .with_discretion(discretion)
                     .with_masks(masks)
-                    .with_source(Source::new(text.clone(), types.to_vec(), values));
+                    .with_source(Source::new(Arc::clone(&text), Arc::clone(types), values));
                 Ok((text, prepared))
             }
             (None, _) => {
                 let prepared = Prepared::new(Arc::default(), None, Effect::None, version)
-                    .with_source(Source::new(String::new(), types.to_vec(), values));
-                Ok((String::new(), prepared))
+                    .with_source(Source::new(Arc::default(), Arc::clone(types), values));
+                Ok((Arc::default(), prepared))
             }
             (Some(_), Some(_)) => Err(planning::several_in_parse()),
         }

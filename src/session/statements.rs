@@ -32,7 +32,7 @@ pub struct Prepared {
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// For a COPY: a query without rows that is described as its rows would be.
-    pub probe: Option<String>,
+    pub probe: Option<Arc<str>>,
     /// For an EXPLAIN: what of the plan it may show.
     pub discretion: Option<Arc<Discretion>>,
     /// What its rows need before they may go to the client.
@@ -109,12 +109,12 @@ impl Prepared {
     }
 
     /// What came in a Parse, from which it can be planned again.
-    pub fn planned_from(self, text: &str, types: &[u32]) -> Prepared {
-        Prepared { origin: Some(PlannedFrom { text: text.into(), types: types.into() }), ..self }
+    pub fn planned_from(self, text: Arc<str>, types: Arc<[u32]>) -> Prepared {
+        Prepared { origin: Some(PlannedFrom { text, types }), ..self }
     }
 
     /// A COPY, whose rows are described by a query of their own.
-    pub fn with_probe(self, probe: Option<String>) -> Prepared {
+    pub fn with_probe(self, probe: Option<Arc<str>>) -> Prepared {
         Prepared { probe, ..self }
     }
 

@@ -74,14 +74,15 @@ impl Pipeline {
         }
         match frame.tag() {
             b'Q' => {
-                let text = reader::Query::read(frame.body())?.text.to_owned();
+                let text = reader::Query::read(frame.body())?.text.into();
                 self.ask(Piece::Whole(frame), text, Origin::Query, out)
             }
             b'P' => {
                 let parse = reader::Parse::read(frame.body())?;
                 let name = parse.name.to_owned();
-                let origin = Origin::Parse { name, types: parse.types.clone() };
-                let text = parse.text.to_owned();
+                let types = if parse.types.is_empty() { Arc::default() } else { parse.types.into() };
+                let origin = Origin::Parse { name, types };
+                let text = parse.text.into();
                 if self.is_shared && matches!(self.statement(parse.name), Known::Uncertain) {
                     return Ok(self.wait(Piece::Whole(frame), out));
                 }
@@ -138,7 +139,7 @@ impl Pipeline {
                 // Whether the unnamed statement dies with it is all that the name is needed for.
                 let unnamed = body.first() == Some(&0);
                 let name = if unnamed { String::new() } else { POISON_NAME.to_owned() };
-                let origin = Origin::Parse { name, types: Vec::new() };
+                let origin = Origin::Parse { name, types: Arc::default() };
                 Ok(Step::Plan(Ask { text: None, origin }))
             }
             b'F' => {
@@ -154,7 +155,7 @@ impl Pipeline {
     fn ask(
         &mut self,
         piece: Piece,
-        text: String,
+        text: Arc<str>,
         origin: Origin,
         out: &mut Out,
     ) -> Result<Step, Fault> {

@@ -18,7 +18,7 @@ pub(super) struct Renewing {
     old: Arc<Prepared>,
     new: Arc<Prepared>,
     /// What is sent for it.
-    text: String,
+    text: Arc<str>,
 }
 
 /// What becomes of the message that names a statement of older rules.
@@ -157,7 +157,7 @@ impl Serving {
         self.follow_catalog();
         let planned = self.planned(&written, Message::Parse).await?;
         let (text, new) = self.prepared(planned, &types)?;
-        let new = Arc::new(new.planned_from(&written, &types));
+        let new = Arc::new(new.planned_from(written, Arc::clone(&types)));
         // A COPY is described by what stands for it, and its columns are its own business.
         if !new.is_described() || new.probe.is_some() {
             return self.put(name, &text, &types, old, new).map(|()| true);
