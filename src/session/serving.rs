@@ -418,6 +418,7 @@ impl Serving {
             return Err(planning::name_taken(name));
         }
         let (text, prepared) = self.prepared(planned, types)?;
+        let prepared = prepared.described_late(name.is_empty());
         let prepared = Arc::new(prepared.planned_from(written, Arc::clone(types)));
         self.pipeline
             .parse(name, &text, types, prepared, &mut self.attached.out)

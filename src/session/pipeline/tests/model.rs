@@ -576,7 +576,8 @@ impl Bench {
                     };
                     let values = self.pipeline.settings.current();
                     let source = Source::new(Arc::clone(&text), Arc::clone(&types), values);
-                    let prepared = Arc::new(prepared.with_source(source));
+                    let prepared = prepared.with_source(source).described_late(name.is_empty());
+                    let prepared = Arc::new(prepared);
                     self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
                 }
                 (_, Origin::Parse { name, .. }) => {
