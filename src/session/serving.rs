@@ -189,6 +189,7 @@ impl Serving {
                 None if overdue.is_some_and(|until| until <= Instant::now()) => {
                     return self.ends_overdue();
                 }
+                None if self.attached.has_rested() => self.pipeline.give_room_back(),
                 None => {}
             }
         }
