@@ -143,3 +143,100 @@ fn is_ready<F: Future<Output = ()> + ?Sized>(future: Pin<&mut F>, bell: &Arc<Bel
     let waker = Waker::from(Arc::clone(bell));
     future.poll(&mut Context::from_waker(&waker)).is_ready()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::sync::watch;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    async fn changes(mut seen: watch::Receiver<u32>) {
+        seen.mark_unchanged();
+        if seen.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn look(outside: &mut Outside, task: &Arc<Counting>, seen: &watch::Receiver<u32>) -> bool {
+        let waker = Waker::from(Arc::clone(task));
+        let heard = outside.poll(&Context::from_waker(&waker), || changes(seen.clone()));
+        assert_ne!(heard, Poll::Ready(Heard::Idle));
+        heard.is_ready()
+    }
+
+    #[test]
+    fn each_change_is_heard_once_by_whoever_waits_now() {
+        let (sender, seen) = watch::channel(0);
+        let (mut outside, [first, second]) = (Outside::default(), [(); 2].map(|()| Arc::default()));
+        let count = |task: &Arc<Counting>| task.0.load(Ordering::SeqCst);
+        assert!(look(&mut outside, &first, &seen), "everything is looked at, once one waits");
+        assert!(!look(&mut outside, &first, &seen));
+        for number in 1..4 {
+            sender.send_replace(number);
+            assert_eq!(count(&first), usize::try_from(number).unwrap());
+            assert!(look(&mut outside, &first, &seen));
+            assert!(!look(&mut outside, &first, &seen));
+        }
+        // Two before anybody looks; a ring with nothing behind it.
+        sender.send_replace(4);
+        sender.send_replace(5);
+        assert!(look(&mut outside, &first, &seen) && !look(&mut outside, &first, &seen));
+        outside.bell.wake_by_ref();
+        assert!(!look(&mut outside, &first, &seen));
+        // Somebody else waits from here on.
+        let before = count(&first);
+        assert!(!look(&mut outside, &second, &seen));
+        sender.send_replace(6);
+        assert_eq!((count(&first), count(&second)), (before, 1));
+        assert!(look(&mut outside, &second, &seen));
+        drop(sender);
+        assert!(!look(&mut outside, &second, &seen), "nothing changes any more");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_change_is_missed_whenever_it_comes() {
+        let (sender, seen) = watch::channel(0);
+        let waiting = tokio::spawn(async move {
+            let mut outside = Outside::default();
+            while *seen.borrow() < 20_000 {
+                poll_fn(|context| outside.poll(context, || changes(seen.clone()))).await;
+            }
+        });
+        for number in 1..=20_000 {
+            sender.send_replace(number);
+            if number % 7 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        waiting.await.expect("it sees the last one, or waits for ever");
+    }
+
+    #[tokio::test]
+    async fn who_is_idle_is_told_once() {
+        let (_sender, seen) = watch::channel(0);
+        let mut outside = Outside::default();
+        let told = poll_fn(|context| outside.poll(context, || changes(seen.clone()))).await;
+        assert_eq!(told, Heard::Something);
+        outside.moves();
+        outside.pauses();
+        let told = poll_fn(|context| outside.poll(context, || changes(seen.clone()))).await;
+        assert_eq!(told, Heard::Idle);
+        outside.pauses();
+        assert!(outside.rest.is_none(), "nothing has moved since");
+        outside.moves();
+        outside.pauses();
+        assert!(outside.rest.is_some());
+    }
+}

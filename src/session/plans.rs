@@ -232,13 +232,19 @@ fn template_of(
         lifted.with(|number, _| marks.get(number).map(String::as_str).filter(|_| is_free(number)));
     let template = Template::between(lifted, free, planned, &plan(&marked)?)?;
     let (text, types) = template.with_parameters(lifted);
-    Some(template.recurring_as(recurring_of(asked, planned.statements.first()?, text.into(), types)))
+    Some(template.recurring_as(recurring_of(
+        asked,
+        planned.statements.first()?,
+        text.into(),
+        types,
+    )))
 }
 
 impl Weighter<Key, Kept> for ByBytes {
     fn weight(&self, key: &Key, kept: &Kept) -> u64 {
-        let sent =
-            |part: &PlannedPart| part.text.len() + part.probe.as_ref().map_or(0, |probe| probe.len());
+        let sent = |part: &PlannedPart| {
+            part.text.len() + part.probe.as_ref().map_or(0, |probe| probe.len())
+        };
         let (texts, count) = match kept {
             Kept::Plan(statements, recurring) => {
                 let again = recurring.as_ref().map_or(0, |recurring| recurring.bytes());

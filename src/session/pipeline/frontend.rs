@@ -80,7 +80,8 @@ impl Pipeline {
             b'P' => {
                 let parse = reader::Parse::read(frame.body())?;
                 let name = parse.name.to_owned();
-                let types = if parse.types.is_empty() { Arc::default() } else { parse.types.into() };
+                let types =
+                    if parse.types.is_empty() { Arc::default() } else { parse.types.into() };
                 let origin = Origin::Parse { name, types };
                 let text = parse.text.into();
                 if self.is_shared && matches!(self.statement(parse.name), Known::Uncertain) {
