@@ -130,11 +130,11 @@ impl Outside {
 
     fn looks_again(&mut self) {
         self.is_busy = false;
-        if let Some(rest) = &mut self.rest {
-            if is_ready(Pin::new(&mut unconstrained(rest.as_mut())), &self.bell) {
-                // Somebody has slept through it.
-                self.bell.wake_by_ref();
-            }
+        if let Some(rest) = &mut self.rest
+            && is_ready(Pin::new(&mut unconstrained(rest.as_mut())), &self.bell)
+        {
+            // Somebody has slept through it.
+            self.bell.wake_by_ref();
         }
     }
 }
