@@ -1,7 +1,10 @@
 //! What every session at work has: a client, now and then a server connection, a journal, a place in the registry,
 //! and an end.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,6 +16,7 @@ use super::footprint::Footprint;
 use super::in_force::Standing;
 use super::journal::Journal;
 use super::link::{Link, Moved, Server};
+use super::outside::{Heard, Outside};
 use super::pipeline::Out;
 use super::registry::Presence;
 use crate::metrics::Seat;
@@ -86,6 +90,10 @@ pub struct Attached {
     _place: Place,
     session: u64,
     stage: watch::Receiver<Stage>,
+    /// As it was looked at last.
+    stage_now: Stage,
+    outside: Outside,
+    has_rested: bool,
 }
 
 impl Attached {
@@ -100,9 +108,36 @@ impl Attached {
         presence: Presence,
         place: Place,
         session: u64,
-        stage: watch::Receiver<Stage>,
+        mut stage: watch::Receiver<Stage>,
     ) -> Attached {
-        Attached { link, out, journal, standing, seat, presence, _place: place, session, stage }
+        let stage_now = *stage.borrow_and_update();
+        Attached {
+            link,
+            out,
+            journal,
+            standing,
+            seat,
+            presence,
+            _place: place,
+            session,
+            stage,
+            stage_now,
+            outside: Outside::default(),
+            has_rested: false,
+        }
+    }
+
+    /// The proxy's stage. The value is looked at under a lock of all sessions, so only where it is a new one.
+    fn stage(&mut self) -> Stage {
+        if self.stage.has_changed().unwrap_or(false) {
+            self.stage_now = *self.stage.borrow_and_update();
+        }
+        self.stage_now
+    }
+
+    /// True once after the session has been idle for a while, and has given room back.
+    pub fn has_rested(&mut self) -> bool {
+        std::mem::take(&mut self.has_rested)
     }
 
     /// A server connection comes.
@@ -164,7 +199,7 @@ impl Attached {
         if let Some(farewell) = self.standing.must_end() {
             return Some(Ending::Away(farewell));
         }
-        match *self.stage.borrow() {
+        match self.stage() {
             Stage::Open => None,
             Stage::Draining if !is_idle => None,
             Stage::Draining | Stage::Ending => Some(Ending::Away(Farewell::shutdown())),
@@ -184,7 +219,8 @@ impl Attached {
                         // The proxy is gone, which only happens to tests that drop it.
                         return Ok(future.await);
                     }
-                    if *self.stage.borrow() != Stage::Open {
+                    self.stage_now = *self.stage.borrow();
+                    if self.stage_now != Stage::Open {
                         return Err(Ending::Away(Farewell::shutdown()));
                     }
                 }
@@ -197,30 +233,62 @@ impl Attached {
         }
     }
 
-    /// Moves bytes. `None`: the time is up, or the proxy's stage or the rules have changed.
+    /// Moves bytes. `None`: the time may be up, or the proxy's stage or the rules may have changed.
     pub async fn exchange(
         &mut self,
         client: bool,
         server: bool,
         until: Option<Instant>,
     ) -> Option<Moved> {
-        let time_is_up = async {
-            match until {
-                Some(until) => tokio::time::sleep_until(until).await,
-                None => std::future::pending().await,
+        let Some(until) = until else {
+            return poll_fn(|context| self.poll_exchange(context, client, server)).await;
+        };
+        if until <= Instant::now() {
+            return None;
+        }
+        let mut time_is_up = pin!(tokio::time::sleep_until(until));
+        poll_fn(|context| match self.poll_exchange(context, client, server) {
+            Poll::Ready(moved) => Poll::Ready(moved),
+            Poll::Pending => time_is_up.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    }
+
+    fn poll_exchange(
+        &mut self,
+        context: &mut Context<'_>,
+        client: bool,
+        server: bool,
+    ) -> Poll<Option<Moved>> {
+        let (stage, standing) = (&self.stage, &self.standing);
+        let wait = || {
+            let (stage, standing) = (stage_changes(stage.clone()), standing.changes());
+            async {
+                tokio::select! {
+                    () = stage => {}
+                    () = standing => {}
+                }
             }
         };
-        tokio::select! {
-            moved = self.link.exchange(&mut self.out, client, server) => Some(moved),
-            changed = self.stage.changed() => {
-                // The proxy is gone, which only happens to tests that drop it.
-                if changed.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                None
+        // Seldom, so the sockets do not have to wait; and they may have so much to say that nothing else was heard.
+        match self.outside.poll(context, wait) {
+            Poll::Ready(Heard::Something) => return Poll::Ready(None),
+            Poll::Ready(Heard::Idle) => {
+                self.link.give_room_back(&mut self.out);
+                self.has_rested = true;
+                return Poll::Ready(None);
             }
-            () = self.standing.changed() => None,
-            () = time_is_up => None,
+            Poll::Pending => {}
+        }
+        match self.link.poll(context, &mut self.out, client, server) {
+            Poll::Ready(moved) => {
+                self.outside.moves();
+                Poll::Ready(Some(moved))
+            }
+            Poll::Pending => {
+                self.outside.pauses();
+                Poll::Pending
+            }
         }
     }
 
@@ -267,5 +335,14 @@ impl Attached {
                 closing::close(link.into_client(), &out.to_client).await;
             }
         }
+    }
+}
+
+/// Returns when the proxy's stage is another than now.
+async fn stage_changes(mut stage: watch::Receiver<Stage>) {
+    stage.mark_unchanged();
+    if stage.changed().await.is_err() {
+        // The proxy is gone, which only happens to tests that drop it.
+        std::future::pending::<()>().await;
     }
 }

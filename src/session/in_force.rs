@@ -140,6 +140,21 @@ impl Standing {
         &self.current
     }
 
+    /// What returns when there is something newer than now, or the token is over.
+    pub fn changes(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
+        let (mut incoming, until) = (self.incoming.clone(), self.until);
+        incoming.mark_unchanged();
+        async move {
+            tokio::select! {
+                changed = incoming.changed() => if changed.is_err() {
+                    // The proxy is gone, which only happens to tests that drop it.
+                    std::future::pending::<()>().await;
+                },
+                () = over(until) => {}
+            }
+        }
+    }
+
     /// Returns when there is something newer, or the token is over.
     pub async fn changed(&mut self) {
         let until = self.until;

@@ -1,9 +1,9 @@
 //! Two sockets and what waits between them: one task moves bytes both ways.
 //!
 //! Knows no message. INVARIANT: memory is bounded: a side is read only while the caller has room for what it may
-//! lead to, and a buffer that is empty is given back, so an idle session holds none.
+//! lead to, a buffer that is empty is kept only while it is short, and once the session has been idle for a while
+//! ([`Link::give_room_back`]) it is not: an idle session holds none.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub const WAITING_BYTES_MAX: usize = 256 * 1024;
 const ROOM_BYTES_MIN: usize = 2 * 1024;
 /// Room for a read when each before it was full.
 const ROOM_BYTES_MAX: usize = 64 * 1024;
+/// A buffer that has grown beyond this is given back as soon as it is empty.
+const KEPT_BYTES_MAX: usize = 8 * 1024;
 
 /// A server connection of the pool.
 pub type Server = Lent<Box<Footprint>>;
@@ -47,6 +49,8 @@ pub struct Link {
 struct Flow {
     is_unflushed: bool,
     is_broken: bool,
+    /// What waits has grown large.
+    is_large: bool,
 }
 
 /// What has happened.
@@ -123,12 +127,17 @@ impl Link {
         self.client
     }
 
-    /// Writes what waits, reads what may be read; returns when anything has moved. Cancel-safe.
-    pub async fn exchange(&mut self, out: &mut Out, client: bool, server: bool) -> Moved {
-        poll_fn(|context| self.poll(context, out, client, server)).await
+    /// The session is idle: whatever is empty takes no memory.
+    pub fn give_room_back(&mut self, out: &mut Out) {
+        for buffer in [&mut out.to_client, &mut out.to_server] {
+            free(buffer);
+        }
+        free(&mut self.from_client);
+        free(self.server_inbox());
     }
 
-    fn poll(
+    /// Writes what waits, reads what may be read; ready when anything has moved.
+    pub fn poll(
         &mut self,
         context: &mut Context<'_>,
         out: &mut Out,
@@ -174,13 +183,24 @@ impl Link {
     }
 }
 
+/// Gives a buffer back that is empty.
+fn free(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        *buffer = BytesMut::new();
+    }
+}
+
 /// How much is made room for: more while there is more.
 #[derive(Debug, Clone, Copy)]
-struct Room(usize);
+struct Room {
+    bytes: usize,
+    /// What has been read has grown large; of a buffer, no more is seen than what nobody has taken out of it.
+    is_large: bool,
+}
 
 impl Default for Room {
     fn default() -> Room {
-        Room(ROOM_BYTES_MIN)
+        Room { bytes: ROOM_BYTES_MIN, is_large: false }
     }
 }
 
@@ -191,8 +211,9 @@ impl Room {
         stream: &mut (impl AsyncRead + Unpin),
         inbox: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        let Room(bytes) = self;
+        let Room { bytes, is_large } = self;
         inbox.reserve(*bytes);
+        *is_large |= inbox.capacity() > KEPT_BYTES_MAX;
         let room = inbox.capacity().saturating_sub(inbox.len());
         let read = pin!(stream.read_buf(inbox)).poll(context);
         match &read {
@@ -202,8 +223,8 @@ impl Room {
             Poll::Ready(_) => {}
             Poll::Pending => {
                 *bytes = ROOM_BYTES_MIN;
-                if inbox.is_empty() {
-                    *inbox = BytesMut::new();
+                if inbox.is_empty() && std::mem::take(is_large) {
+                    free(inbox);
                 }
             }
         }
@@ -220,6 +241,7 @@ impl Flow {
         out: &mut BytesMut,
     ) -> io::Result<bool> {
         let mut has_written = false;
+        self.is_large |= out.capacity() > KEPT_BYTES_MAX;
         while !out.is_empty() && !self.is_broken {
             match Pin::new(&mut *stream).poll_write(context, out) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -232,8 +254,8 @@ impl Flow {
                 Poll::Pending => return Ok(has_written),
             }
         }
-        if has_written {
-            *out = BytesMut::new();
+        if out.is_empty() && std::mem::take(&mut self.is_large) {
+            free(out);
         }
         if self.is_unflushed
             && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context)

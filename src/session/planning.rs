@@ -50,9 +50,9 @@ pub struct Planned {
 #[derive(Clone)]
 pub struct PlannedPart {
     /// What is sent.
-    pub text: String,
+    pub text: Arc<str>,
     /// For a COPY: what is sent to have its rows described.
-    pub probe: Option<String>,
+    pub probe: Option<Arc<str>>,
     /// What of the plan an EXPLAIN may show.
     pub discretion: Option<Arc<Discretion>>,
     /// What its rows need before they may go to the client.
@@ -143,8 +143,10 @@ pub async fn plan(
         let then = later.as_ref().unwrap_or(settings);
         judge(part, view, then)?;
         // All of a text is planned for what is stated when it comes.
-        let states = |settings: &Settings| stated(who, settings).opened(view.openings());
-        if part.kind.reads() && !(is_certain && view.is_for(&states(then))) {
+        let is_for = |settings: &Settings| {
+            view.needs().is_empty() || view.is_for(&stated(who, settings).opened(view.openings()))
+        };
+        if part.kind.reads() && !(is_certain && is_for(then)) {
             return Err(stated_too_late(view));
         }
         if part.effect != Effect::None {
@@ -153,7 +155,7 @@ pub async fn plan(
                 // Whether it commits is not known yet.
                 let mut undone = settings.clone();
                 undone.apply(&part.effect, "ROLLBACK");
-                is_certain &= view.is_for(&states(&undone));
+                is_certain &= is_for(&undone);
             }
             settings.apply(&part.effect, tag_of(&part.effect));
         }
@@ -515,8 +517,8 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         facts.opened.clear();
     }
     PlannedPart {
-        text: statement.sql.as_str().to_owned(),
-        probe: statement.probe.map(|probe| probe.as_str().to_owned()),
+        text: statement.sql.as_str().into(),
+        probe: statement.probe.map(|probe| probe.as_str().into()),
         discretion,
         masks: statement.masks.map(Arc::new),
         makes,

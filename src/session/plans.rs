@@ -178,7 +178,7 @@ impl Plans {
             return;
         }
         let recurring = match planned.statements.as_slice() {
-            [only] => recurring_of(asked, only, only.text.clone(), Vec::new()),
+            [only] => recurring_of(asked, only, Arc::clone(&only.text), Vec::new()),
             _ => None,
         };
         self.insert(asked, Kept::Plan(planned.statements.as_slice().into(), recurring));
@@ -203,13 +203,13 @@ fn key_of(lifted: &Lifted<'_>, free: &[bool]) -> String {
 fn recurring_of(
     asked: Asked<'_>,
     part: &PlannedPart,
-    text: String,
+    text: Arc<str>,
     types: Vec<u32>,
 ) -> Option<Arc<Recurring>> {
     if !recurring::may_recur(part, &text) {
         return None;
     }
-    let source = Source::new(text, types, asked.values);
+    let source = Source::new(text, types.into(), asked.values);
     source.is_lasting().then(|| Arc::new(Recurring::new(source)))
 }
 
@@ -232,13 +232,19 @@ fn template_of(
         lifted.with(|number, _| marks.get(number).map(String::as_str).filter(|_| is_free(number)));
     let template = Template::between(lifted, free, planned, &plan(&marked)?)?;
     let (text, types) = template.with_parameters(lifted);
-    Some(template.recurring_as(recurring_of(asked, planned.statements.first()?, text, types)))
+    Some(template.recurring_as(recurring_of(
+        asked,
+        planned.statements.first()?,
+        text.into(),
+        types,
+    )))
 }
 
 impl Weighter<Key, Kept> for ByBytes {
     fn weight(&self, key: &Key, kept: &Kept) -> u64 {
-        let sent =
-            |part: &PlannedPart| part.text.len() + part.probe.as_ref().map_or(0, String::len);
+        let sent = |part: &PlannedPart| {
+            part.text.len() + part.probe.as_ref().map_or(0, |probe| probe.len())
+        };
         let (texts, count) = match kept {
             Kept::Plan(statements, recurring) => {
                 let again = recurring.as_ref().map_or(0, |recurring| recurring.bytes());

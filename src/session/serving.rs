@@ -189,6 +189,7 @@ impl Serving {
                 None if overdue.is_some_and(|until| until <= Instant::now()) => {
                     return self.ends_overdue();
                 }
+                None if self.attached.has_rested() => self.pipeline.give_room_back(),
                 None => {}
             }
         }
@@ -302,7 +303,8 @@ impl Serving {
         let sent = match (planned, &ask.origin) {
             (Ok(planned), Origin::Query) => self.send_query(planned).await,
             (Ok(planned), Origin::Parse { name, types }) => {
-                self.send_parse(planned, ask.text.as_deref().unwrap_or_default(), name, types)
+                let written = ask.text.as_ref().map(Arc::clone).unwrap_or_default();
+                self.send_parse(planned, written, name, types)
             }
             (Err(refusal), _) => Err(refusal),
         };
@@ -322,8 +324,10 @@ impl Serving {
     async fn send_query(&mut self, planned: Planned) -> Result<(), Refusal> {
         self.judge_names(&planned)?;
         let mut sent: Vec<SentStatement> = Vec::new();
-        let mut text = String::new();
-        let mut values = self.pipeline.settings.clone();
+        // Nearly always there is one statement: then its text is the text.
+        let (mut first, mut joined) = (None, String::new());
+        // As they will be at the next statement; `None`: as they are.
+        let mut later: Option<Settings> = None;
         for mut part in planned.statements {
             let mut executed_masks = None;
             if let Effect::Execute(name) = &part.effect {
@@ -338,11 +342,16 @@ impl Serving {
                 take_back(&mut self.attached, &sent, &refusal);
                 return Err(refusal);
             }
-            match self.attached.journal.accept(&part.facts, values.current()).await {
+            let settings = later.as_ref().unwrap_or(&self.pipeline.settings);
+            match self.attached.journal.accept(&part.facts, settings.current()).await {
                 Ok(number) => {
-                    values.apply(&part.effect, "");
+                    if part.effect != Effect::None {
+                        let settings = &self.pipeline.settings;
+                        let settings = later.get_or_insert_with(|| settings.clone());
+                        settings.apply(&part.effect, "");
+                    }
                     if let Some(stand_in) = self.pipeline.stand_in(&part.effect) {
-                        part.text = stand_in.text.to_owned();
+                        part.text = stand_in.text.into();
                         part.tag = Some(stand_in.tag);
                     }
                     let PlannedPart {
@@ -361,8 +370,13 @@ impl Serving {
                         is_probe: false,
                     };
                     for piece in part.probe.iter().chain([&part.text]) {
-                        text.push_str(if text.is_empty() { "" } else { "; " });
-                        text.push_str(piece);
+                        let Some(first) = &first else {
+                            first = Some(Arc::clone(piece));
+                            continue;
+                        };
+                        joined.push_str(if joined.is_empty() { first } else { "" });
+                        joined.push_str("; ");
+                        joined.push_str(piece);
                     }
                     if part.probe.is_some() {
                         sent.push(SentStatement { is_probe: true, ..statement.clone() });
@@ -376,6 +390,7 @@ impl Serving {
                 }
             }
         }
+        let text = if joined.is_empty() { first.unwrap_or_default() } else { joined.into() };
         let out = &mut self.attached.out;
         let written = match planned.again {
             Some(again) => self.pipeline.query_again(&again, &text, sent, out),
@@ -390,9 +405,9 @@ impl Serving {
     fn send_parse(
         &mut self,
         planned: Planned,
-        written: &str,
+        written: Arc<str>,
         name: &str,
-        types: &[u32],
+        types: &Arc<[u32]>,
     ) -> Result<(), Refusal> {
         if self.pipeline.statements.is_full() {
             return Err(planning::too_many_names());
@@ -404,14 +419,19 @@ impl Serving {
             return Err(planning::name_taken(name));
         }
         let (text, prepared) = self.prepared(planned, types)?;
-        let prepared = Arc::new(prepared.planned_from(written, types));
+        let prepared = prepared.described_late(name.is_empty());
+        let prepared = Arc::new(prepared.planned_from(written, Arc::clone(types)));
         self.pipeline
             .parse(name, &text, types, prepared, &mut self.attached.out)
             .map_err(|_| planning::unwritable())
     }
 
     /// What a Parse sends for a planned text, and what is remembered of it.
-    fn prepared(&self, planned: Planned, types: &[u32]) -> Result<(String, Prepared), Refusal> {
+    fn prepared(
+        &self,
+        planned: Planned,
+        types: &Arc<[u32]>,
+    ) -> Result<(Arc<str>, Prepared), Refusal> {
         judge_parameters(types, &self.view)?;
         let mut parts = planned.statements.into_iter();
         let version = self.view.snapshot().version;
@@ -432,7 +452,7 @@ impl Serving {
                     ..
                 } = part;
                 if let Some(stand_in) = self.pipeline.stand_in(&effect) {
-                    text = stand_in.text.to_owned();
+                    text = stand_in.text.into();
                     tag = Some(stand_in.tag);
                 }
                 if let Effect::Execute(name) = &effect
@@ -455,13 +475,13 @@ impl Serving {
                     .with_made(makes)
                     .with_discretion(discretion)
                     .with_masks(masks)
-                    .with_source(Source::new(text.clone(), types.to_vec(), values));
+                    .with_source(Source::new(Arc::clone(&text), Arc::clone(types), values));
                 Ok((text, prepared))
             }
             (None, _) => {
                 let prepared = Prepared::new(Arc::default(), None, Effect::None, version)
-                    .with_source(Source::new(String::new(), types.to_vec(), values));
-                Ok((String::new(), prepared))
+                    .with_source(Source::new(Arc::default(), Arc::clone(types), values));
+                Ok((Arc::default(), prepared))
             }
             (Some(_), Some(_)) => Err(planning::several_in_parse()),
         }
@@ -490,7 +510,7 @@ impl Serving {
     async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
-            if !self.view.is_for(&self.stated()) {
+            if !self.is_seen_as_stated() {
                 return Err(stated_too_late(&self.view));
             }
         }

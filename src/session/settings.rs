@@ -56,9 +56,23 @@ impl Values {
         };
     }
 
+    /// True where a server connection with the settings of `there` needs nothing to have those of here. Temporary tables
+    /// and channels are no settings.
+    fn is_set_as(&self, there: &Values) -> bool {
+        self.search_path == there.search_path
+            && self.purpose == there.purpose
+            && self.end_user == there.end_user
+            && self.details == there.details
+            && self.others == there.others
+    }
+
     /// The statements that make `there` what is here; none where nothing differs.
     fn from(&self, there: &Values) -> Vec<String> {
         let mut statements = Vec::new();
+        // Nearly always: it is asked for each message.
+        if self.is_set_as(there) {
+            return statements;
+        }
         if !Arc::ptr_eq(&self.others, &there.others) {
             let gone = there.others.keys().filter(|name| !self.others.contains_key(*name));
             statements.extend(gone.map(|name| format!("RESET {name}")));
@@ -100,6 +114,13 @@ impl Values {
             }
             (_, None) => drop(Arc::make_mut(&mut self.details).remove(name)),
         }
+    }
+}
+
+/// Copies only what differs, which is seldom: it is done at the end of each transaction.
+fn make_same(these: &mut Values, as_those: &Values) {
+    if these != as_those {
+        these.clone_from(as_those);
     }
 }
 
@@ -353,14 +374,14 @@ impl Settings {
 
     fn commit(&mut self) {
         self.lasting.temp_tables.commit();
-        self.current = self.lasting.clone();
-        self.before = self.lasting.clone();
+        make_same(&mut self.current, &self.lasting);
+        make_same(&mut self.before, &self.lasting);
         self.end_transaction();
     }
 
     fn roll_back(&mut self) {
-        self.current = self.before.clone();
-        self.lasting = self.before.clone();
+        make_same(&mut self.current, &self.before);
+        make_same(&mut self.lasting, &self.before);
         self.end_transaction();
     }
 

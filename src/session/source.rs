@@ -5,10 +5,12 @@
 //! read alike, and one whose literals mean another thing tomorrow (`'today'::date`) is nobody else's.
 //!
 //! INVARIANT: two statements of one name are of the same text and types, read under the same settings.
+//!
+//! The unnamed statement never has another name, and most texts come in it: a name is made when somebody asks for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ring::digest::{Context, SHA256};
 
@@ -41,43 +43,54 @@ const PASSING_DAYS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
 #[derive(Clone)]
 pub struct Source {
     /// The planned text.
-    pub text: String,
+    pub text: Arc<str>,
     /// Types of the parameters, as far as given.
-    pub types: Vec<u32>,
-    /// Other than 0: of this statement alone.
-    own: u64,
+    pub types: Arc<[u32]>,
     /// Settings when it was made.
     settings: Arc<BTreeMap<String, String>>,
-    /// Its name under these.
+    named: OnceLock<Named>,
+}
+
+/// What a statement is called.
+#[derive(Clone)]
+struct Named {
+    /// Other than 0: of this statement alone.
+    own: u64,
+    /// Its name under the settings when it was made.
     name: Arc<str>,
 }
 
 impl Source {
     /// Of a Parse by a session with these settings.
-    pub fn new(text: String, types: Vec<u32>, values: &Values) -> Source {
-        static NUMBER: AtomicU64 = AtomicU64::new(1);
-        let own = match is_lasting(&text) {
-            true => 0,
-            false => NUMBER.fetch_add(1, Ordering::Relaxed),
-        };
-        let settings = Arc::clone(&values.others);
-        let name = name_of(&text, &types, own, &settings);
-        Source { text, types, own, settings, name }
+    pub fn new(text: Arc<str>, types: Arc<[u32]>, values: &Values) -> Source {
+        Source { text, types, settings: Arc::clone(&values.others), named: OnceLock::new() }
     }
 
     /// Its name on server connections, for a session with these settings.
     pub fn name(&self, values: &Values) -> Arc<str> {
         let is_same = Arc::ptr_eq(&self.settings, &values.others)
             || telling(&self.settings).eq(telling(&values.others));
+        let Named { own, name } = self.named();
         match is_same {
-            true => Arc::clone(&self.name),
-            false => name_of(&self.text, &self.types, self.own, &values.others),
+            true => Arc::clone(name),
+            false => name_of(&self.text, &self.types, *own, &values.others),
         }
+    }
+
+    fn named(&self) -> &Named {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        self.named.get_or_init(|| {
+            let own = match self.is_lasting() {
+                true => 0,
+                false => NUMBER.fetch_add(1, Ordering::Relaxed),
+            };
+            Named { own, name: name_of(&self.text, &self.types, own, &self.settings) }
+        })
     }
 
     /// True when it means the same whenever it is prepared.
     pub fn is_lasting(&self) -> bool {
-        self.own == 0
+        is_lasting(&self.text)
     }
 }
 
@@ -153,7 +166,7 @@ mod tests {
     fn what_names_a_passing_day_is_nobody_elses() {
         let plain = values(&[]);
         let is_shared = |text: &str| {
-            let [one, two] = [(); 2].map(|()| Source::new(text.into(), Vec::new(), &plain));
+            let [one, two] = [(); 2].map(|()| Source::new(text.into(), Arc::default(), &plain));
             assert_eq!(one.is_lasting(), one.name(&plain) == two.name(&plain), "{text}");
             one.is_lasting()
         };

@@ -32,7 +32,7 @@ pub struct Prepared {
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
     /// For a COPY: a query without rows that is described as its rows would be.
-    pub probe: Option<String>,
+    pub probe: Option<Arc<str>>,
     /// For an EXPLAIN: what of the plan it may show.
     pub discretion: Option<Arc<Discretion>>,
     /// What its rows need before they may go to the client.
@@ -43,6 +43,8 @@ pub struct Prepared {
     pub tag: Option<&'static str>,
     /// Code runs in it that nobody here has read, or it sets something.
     pub runs_code: bool,
+    /// Its rows are described when it is executed, unless the client has asked for them before.
+    is_described_late: bool,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -100,6 +102,7 @@ impl Prepared {
             source: None,
             tag: None,
             runs_code: false,
+            is_described_late: false,
             judged_under,
             rows,
             origin: None,
@@ -109,12 +112,12 @@ impl Prepared {
     }
 
     /// What came in a Parse, from which it can be planned again.
-    pub fn planned_from(self, text: &str, types: &[u32]) -> Prepared {
-        Prepared { origin: Some(PlannedFrom { text: text.into(), types: types.into() }), ..self }
+    pub fn planned_from(self, text: Arc<str>, types: Arc<[u32]>) -> Prepared {
+        Prepared { origin: Some(PlannedFrom { text, types }), ..self }
     }
 
     /// A COPY, whose rows are described by a query of their own.
-    pub fn with_probe(self, probe: Option<String>) -> Prepared {
+    pub fn with_probe(self, probe: Option<Arc<str>>) -> Prepared {
         Prepared { probe, ..self }
     }
 
@@ -148,7 +151,24 @@ impl Prepared {
         Prepared { runs_code, ..self }
     }
 
-    /// True for statements whose description is asked for after Parse.
+    /// A query that is the unnamed statement is executed once, most often, and its client asks for its rows itself: to ask
+    /// after its Parse too would be to ask twice.
+    pub fn described_late(self, is_unnamed: bool) -> Prepared {
+        let is_query = self.kind == Some(StatementKind::Select) && self.probe.is_none();
+        Prepared { is_described_late: is_unnamed && is_query, ..self }
+    }
+
+    /// True when its rows are described no earlier than the client asks for them, or executes it.
+    pub fn is_described_late(&self) -> bool {
+        self.is_described_late
+    }
+
+    /// True while that has not been.
+    pub fn awaits_description(&self) -> bool {
+        self.is_described_late && self.rows() == Rows::Unknown
+    }
+
+    /// True for statements that the server must describe.
     pub fn is_described(&self) -> bool {
         self.probe.is_some() || self.kind.is_some_and(StatementKind::has_rows)
     }

@@ -238,6 +238,7 @@ impl Untouched {
                         self.pass_to_client(piece);
                     }
                 }
+                None if self.attached.must_end(false).is_none() => {}
                 Some(Moved::ClientGone | Moved::ServerGone) | None => break,
             }
         }

@@ -48,6 +48,7 @@ mod stated;
 mod telemetry;
 mod tokens;
 mod tpch;
+mod unnamed;
 mod upstream;
 mod walk_through;
 mod wire_masks;

@@ -28,7 +28,7 @@ pub struct Binding {
     /// BindComplete has not come.
     binds: bool,
     /// What is sent where that fails; `None`: the error is the client's.
-    text: Option<Box<str>>,
+    text: Option<Arc<str>>,
     /// It has failed.
     has_failed: bool,
 }
@@ -38,7 +38,7 @@ impl Pipeline {
     pub fn query_again(
         &mut self,
         again: &Again,
-        text: &str,
+        text: &Arc<str>,
         statements: Vec<SentStatement>,
         out: &mut Out,
     ) -> Result<bool, Unwritable> {
@@ -70,7 +70,7 @@ impl Pipeline {
             name,
             parses: !is_there,
             binds: true,
-            text: (self.txn == Txn::Idle).then(|| text.into()),
+            text: (self.txn == Txn::Idle).then(|| Arc::clone(text)),
             has_failed: false,
         };
         self.push_query(statements, Some(Box::new(binding)), Fate::Forward);

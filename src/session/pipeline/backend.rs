@@ -142,18 +142,23 @@ impl Pipeline {
     /// The description that somebody asked for by Describe.
     fn described(&mut self, frame: Frame, out: &mut Out) {
         let Some(front) = self.queue.front() else { return };
-        let (judged, known) = match &front.reply {
-            Reply::DescribeStatement { judged: Some((prepared, version)), .. } => {
-                (Some((Arc::clone(prepared), *version)), None)
+        let is_ours = front.fate == Fate::Swallow;
+        // Under a name of ours is what we have put there.
+        let (judged, known, is_certain) = match &front.reply {
+            Reply::DescribeStatement { name, judged, .. } => {
+                (judged, self.statements.prepared(name), is_ours)
             }
-            Reply::DescribeStatement { name, judged: None, .. } => {
-                (None, self.statements.prepared(name).cloned())
+            Reply::DescribePortal { name, judged } => {
+                let portal = self.statements.portal(name);
+                (judged, portal.and_then(|portal| portal.prepared.as_ref()), false)
             }
-            Reply::DescribePortal { name } => {
-                (None, self.statements.portal(name).and_then(|portal| portal.prepared.clone()))
-            }
-            _ => (None, None),
+            _ => return,
         };
+        let known = known.cloned();
+        // It must be of what was looked up when it was asked for; else nothing is learned.
+        let is_known =
+            |prepared: &Arc<Prepared>| known.as_ref().is_some_and(|it| Arc::ptr_eq(it, prepared));
+        let judged = judged.clone().filter(|(prepared, _)| is_certain || is_known(prepared));
         let has_rows = frame.tag() == b'T';
         // Judged by what is known now; the statement's own judge may be older.
         let described = judged.as_ref().map(|(prepared, _)| prepared).or(known.as_ref());
@@ -161,12 +166,14 @@ impl Pipeline {
         let verdict = if has_rows { self.judge.rows(frame.body(), masks) } else { Ok(()) };
         if let Some((prepared, version)) = judged {
             prepared.set_columns(has_rows.then(|| frame.body()));
-            let rows = match verdict {
+            let rows = match &verdict {
                 _ if !has_rows => Rows::None,
                 Ok(()) => Rows::Good,
-                Err(breach) => Rows::Bad(breach),
+                Err(breach) => Rows::Bad(breach.clone()),
             };
             prepared.set_judged(rows, version);
+        }
+        if is_ours {
             self.queue.pop_front();
             return;
         }
@@ -200,7 +207,7 @@ impl Pipeline {
             self.judge_temp_table(&run, out)?;
         }
         if let (b'C', Some(prepared)) = (frame.tag(), &run.prepared) {
-            self.apply(&prepared.effect, prepared.makes.as_ref(), &tag);
+            self.apply(&prepared.effect, prepared.makes.as_ref(), tag);
         }
         let progress = run.progress;
         let completed = |error| {
@@ -301,7 +308,7 @@ impl Pipeline {
             bytes: progress.bytes,
             error,
         });
-        self.apply(&statement.effect, statement.makes.as_ref(), &tag);
+        self.apply(&statement.effect, statement.makes.as_ref(), tag);
         match progress.stopped {
             Some(stopped) if self.mute.is_none() => {
                 out.to_client.extend_from_slice(&stopped);
@@ -442,13 +449,12 @@ impl Pipeline {
 }
 
 /// The tag of a CommandComplete; empty for PortalSuspended and EmptyQueryResponse.
-fn tag_text(frame: &Frame) -> Result<String, Fault> {
+fn tag_text(frame: &Frame) -> Result<&str, Fault> {
     if frame.tag() != b'C' {
-        return Ok(String::new());
+        return Ok("");
     }
     let tag = reader::command_tag(frame.body());
-    tag.map(|tag| tag.text.to_owned())
-        .map_err(|_| Fault::Misfit { got: 'C', due: "CommandComplete" })
+    tag.map(|tag| tag.text).map_err(|_| Fault::Misfit { got: 'C', due: "CommandComplete" })
 }
 
 /// CommandComplete as the client gets it.

@@ -34,6 +34,10 @@ pub enum Fate {
     Synthesise(Bytes),
 }
 
+/// A statement whose rows a description judges, with the catalog's version when it was asked for. Always where Scrim itself
+/// asks, and where the client asks first.
+pub type Judged = Option<(Arc<Prepared>, u64)>;
+
 /// Kinds of replies.
 pub enum Reply {
     /// Everything from a Query to its ReadyForQuery.
@@ -58,15 +62,17 @@ pub enum Reply {
     DescribeStatement {
         /// Name of the statement.
         name: String,
-        /// Set when Scrim itself asks, to judge this statement's rows; with the catalog's version at that time.
-        judged: Option<(Arc<Prepared>, u64)>,
-        /// ParameterDescription has come.
+        /// What it tells of this statement's rows is kept.
+        judged: Judged,
+        /// ParameterDescription has come, or none does.
         has_parameters: bool,
     },
     /// RowDescription or NoData.
     DescribePortal {
         /// Name of the portal.
         name: String,
+        /// What it tells of this statement's rows is kept.
+        judged: Judged,
     },
     /// Rows, then CommandComplete, PortalSuspended or EmptyQueryResponse.
     Execute(Execution),

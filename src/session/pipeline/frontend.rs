@@ -8,7 +8,7 @@ use super::super::source::SHARED_NAME;
 use super::super::statements::Prepared;
 use super::again::Binding;
 use super::copy_in::Copied;
-use super::expected::{Execution, Fate, Probed, Progress, QueryRun, Reply, SentStatement};
+use super::expected::{Execution, Fate, Judged, Probed, Progress, QueryRun, Reply, SentStatement};
 use super::lookup::{Known, Use};
 use super::shared::Provided;
 use super::{
@@ -74,14 +74,16 @@ impl Pipeline {
         }
         match frame.tag() {
             b'Q' => {
-                let text = reader::Query::read(frame.body())?.text.to_owned();
+                let text = reader::Query::read(frame.body())?.text.into();
                 self.ask(Piece::Whole(frame), text, Origin::Query, out)
             }
             b'P' => {
                 let parse = reader::Parse::read(frame.body())?;
                 let name = parse.name.to_owned();
-                let origin = Origin::Parse { name, types: parse.types.clone() };
-                let text = parse.text.to_owned();
+                let types =
+                    if parse.types.is_empty() { Arc::default() } else { parse.types.into() };
+                let origin = Origin::Parse { name, types };
+                let text = parse.text.into();
                 if self.is_shared && matches!(self.statement(parse.name), Known::Uncertain) {
                     return Ok(self.wait(Piece::Whole(frame), out));
                 }
@@ -138,7 +140,7 @@ impl Pipeline {
                 // Whether the unnamed statement dies with it is all that the name is needed for.
                 let unnamed = body.first() == Some(&0);
                 let name = if unnamed { String::new() } else { POISON_NAME.to_owned() };
-                let origin = Origin::Parse { name, types: Vec::new() };
+                let origin = Origin::Parse { name, types: Arc::default() };
                 Ok(Step::Plan(Ask { text: None, origin }))
             }
             b'F' => {
@@ -154,7 +156,7 @@ impl Pipeline {
     fn ask(
         &mut self,
         piece: Piece,
-        text: String,
+        text: Arc<str>,
         origin: Origin,
         out: &mut Out,
     ) -> Result<Step, Fault> {
@@ -233,7 +235,10 @@ impl Pipeline {
             }
         }
         let reply = match describe.kind {
-            Named::Portal => Reply::DescribePortal { name },
+            Named::Portal => {
+                let judged = self.judges(self.portal(&name));
+                Reply::DescribePortal { name, judged }
+            }
             Named::Statement => {
                 let there = match self.provide(&name, out) {
                     Provided::Wait => return Ok(self.wait(Piece::Whole(frame), out)),
@@ -244,7 +249,8 @@ impl Pipeline {
                     Provided::AsIs => None,
                     Provided::Under(name) => Some(name),
                 };
-                let reply = Reply::DescribeStatement { name, judged: None, has_parameters: false };
+                let judged = self.judges(self.statement(&name));
+                let reply = Reply::DescribeStatement { name, judged, has_parameters: false };
                 if let Some(there) = there {
                     self.unit_open = true;
                     if writer::describe(&mut out.to_server, Named::Statement, &there).is_ok() {
@@ -258,6 +264,16 @@ impl Pipeline {
         self.unit_open = true;
         self.push(reply, Fate::Forward);
         Ok(send(frame, out))
+    }
+
+    /// The statement of which a Describe of the client tells for the first time.
+    fn judges(&self, known: Known) -> Judged {
+        match known {
+            Known::Yes(prepared) if prepared.awaits_description() => {
+                Some((prepared, self.judge.version()))
+            }
+            Known::Yes(_) | Known::No | Known::Uncertain => None,
+        }
     }
 
     fn close(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
@@ -319,6 +335,31 @@ impl Pipeline {
         }
         if probe.is_some() && writer::close(&mut out.to_server, Named::Statement, name).is_ok() {
             let reply = Reply::Close { kind: Named::Statement, name: name.to_owned() };
+            self.push(reply, Fate::Swallow);
+        }
+    }
+
+    /// One Describe of a portal, where no row of its statement has been judged, nor will be before the server comes to an
+    /// Execute. What another unit asks for may be skipped.
+    fn describe_late(&mut self, portal: &str, prepared: &Arc<Prepared>, out: &mut Out) {
+        if !prepared.awaits_description() {
+            return;
+        }
+        for expected in self.queue.iter().rev() {
+            match &expected.reply {
+                Reply::DescribeStatement { judged: Some((asked, _)), .. }
+                | Reply::DescribePortal { judged: Some((asked, _)), .. }
+                    if Arc::ptr_eq(asked, prepared) =>
+                {
+                    return;
+                }
+                reply if reply.ends_ready() => break,
+                _ => {}
+            }
+        }
+        if writer::describe(&mut out.to_server, Named::Portal, portal).is_ok() {
+            let judged = Some((Arc::clone(prepared), self.judge.version()));
+            let reply = Reply::DescribePortal { name: portal.to_owned(), judged };
             self.push(reply, Fate::Swallow);
         }
     }
@@ -405,7 +446,7 @@ impl Pipeline {
             writer::parse(&mut out.to_server, &there, text, types)?;
             self.push(prepares(shared), Fate::Forward);
         }
-        if prepared.is_described() {
+        if prepared.is_described() && !prepared.is_described_late() {
             self.describe_ourselves(&there, prepared, types, out);
         }
         Ok(())
@@ -427,6 +468,9 @@ impl Pipeline {
         number: Option<u64>,
         out: &mut Out,
     ) -> Result<(), Unwritable> {
+        if let Some(prepared) = &execute.prepared {
+            self.describe_late(&execute.portal, prepared, out);
+        }
         writer::execute(&mut out.to_server, &execute.portal, execute.rows_max)?;
         self.unit_open = true;
         let runs = |prepared: &Arc<Prepared>| Some((prepared.kind?, prepared.runs_code));

@@ -171,7 +171,7 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// The text; `None`: it is longer than any statement may be.
-    pub text: Option<String>,
+    pub text: Option<Arc<str>>,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -186,7 +186,7 @@ pub enum Origin {
         /// Name of the statement.
         name: String,
         /// Parameter types as given.
-        types: Vec<u32>,
+        types: Arc<[u32]>,
     },
 }
 

@@ -35,7 +35,6 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<Course, Fault> {
         let misfit = self.misfit(if is_copy { b'd' } else { b'D' });
-        let ceiling = self.ceiling.clone();
         let bytes = match self.masks() {
             None => bytes,
             Some(_) if is_copy => return Err(misfit),
@@ -45,6 +44,7 @@ impl Pipeline {
             },
         };
         let length = announced_bytes(&bytes);
+        let ceiling = &self.ceiling;
         let Some(front) = self.queue.front_mut() else { return Err(misfit) };
         if front.fate != Fate::Forward {
             return Err(misfit);
@@ -91,18 +91,18 @@ impl Pipeline {
         if progress.is_copying != is_copy {
             return Err(misfit);
         }
-        if let Some((most, error)) = ceiling.rows
+        if let Some((most, error)) = &ceiling.rows
             && before >= most.saturating_add(u64::from(extra))
             && progress.stopped.is_none()
         {
-            progress.stopped = Some(error);
+            progress.stopped = Some(error.clone());
         }
         // Before any byte of the row goes out, by the length that it announces.
-        if let Some((most, error)) = ceiling.bytes
-            && bytes_before.saturating_add(length) > most
+        if let Some((most, error)) = &ceiling.bytes
+            && bytes_before.saturating_add(length) > *most
             && progress.stopped.is_none()
         {
-            progress.stopped = Some(error);
+            progress.stopped = Some(error.clone());
         }
         if progress.stopped.is_some() || self.mute.is_some() {
             return Ok(Course::Drop);

@@ -99,10 +99,15 @@ impl Pipeline {
             return None;
         }
         self.unnamed = None;
-        // Nothing is due; a session that is idle holds no room for it.
-        self.queue = VecDeque::new();
-        self.masking = None;
         self.footprint.take()
+    }
+
+    /// The session has been idle for a while: it holds no room for what is due while nothing is.
+    pub fn give_room_back(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+            self.masking = None;
+        }
     }
 
     /// What a RESET has brought back on the server connection may not be what the session started with.

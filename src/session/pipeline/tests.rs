@@ -120,6 +120,90 @@ fn errors_in_each_place() {
     assert_eq!(answer(&two), "E42P01 ZI 1 2 D C ZI");
 }
 
+/// Types of the messages that a script sends to the server, which then answers.
+fn sends(bench: &mut Bench, script: &[&str]) -> String {
+    for words in script {
+        bench.send(&message(words));
+    }
+    let mut sent = bench.out.to_server.clone();
+    let mut pieces = crate::wire::Pieces::new(crate::wire::Limits::frontend());
+    let mut tags = Vec::new();
+    while let Some(crate::wire::Piece::Whole(frame)) = pieces.next(&mut sent).unwrap() {
+        tags.push(char::from(frame.tag()).to_string());
+    }
+    while bench.deliver(usize::MAX) > 0 {}
+    tags.join(" ")
+}
+
+#[test]
+fn the_unnamed_query_is_described_once_and_before_it_runs() {
+    for mut bench in [Bench::new(None), Bench::shared(1)] {
+        // The client asks for the portal, for the statement, for nothing, too late; twice is its own affair.
+        for (script, sent) in [
+            (&["P - ok 1", "B - -", "DP -", "E - 0", "S"][..], "P B D E S"),
+            (&["P - ok 1", "DS -", "B - -", "E - 0", "S"], "P D B E S"),
+            (&["P - ok 1", "B - -", "E - 0", "S"], "P B D E S"),
+            (&["P - ok 1", "B - -", "E - 0", "DP -", "S"], "P B D E D S"),
+            (&["P - ok 1", "DS -", "B - -", "DP -", "E - 0", "S"], "P D B D E S"),
+            // What has been judged is known in the next unit, where the statement is still there.
+            (&["B - -", "E - 0", "S"], "B E S"),
+            // Of another portal it is the same; of another statement it is not.
+            (&["P - ok 1", "B p -", "B q -", "DP p", "E q 0", "S"], "P B B D E S"),
+            (&["P - ok 1", "B p -", "DP p", "P - ok 2", "B q -", "E q 0", "S"], "P B D P B D E S"),
+            // In a unit that fails the answer does not come, so the next one asks.
+            (&["P - ok 1", "S"], "P S"),
+            (&["B - nothing", "B - -", "DP -", "E - 0", "S"], "B B D E S"),
+            (&["B - -", "E - 0", "S"], "B D E S"),
+            (&["B - -", "E - 0", "E - 0", "S"], "B E E S"),
+            // Nothing to describe.
+            (&["P - begin", "B - -", "E - 0", "S"], "P B E S"),
+            (&["P - rollback", "B - -", "E - 0", "S"], "P B E S"),
+        ] {
+            assert_eq!(sends(&mut bench, script), sent, "{script:?}");
+        }
+        let said = summary(&bench.to_client.split());
+        assert!(!said.contains("E42501"), "{said}");
+        assert!(!bench.events.iter().any(|event| matches!(event, Event::Breach { .. })));
+    }
+}
+
+/// Whoever asks for it, and in whatever unit: what must not flow does not.
+#[test]
+fn rows_of_the_unnamed_query_wait_for_its_own_description() {
+    for script in [
+        // Another statement is described, and it is fine.
+        &["P - ok 1", "B p -", "DP p", "P - raw 1", "B q -", "E q 0", "S"][..],
+        &["P s ok 1", "P - raw 1", "DS s", "B q -", "E q 0", "S"],
+        // It took the name of one that was fine.
+        &["P - ok 1", "DS -", "P - raw 1", "B - -", "E - 0", "S"],
+        &["P - ok 1", "DS -", "S", "P - raw 1", "S", "B - -", "E - 0", "S"],
+        // What was asked for was skipped.
+        &["P - raw 1", "S", "B - nothing", "DS -", "S", "B - -", "E - 0", "S"],
+        &["P - raw 1", "DP nothing", "B - -", "E - 0", "S", "B - -", "E - 0", "S"],
+        &["P - raw 1", "S", "DP nothing", "DS -", "S", "B - -", "E - 0", "S"],
+        // By row, suspended in between.
+        &["Q begin", "P - raw 3", "B p -", "E p 1", "E p 1", "S", "E p 1", "S", "Q rollback"],
+    ] {
+        for mut bench in [Bench::new(None), Bench::shared(2)] {
+            let said = {
+                for words in script {
+                    bench.send(&message(words));
+                }
+                while bench.deliver(usize::MAX) > 0 {}
+                bench.to_client.split()
+            };
+            assert!(
+                !said.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()),
+                "{script:?}"
+            );
+            assert!(summary(&said).contains("E42501"), "{script:?}: {}", summary(&said));
+            let breaches = bench.events.iter().any(|event| matches!(event, Event::Breach { .. }));
+            assert!(breaches, "{script:?}");
+            assert_eq!(run(&mut bench, &["Q ok 1"]), "T D C ZI", "{script:?}");
+        }
+    }
+}
+
 #[test]
 fn portals_suspend_and_go_on() {
     let script = ["Q begin", "P s ok 3", "B p s", "E p 2", "E p 2", "E p 2", "S"];

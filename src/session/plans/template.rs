@@ -89,14 +89,14 @@ impl Template {
             end = next;
         }
         let rest = with_marks.text.get(end..)?.into();
-        let made = PlannedPart { text: String::new(), ..part.clone() };
+        let made = PlannedPart { text: Arc::default(), ..part.clone() };
         let template = Template { part: made, pieces: pieces.into(), rest, recurring: None };
-        (template.text(lifted) == part.text).then_some(template)
+        (template.text(lifted) == *part.text).then_some(template)
     }
 
     /// The plan for these literals.
     pub fn fill(&self, lifted: &Lifted<'_>) -> Planned {
-        let part = PlannedPart { text: self.text(lifted), ..self.part.clone() };
+        let part = PlannedPart { text: self.text(lifted).into(), ..self.part.clone() };
         let again = self.recurring.as_ref().map(|recurring| {
             let value = |(_, number): &(_, usize)| {
                 let literal = lifted.literals().get(*number);

@@ -18,7 +18,7 @@ pub(super) struct Renewing {
     old: Arc<Prepared>,
     new: Arc<Prepared>,
     /// What is sent for it.
-    text: String,
+    text: Arc<str>,
 }
 
 /// What becomes of the message that names a statement of older rules.
@@ -82,6 +82,13 @@ impl Serving {
         stated(&self.who, &self.pipeline.settings).opened(&self.granted)
     }
 
+    /// True while the view is the one for what the session states, and for what grants open to it.
+    pub(super) fn is_seen_as_stated(&self) -> bool {
+        // Most roles go by nothing of it: then nothing is put together.
+        let is_opened = self.granted == *self.view.openings();
+        is_opened && (self.view.needs().is_empty() || self.view.is_for(&self.stated()))
+    }
+
     /// Looks at what grants open to the session now: by the clock, and by what has been agreed to and taken back.
     fn look_at_grants(&mut self) {
         let database = &self.view.snapshot().database;
@@ -103,7 +110,7 @@ impl Serving {
             return Some(piece);
         }
         let is_certain = self.view.needs().is_empty() || !self.pipeline.settings_are_uncertain();
-        if is_certain && self.view.is_for(&self.stated()) {
+        if is_certain && self.is_seen_as_stated() {
             return Some(piece);
         }
         if !self.pipeline.is_quiet() {
@@ -150,7 +157,7 @@ impl Serving {
         self.follow_catalog();
         let planned = self.planned(&written, Message::Parse).await?;
         let (text, new) = self.prepared(planned, &types)?;
-        let new = Arc::new(new.planned_from(&written, &types));
+        let new = Arc::new(new.planned_from(written, Arc::clone(&types)));
         // A COPY is described by what stands for it, and its columns are its own business.
         if !new.is_described() || new.probe.is_some() {
             return self.put(name, &text, &types, old, new).map(|()| true);

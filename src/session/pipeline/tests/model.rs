@@ -548,7 +548,7 @@ impl Bench {
                     let sent = sent.collect();
                     let texts: Vec<String> =
                         parts.iter().map(|part| format!("v@{path} {part}")).collect();
-                    let text = texts.join("; ");
+                    let text: Arc<str> = texts.join("; ").into();
                     match self.again(&parts, &texts) {
                         Some(again) => {
                             self.pipeline.query_again(&again, &text, sent, &mut self.out).unwrap();
@@ -561,8 +561,8 @@ impl Bench {
                     let taken = error("42P05", "exists");
                     self.pipeline.refuse_parse(&name, taken, &mut self.out);
                 }
-                (Some(text), Origin::Parse { name, types }) if text != "refuse" => {
-                    let facts = Arc::new(StatementFacts::of_shape(text.clone()));
+                (Some(text), Origin::Parse { name, types }) if &*text != "refuse" => {
+                    let facts = Arc::new(StatementFacts::of_shape(text.to_string()));
                     let kind = (!text.is_empty()).then(|| match kind(&text) {
                         StatementKind::Select if rows_of(&text).is_none() => {
                             StatementKind::Transaction
@@ -570,10 +570,14 @@ impl Bench {
                         kind => kind,
                     });
                     let prepared = Prepared::new(facts, kind, effect(&text), 1);
-                    let text = if text.is_empty() { text } else { format!("v@{path} {text}") };
-                    let source =
-                        Source::new(text.clone(), types.clone(), self.pipeline.settings.current());
-                    let prepared = Arc::new(prepared.with_source(source));
+                    let text = match text.is_empty() {
+                        true => text,
+                        false => format!("v@{path} {text}").into(),
+                    };
+                    let values = self.pipeline.settings.current();
+                    let source = Source::new(Arc::clone(&text), Arc::clone(&types), values);
+                    let prepared = prepared.with_source(source).described_late(name.is_empty());
+                    let prepared = Arc::new(prepared);
                     self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
                 }
                 (_, Origin::Parse { name, .. }) => {
@@ -595,7 +599,7 @@ impl Bench {
         let ([part], [text]) = (parts, texts) else { return None };
         rows_of(part)?;
         let values = self.pipeline.settings.current();
-        let source = Source::new(text.clone(), Vec::new(), values);
+        let source = Source::new(text.as_str().into(), Arc::default(), values);
         match self.met.get(text) {
             Some(recurring) => Some(Again { recurring: Arc::clone(recurring), values: Vec::new() }),
             None => {
