@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::grants::{Grant, How, approve, reject, revoke};
-use crate::ledger::{Fault, Ledger, Place, make, made_by_hand};
+use crate::ledger::{Fault, Ledger, Place, made_by_hand, make};
 use crate::rules::RuleSet;
 use asking::Wanted;
 

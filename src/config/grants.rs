@@ -103,12 +103,14 @@ fn read_store(reader: &mut Reader<'_>, node: &Node, folder: &Path) -> Option<Sto
 pub(super) fn judge(options: &GrantsOptions, rules: &RuleSet) -> Vec<Diagnostic> {
     let Place::Shared(place) = &options.place else { return Vec::new() };
     let user = &place.endpoint.user;
-    let own = rules.roles.iter().filter(|(_, role)| {
-        role.database_user.as_ref().is_some_and(|login| login.user == *user)
-    });
+    let own = rules
+        .roles
+        .iter()
+        .filter(|(_, role)| role.database_user.as_ref().is_some_and(|login| login.user == *user));
     own.map(|(name, _)| {
-        let message =
-            format!("role `{name}` logs in to the database as `{user}`, by which the grants are kept");
+        let message = format!(
+            "role `{name}` logs in to the database as `{user}`, by which the grants are kept"
+        );
         Diagnostic::placeless(message).help(OWN_ACCOUNT)
     })
     .collect()

@@ -136,7 +136,9 @@ fn of_database(key: &str) -> Option<Value> {
 
 fn of_store(key: &str) -> Option<Value> {
     match key {
-        "user" => Some(described(filled_text(), "An account of its own, which can do nothing else.")),
+        "user" => {
+            Some(described(filled_text(), "An account of its own, which can do nothing else."))
+        }
         "name" => Some(described(filled_text(), "The database; the account's name if not said.")),
         key => of_database(key),
     }

@@ -99,7 +99,8 @@ mod tests {
         assert_eq!(again.step("a", 9), Some(7));
         assert_eq!(again.step("b", 9), None, "another store");
         assert_eq!(again.step("a", 6), None, "an older copy was put back");
-        std::fs::write(folder.path().join("audit.jsonl.grants"), "{\"store\":\"a\"").expect("a file");
+        std::fs::write(folder.path().join("audit.jsonl.grants"), "{\"store\":\"a\"")
+            .expect("a file");
         assert_eq!(Told::of_trail(&trail).step("a", 9), None, "torn");
     }
 }

@@ -66,7 +66,10 @@ fn a_grant_ends_by_the_clock_of_its_store_and_by_whichever_own_one_is_first() {
     };
     // The store's clock is nowhere near that of this machine: only how much is left of it counts.
     assert!(counts(AsOf { store: 1000, own, instant }));
-    assert!(counts(AsOf { store: 599_000, own: own + 3_000, instant }), "an own clock that was ahead");
+    assert!(
+        counts(AsOf { store: 599_000, own: own + 3_000, instant }),
+        "an own clock that was ahead"
+    );
     assert!(!counts(AsOf { store: 600_000, own, instant }), "over, there");
     assert!(!counts(AsOf { store: i64::MAX, own, instant }));
     // It was read so long ago that it is over: by the clock that people set, or by the other one.

@@ -3,7 +3,7 @@
 //! The account that Scrim uses need not own them. What it may do is what it does: a wish is never changed, what has happened
 //! is only added to, and nothing is deleted.
 
-use super::{SharedPlace, Connected};
+use super::{Connected, SharedPlace};
 use crate::ledger::Fault;
 
 /// What this Scrim knows.
@@ -90,12 +90,14 @@ impl Connected {
         }
         let made = self.run(&format!("BEGIN; {TABLES} COMMIT")).await;
         made.map(drop).map_err(|fault| match fault {
-            Fault::Query(crate::upstream::QueryError::Server { code, message }) => match code.as_str() {
-                "42501" => Fault::MayNotMake(place.endpoint.user.clone(), message),
-                // Somebody else was quicker.
-                "42P06" | "23505" => Fault::IsThere(place.database.clone()),
-                _ => Fault::Query(crate::upstream::QueryError::Server { code, message }),
-            },
+            Fault::Query(crate::upstream::QueryError::Server { code, message }) => {
+                match code.as_str() {
+                    "42501" => Fault::MayNotMake(place.endpoint.user.clone(), message),
+                    // Somebody else was quicker.
+                    "42P06" | "23505" => Fault::IsThere(place.database.clone()),
+                    _ => Fault::Query(crate::upstream::QueryError::Server { code, message }),
+                }
+            }
             fault => fault,
         })
     }
@@ -123,7 +125,8 @@ impl Connected {
         }
         let account = quoted(&place.endpoint.user);
         let missing = NEEDED.iter().zip(privileges).filter(|(_, has)| !is_true(has));
-        let missing: String = missing.map(|((what, _), _)| granted(what, place, &account)).collect();
+        let missing: String =
+            missing.map(|((what, _), _)| granted(what, place, &account)).collect();
         if !missing.is_empty() {
             let missing = missing.trim_end().replace('\n', " ");
             return Err(Fault::Privileges { account: place.endpoint.user.clone(), missing });
