@@ -19,7 +19,7 @@ const OWN_ACCOUNT: &str = "give the grants an account of their own, such as `scr
 /// What has been read of it; whether it can stay so depends on the rest of the file.
 pub(super) struct GrantsDraft {
     store: Store,
-    name: Option<String>,
+    name: Option<(String, Span)>,
 }
 
 enum Store {
@@ -31,7 +31,13 @@ impl GrantsDraft {
     /// What it comes to beside a database to which Scrim logs in as `service`.
     pub(super) fn finish(self, reader: &mut Reader<'_>, service: &str) -> GrantsOptions {
         let place = match self.store {
-            Store::File(path) => Place::File(path),
+            Store::File(path) => {
+                if let Some((_, span)) = self.name {
+                    let message = "`name` counts with a `store` that several Scrims share only";
+                    reader.complain(Diagnostic::warning(message, span));
+                }
+                Place::File(path)
+            }
             Store::Server(server, span) => {
                 if server.user() == service {
                     let message = format!(
@@ -49,7 +55,7 @@ impl GrantsDraft {
                 Place::Shared(Box::new(SharedPlace { endpoint, database }))
             }
         };
-        GrantsOptions { place, name: self.name }
+        GrantsOptions { place, name: self.name.map(|(name, _)| name) }
     }
 }
 
@@ -63,7 +69,9 @@ pub(super) fn grants(reader: &mut Reader<'_>, node: &Node, folder: &Path) -> Opt
                 has_store = true;
                 store = read_store(reader, &entry.value, folder);
             }
-            "name" => name = reader.filled_text(&entry.value),
+            "name" => {
+                name = reader.filled_text(&entry.value).map(|name| (name, entry.value.span));
+            }
             _ => reader.unknown_key(entry, &KEYS),
         }
     }

@@ -142,8 +142,8 @@ impl Granting {
         self.rules.clear();
         self.metrics.grants_in_force.set(0);
         self.metrics.grants_unread.set(1);
-        // In one line.
-        let fault = fault.replace("\n  ", "; ");
+        // In one line, whatever a server has said.
+        let fault = fault.replace("\n  ", "; ").replace(char::is_control, " ");
         if !self.said.contains(&fault) {
             match self.said.is_empty() {
                 true => tracing::error!("THE GRANTS CANNOT BE READ, so none counts: {fault}"),

@@ -5,6 +5,7 @@
 
 use super::{Connected, SharedPlace};
 use crate::ledger::Fault;
+use crate::upstream::QueryError;
 
 /// What this Scrim knows.
 const VERSION: &str = "1";
@@ -60,12 +61,14 @@ const NEEDED: [(&str, &str); 9] = [
 /// What an owner of the database runs, for an account that owns nothing.
 pub fn made_by_hand(place: &SharedPlace) -> String {
     let account = quoted(&place.endpoint.user);
+    // A comment ends with its line.
+    let told = |name: &str| quoted(name).replace(char::is_control, " ");
     let grants: String = NEEDED.iter().map(|(what, _)| granted(what, place, &account)).collect();
     format!(
-        "-- In database {}, as its owner; the account {account} has to be there:\n\
-         --   CREATE ROLE {account} LOGIN; \\password {account}\n\
+        "-- In database {}, as its owner; the account has to be there: CREATE ROLE {} LOGIN PASSWORD '…'\n\
          BEGIN;\n{TABLES}{grants}COMMIT;",
-        quoted(&place.database)
+        told(&place.database),
+        told(&place.endpoint.user)
     )
 }
 
@@ -90,12 +93,12 @@ impl Connected {
         }
         let made = self.run(&format!("BEGIN; {TABLES} COMMIT")).await;
         made.map(drop).map_err(|fault| match fault {
-            Fault::Query(crate::upstream::QueryError::Server { code, message }) => {
+            Fault::Query(QueryError::Server { code, message }) => {
                 match code.as_str() {
                     "42501" => Fault::MayNotMake(place.endpoint.user.clone(), message),
                     // Somebody else was quicker.
                     "42P06" | "23505" => Fault::IsThere(place.database.clone()),
-                    _ => Fault::Query(crate::upstream::QueryError::Server { code, message }),
+                    _ => Fault::Query(QueryError::Server { code, message }),
                 }
             }
             fault => fault,
@@ -147,7 +150,7 @@ impl Connected {
 /// Tables by these names that are others.
 fn other_columns(fault: Fault) -> Fault {
     match fault {
-        Fault::Query(crate::upstream::QueryError::Server { code, .. }) if code == "42703" => {
+        Fault::Query(QueryError::Server { code, .. }) if code == "42703" => {
             Fault::Unknown(super::STORE)
         }
         fault => fault,
