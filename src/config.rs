@@ -15,6 +15,7 @@ mod pool;
 mod pseudonym_key;
 mod rules_folder;
 mod schema;
+mod server;
 mod shadow;
 mod telemetry;
 mod tokens;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::AuditOptions;
+use crate::ledger::GrantsOptions;
 use crate::pool::PoolOptions;
 use crate::rules::{MaskRule, RuleSet};
 use crate::telemetry::TelemetryOptions;
@@ -88,8 +90,8 @@ pub struct Config {
     pub telemetry: Option<TelemetryOptions>,
     /// The audit trail.
     pub audit: AuditOptions,
-    /// The file of grants; `None`: there are none.
-    pub grants: Option<PathBuf>,
+    /// Where grants are kept; `None`: there are none.
+    pub grants: Option<GrantsOptions>,
     /// The key of keyed masks; without one, rules that use them are broken.
     pub pseudonym_key: Option<PseudonymKey>,
     /// How server connections are shared.
@@ -128,13 +130,15 @@ pub struct Unusable(pub String);
 
 impl Config {
     /// What of the rules cannot work with this configuration: masks that need a key, where there is none, users who
-    /// log in by a certificate or a token, where nobody's can be checked, and roles of the console that are not there.
+    /// log in by a certificate or a token, where nobody's can be checked, roles of the console that are not there, and
+    /// roles that could write the grants.
     pub fn judge(&self, rules: &RuleSet) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         if self.pseudonym_key.is_none() {
             found.extend(rules.keyed_masks().into_iter().map(keyless));
         }
         found.extend(self.console.iter().flat_map(|console| console.judge(rules)));
+        found.extend(self.grants.iter().flat_map(|options| grants::judge(options, rules)));
         if !self.takes_client_certificates {
             let users = rules.users.values().filter(|user| user.certificate.is_some());
             found.extend(users.map(|user| {

@@ -34,7 +34,7 @@
 //! | [`http`] | one request to an address of the configuration | follow where an answer leads |
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
 //! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
-//! | [`ledger`] | grants on disk, and what of them is in force | grant what it cannot read |
+//! | [`ledger`] | grants in a file or a shared database, and what of them is in force | grant what it cannot read |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
 //! | [`shadow`] | statements by rules that are not in force; what would change | be on a statement's way |
 //! | [`pool`] | server connections that sessions share | look at what they say |
@@ -55,7 +55,7 @@
 //! session → sql, guard, audit, pool, upstream, wire, metrics, tokens, telemetry, shadow, ledger
 //! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
-//! ledger → grants → policy, rules
+//! ledger → grants, upstream          grants → policy, rules
 //! scan → forms → mask, rules         report → changes → policy         console → report, explain → changes, grants, sql
 //! pool → upstream → wire          guard → forms, policy, rules, wire          tokens, telemetry → http          admin → metrics          audit, metrics, http → nothing
 //! ```

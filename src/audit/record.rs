@@ -164,6 +164,12 @@ pub struct GrantRecord {
     /// When it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The number of the step in a shared store: the same in the trails of all who share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+    /// Which of those Scrims has written this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scrim: Option<String>,
 }
 
 /// Cells that a statement can see by a grant: of a column, in these rows.

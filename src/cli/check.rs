@@ -12,7 +12,8 @@ use crate::rules::RuleSet;
 use crate::text::{Diagnostic, Severity, render};
 
 /// Checks the configuration and the rules: syntax and names, and against the live catalog whether relations and
-/// columns exist, masks fit their types, filters can be read, and what nobody has classified yet.
+/// columns exist, masks fit their types, filters can be read, and what nobody has classified yet; and whether a database in
+/// which grants are kept can be used.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -60,7 +61,10 @@ impl CheckArgs {
             Some(config) => {
                 let columns = live(config, self.database.as_deref(), &rules, &mut found).await;
                 // What is known already is worth saying all the same.
-                columns.map(Some).map_err(|why| joined(&rules, &found, &why))?
+                let columns = columns.map_err(|why| joined(&rules, &found, &why))?;
+                let grants = super::grant::check(config).await;
+                grants.map_err(|why| joined(&rules, &found, &why))?;
+                Some(columns)
             }
             None => None,
         };

@@ -88,9 +88,9 @@ impl ExplainArgs {
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, Some(user), ..) => {
-                let granted = super::grant::in_force_of(&config, user).transpose()?;
-                let found = OneUser::new(user, &rules, &snapshot)?
-                    .with_grants(granted, crate::ledger::now());
+                let granted = super::grant::in_force_of(&config, user).await?;
+                let (granted, now) = granted.map_or((None, 0), |(grants, now)| (Some(grants), now));
+                let found = OneUser::new(user, &rules, &snapshot)?.with_grants(granted, now);
                 Ok((self.format.of(|| found.to_text(), || found.to_json()), ExitCode::SUCCESS))
             }
             (None, None, Some(role), Some(statement)) => {

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::grants::{Grant, How, approve, reject, revoke};
-use crate::ledger::{Fault, Store, now};
+use crate::ledger::{Fault, Ledger, Place, made_by_hand, make};
 use crate::rules::RuleSet;
 use asking::Wanted;
 
@@ -33,6 +33,7 @@ Examples:
   scrim grant reject 7 --as lea
   scrim grant revoke 7 --as alice
   scrim grant break-glass --mask contact.phone=clear --rows \"id = 42\" --for 30m --because T-123 --as alice
+  scrim grant init --sql     (where `store` is a PostgreSQL that several Scrims share)
 
 docs/grants.md has what a grant opens, and what it does not. For a user whose name is that of a command: `scrim grant ask list …`.
 
@@ -56,6 +57,8 @@ enum What {
     Revoke(DecideArgs),
     /// Opens something to oneself at once, without asking anybody, where the rules let one. An alarm is raised.
     BreakGlass(BreakGlassArgs),
+    /// Makes the tables of a store that is a PostgreSQL, or prints how.
+    Init(InitArgs),
     /// What begins with the name of a user.
     #[command(external_subcommand)]
     Of(Vec<String>),
@@ -146,6 +149,15 @@ struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+struct InitArgs {
+    /// Print the SQL for an owner of the database, after which the account of scrim.yaml owns nothing; nobody is asked.
+    #[arg(long)]
+    sql: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
 struct CommonArgs {
     /// The configuration file.
     #[arg(long, default_value = "scrim.yaml", value_name = "FILE")]
@@ -175,10 +187,11 @@ impl GrantArgs {
         let done = match what {
             What::Ask(args) => ask(Some(args.user), args.wanted, How::Ask).await,
             What::BreakGlass(args) => ask(None, args.wanted, How::BreakGlass).await,
-            What::List(args) => list(&args),
-            What::Approve(args) => decide(&args, Decision::Approve),
-            What::Reject(args) => decide(&args, Decision::Reject),
-            What::Revoke(args) => decide(&args, Decision::Revoke),
+            What::List(args) => list(&args).await,
+            What::Approve(args) => decide(&args, Decision::Approve).await,
+            What::Reject(args) => decide(&args, Decision::Reject).await,
+            What::Revoke(args) => decide(&args, Decision::Revoke).await,
+            What::Init(args) => init(&args).await,
             What::Of(_) => Err("error: for whom?".to_owned()),
         };
         match done {
@@ -197,7 +210,7 @@ impl GrantArgs {
 async fn ask(user: Option<String>, args: WantedArgs, how: How) -> Result<String, String> {
     let (config, rules) = read(&args.common.config)?;
     // Opened first: nobody is asked for a password for nothing.
-    let mut store = open(&config, &args.common.config)?;
+    let mut ledger = open(&config, &args.common.config).await?;
     let by = who::proven(&args.by, &rules)?;
     let wanted = Wanted {
         user: user.unwrap_or_else(|| by.name.clone()),
@@ -210,13 +223,14 @@ async fn ask(user: Option<String>, args: WantedArgs, how: How) -> Result<String,
         lasts: args.lasts,
         because: args.because,
     };
-    let grant = asking::ask(wanted, &by, how, &config, rules).await?;
-    let grant = store.add(grant).map_err(told)?;
-    let next = match grant.is_in_force(now()) {
+    let grant = asking::ask(wanted, &by, how, (&config, &mut ledger), rules).await?;
+    let grant = ledger.add(grant).await.map_err(told)?;
+    let now = ledger.now().await.map_err(told)?;
+    let next = match grant.is_in_force(now) {
         true => "it is in force".to_owned(),
         false => format!("another person has to agree: scrim grant approve {}", grant.number),
     };
-    Ok(format!("{}\n{next}", grant.told(now())))
+    Ok(format!("{}\n{next}", grant.told(now)))
 }
 
 #[derive(Clone, Copy)]
@@ -226,29 +240,34 @@ enum Decision {
     Revoke,
 }
 
-fn decide(args: &DecideArgs, decision: Decision) -> Result<String, String> {
+async fn decide(args: &DecideArgs, decision: Decision) -> Result<String, String> {
     let (config, rules) = read(&args.common.config)?;
-    let mut store = open(&config, &args.common.config)?;
+    let mut ledger = open(&config, &args.common.config).await?;
     let by = who::proven(&args.by, &rules)?;
     let action = match decision {
         Decision::Approve => "approved",
         Decision::Reject => "rejected",
         Decision::Revoke => "revoked",
     };
-    let changed = store.change(args.number, action, |grant| match decision {
-        Decision::Approve => approve(grant, &by, &rules, now()),
-        Decision::Reject => reject(grant, &by, &rules, now()),
-        Decision::Revoke => revoke(grant, &by, &rules, now()),
+    let mut at = 0;
+    let changed = ledger.change(args.number, action, |grant, now| {
+        at = now;
+        match decision {
+            Decision::Approve => approve(grant, &by, &rules, now),
+            Decision::Reject => reject(grant, &by, &rules, now),
+            Decision::Revoke => revoke(grant, &by, &rules, now),
+        }
     });
-    Ok(changed.map_err(told)?.told(now()))
+    Ok(changed.await.map_err(told)?.told(at))
 }
 
-fn list(args: &ListArgs) -> Result<String, String> {
+async fn list(args: &ListArgs) -> Result<String, String> {
     let (config, _) = read(&args.common.config)?;
-    let now = now();
+    let mut ledger = open(&config, &args.common.config).await?;
+    let now = ledger.now().await.map_err(told)?;
     let of_user = |grant: &Grant| args.user.as_ref().is_none_or(|user| grant.wish.user == *user);
     let shown = |grant: &Grant| args.all || grant.is_in_force(now) || grant.status(now) == "asked";
-    let grants = open(&config, &args.common.config)?.grants(args.all).map_err(told)?;
+    let grants = ledger.grants(args.all).await.map_err(told)?;
     let grants: Vec<Grant> =
         grants.into_iter().filter(|grant| of_user(grant) && shown(grant)).collect();
     match args.format {
@@ -264,15 +283,48 @@ fn list(args: &ListArgs) -> Result<String, String> {
     }
 }
 
-/// Grants of a user that are in force, for who explains the user; `None`: there is no file of grants.
-pub(super) fn in_force_of(config: &Config, user: &str) -> Option<Result<Vec<Grant>, String>> {
-    let path = config.grants.as_ref()?;
-    let grants = Store::open(path).and_then(|store| store.grants(false)).map_err(told);
-    Some(grants.map(|grants| {
-        let now = now();
-        let of_user = |grant: &Grant| grant.wish.user == user && grant.is_in_force(now);
-        grants.into_iter().filter(of_user).collect()
-    }))
+async fn init(args: &InitArgs) -> Result<String, String> {
+    let config = Config::load(&args.common.config, &ProcessEnvironment).map_err(|found| found.0)?;
+    let place = match place(&config, &args.common.config)? {
+        Place::Shared(place) => place,
+        Place::File(path) => {
+            return Err(format!(
+                "error: grants are kept in the file {}, which needs no `init`: it is made when it is first used",
+                path.display()
+            ));
+        }
+    };
+    if args.sql {
+        return Ok(made_by_hand(place));
+    }
+    make(place).await.map_err(told)?;
+    Ok(format!(
+        "made a store of grants in database `{}`, which belongs to account `{}`\n`--sql` would have printed how another \
+         account owns it",
+        place.database, place.endpoint.user
+    ))
+}
+
+/// Grants of a user that are in force, for who explains the user, and what time it is where they are kept; `None`: they are
+/// kept nowhere.
+pub(super) async fn in_force_of(
+    config: &Config,
+    user: &str,
+) -> Result<Option<(Vec<Grant>, i64)>, String> {
+    let Some(options) = &config.grants else { return Ok(None) };
+    let mut ledger = Ledger::open(&options.place).await.map_err(told)?;
+    let now = ledger.now().await.map_err(told)?;
+    let grants = ledger.grants(false).await.map_err(told)?;
+    let of_user = |grant: &Grant| grant.wish.user == user && grant.is_in_force(now);
+    Ok(Some((grants.into_iter().filter(of_user).collect(), now)))
+}
+
+/// Whether a store that is a PostgreSQL can be used. A file is made when it is.
+pub(super) async fn check(config: &Config) -> Result<(), String> {
+    match config.grants.as_ref().map(|options| &options.place) {
+        Some(place @ Place::Shared(_)) => Ledger::open(place).await.map(drop).map_err(told),
+        Some(Place::File(_)) | None => Ok(()),
+    }
 }
 
 fn read(file: &Path) -> Result<(Config, RuleSet), String> {
@@ -281,14 +333,19 @@ fn read(file: &Path) -> Result<(Config, RuleSet), String> {
     Ok((config, rules))
 }
 
-fn open(config: &Config, file: &Path) -> Result<Store, String> {
-    let path = config.grants.as_ref().ok_or_else(|| {
+async fn open(config: &Config, file: &Path) -> Result<Ledger, String> {
+    Ledger::open(place(config, file)?).await.map_err(told)
+}
+
+fn place<'c>(config: &'c Config, file: &Path) -> Result<&'c Place, String> {
+    let options = config.grants.as_ref().ok_or_else(|| {
         format!(
-            "error: {} has no `grants`\n  `grants: {{store: grants.db}}` names the file in which they are kept",
+            "error: {} has no `grants`\n  `grants: {{store: grants.db}}` names the file in which they are kept; \
+             docs/grants.md has a database instead",
             file.display()
         )
     })?;
-    Store::open(path).map_err(told)
+    Ok(&options.place)
 }
 
 fn told(fault: Fault) -> String {

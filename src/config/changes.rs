@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Config;
+use crate::ledger::{GrantsOptions, Place};
 use crate::upstream::Endpoint;
 
 impl Config {
@@ -23,13 +24,27 @@ impl Config {
             ("pool", self.pool != newer.pool),
             ("masks", self.masks_on_the_wire != newer.masks_on_the_wire),
             ("audit", self.audit != newer.audit),
-            ("grants", self.grants != newer.grants),
+            ("grants", !are_same(self.grants.as_ref(), newer.grants.as_ref())),
             ("secrets", key(self) != key(newer)),
             ("telemetry", self.telemetry != newer.telemetry),
             ("log.format", self.log.format != newer.log.format),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
+}
+
+fn are_same(left: Option<&GrantsOptions>, right: Option<&GrantsOptions>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else {
+        return left.is_none() && right.is_none();
+    };
+    let is_same_place = match (&left.place, &right.place) {
+        (Place::File(left), Place::File(right)) => left == right,
+        (Place::Shared(left), Place::Shared(right)) => {
+            left.database == right.database && is_same(&left.endpoint, &right.endpoint)
+        }
+        (Place::File(_), Place::Shared(_)) | (Place::Shared(_), Place::File(_)) => false,
+    };
+    is_same_place && left.name == right.name
 }
 
 fn is_same(left: &Endpoint, right: &Endpoint) -> bool {

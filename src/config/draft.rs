@@ -5,21 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
-use secrecy::SecretString;
-
 use super::audit::audit;
 use super::console::{ConsoleOptions, console};
-use super::grants::grants;
+use super::grants::{GrantsDraft, grants};
 use super::limits::limits;
 use super::listening::{address, listen, proxy_protocol};
 use super::pool::pool;
+use super::server::Server;
 use super::shadow::{ShadowOptions, shadow};
 use super::telemetry::telemetry;
 use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
-    read_text,
 };
 use crate::audit::AuditOptions;
 use crate::pool::PoolOptions;
@@ -28,7 +25,6 @@ use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
 use crate::tokens::TokenOptions;
-use crate::upstream::{Endpoint, TlsMode};
 use crate::wire::tls::{self, ServerTls, TlsError};
 
 pub(super) const KEYS: [&str; 19] = [
@@ -53,9 +49,6 @@ pub(super) const KEYS: [&str; 19] = [
     "drain_seconds",
 ];
 
-/// Keys of `database`.
-pub(super) const DATABASE: [&str; 8] =
-    ["host", "port", "user", "name", "password", "password_file", "tls", "ca"];
 /// Keys of `tls`.
 pub(super) const TLS: [&str; 4] = ["mode", "certificate", "key", "client_ca"];
 /// Keys of `secrets`.
@@ -81,13 +74,7 @@ pub(super) struct Draft<'a> {
     listen: Vec<(ListenAddress, Span)>,
     proxies: TrustedProxies,
     connection_limits: ConnectionLimits,
-    host: String,
-    port: u16,
-    user: String,
-    name: Option<String>,
-    password: Option<(Option<SecretString>, Span)>,
-    database_tls: (TlsMode, Option<Span>),
-    ca: Option<(PathBuf, Span)>,
+    database: Server,
     rules: PathBuf,
     shadow: Option<(ShadowOptions, Span)>,
     masks_on_the_wire: bool,
@@ -97,7 +84,7 @@ pub(super) struct Draft<'a> {
     client_ca: Option<(PathBuf, Span)>,
     tokens: Option<(Option<TokenOptions>, Span)>,
     audit: AuditOptions,
-    grants: Option<PathBuf>,
+    grants: Option<GrantsDraft>,
     admin: Option<(SocketAddr, Span)>,
     console: Option<(ConsoleOptions, Span)>,
     drain_seconds: u64,
@@ -118,7 +105,7 @@ impl<'a> Draft<'a> {
                 "listen" => draft.listen = listen(reader, value, folder),
                 "limits" => draft.connection_limits = limits(reader, value),
                 "proxy_protocol" => draft.proxies = proxy_protocol(reader, value),
-                "database" => draft.database(reader, value),
+                "database" => draft.database.read(reader, value, folder),
                 "rules" => {
                     if let Some((path, _)) = draft.path(reader, value) {
                         draft.rules = path;
@@ -172,13 +159,7 @@ impl<'a> Draft<'a> {
             listen: Vec::new(),
             proxies: TrustedProxies::default(),
             connection_limits: ConnectionLimits::default(),
-            host: "127.0.0.1".into(),
-            port: 5432,
-            user: "scrim".into(),
-            name: None,
-            password: None,
-            database_tls: (TlsMode::Prefer, None),
-            ca: None,
+            database: Server::new("database"),
             rules: folder.join("masking-rules"),
             shadow: None,
             masks_on_the_wire: true,
@@ -202,7 +183,8 @@ impl<'a> Draft<'a> {
 
     fn finish(self, reader: &mut Reader<'_>) -> Config {
         let tls = self.client_tls(reader);
-        let ca = self.authorities(reader);
+        let user = self.database.user().to_owned();
+        let (endpoint, database) = self.database.finish(reader);
         let tcp = || {
             self.listen.iter().filter_map(|(listen, span)| match listen {
                 ListenAddress::Tcp(address) => Some((*address, *span)),
@@ -243,19 +225,12 @@ impl<'a> Draft<'a> {
         if listen.is_empty() {
             listen.push(ListenAddress::Tcp(SocketAddr::from(LISTEN)));
         }
-        let database = self.name.unwrap_or_else(|| self.user.clone());
+        let grants = self.grants.map(|store| store.finish(reader, &user));
         Config {
             listen,
             proxies: self.proxies,
             connection_limits: self.connection_limits,
-            endpoint: Endpoint {
-                host: self.host,
-                port: self.port,
-                user: self.user,
-                password: self.password.and_then(|(password, _)| password),
-                tls: self.database_tls.0,
-                ca,
-            },
+            endpoint,
             database,
             rules: self.rules,
             shadow: self.shadow.map(|(options, _)| options),
@@ -270,7 +245,7 @@ impl<'a> Draft<'a> {
             log: self.log,
             telemetry: self.telemetry,
             audit: self.audit,
-            grants: self.grants,
+            grants,
             pseudonym_key: self.pseudonym_key,
             pool: self.pool,
             warnings: String::new(),
@@ -282,74 +257,6 @@ impl<'a> Draft<'a> {
     fn path(&self, reader: &mut Reader<'_>, node: &Node) -> Option<(PathBuf, Span)> {
         let text = reader.filled_text(node)?;
         Some((self.folder.join(text), node.span))
-    }
-
-    fn database(&mut self, reader: &mut Reader<'_>, node: &Node) {
-        if !matches!(node.kind, Kind::Mapping(_)) {
-            // It may be a connection string with a password in it.
-            reader.conceal(node);
-        }
-        for entry in reader.mapping(node) {
-            let value = &entry.value;
-            match entry.key.as_str() {
-                "host" => self.host = reader.filled_text(value).unwrap_or_default(),
-                "port" => {
-                    let port = reader.number(value, 1, u64::from(u16::MAX));
-                    self.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(self.port);
-                }
-                "user" => self.user = reader.filled_text(value).unwrap_or_default(),
-                "name" => self.name = reader.filled_text(value),
-                "password" => {
-                    let password = reader.secret(value);
-                    self.password(reader, password, entry.key_span);
-                }
-                "password_file" => {
-                    let password = self.password_file(reader, value);
-                    self.password(reader, password, entry.key_span);
-                }
-                "tls" => {
-                    let words = [
-                        ("disable", TlsMode::Disable),
-                        ("prefer", TlsMode::Prefer),
-                        ("require", TlsMode::Require),
-                        ("verify-full", TlsMode::VerifyFull),
-                    ];
-                    if let Some(mode) = reader.word(value, &words) {
-                        self.database_tls = (mode, Some(value.span));
-                    }
-                }
-                "ca" => self.ca = self.path(reader, value),
-                _ => reader.unknown_key(entry, &DATABASE),
-            }
-        }
-    }
-
-    /// `None` is a password that could not be read, about which there is a complaint already.
-    fn password(&mut self, reader: &mut Reader<'_>, password: Option<SecretString>, span: Span) {
-        if let Some((_, first)) = &self.password {
-            let message = "`database` has `password` or `password_file`, not both";
-            reader.complain(Diagnostic::error(message, span).also(*first, "first named here"));
-        }
-        self.password = Some((password, span));
-    }
-
-    /// The file's text without the newline that editors put at the end.
-    fn password_file(&self, reader: &mut Reader<'_>, node: &Node) -> Option<SecretString> {
-        let (path, span) = self.path(reader, node)?;
-        let reason = match read_text(&path) {
-            Ok(mut text) => {
-                let length = text.trim_end_matches(['\n', '\r']).len();
-                text.truncate(length);
-                if !text.is_empty() {
-                    return Some(SecretString::from(text));
-                }
-                "it is empty".to_owned()
-            }
-            Err(reason) => reason,
-        };
-        let message = format!("cannot read a password from `{}`: {reason}", path.display());
-        reader.complain(Diagnostic::error(message, span));
-        None
     }
 
     fn tls(&mut self, reader: &mut Reader<'_>, node: &Node) {
@@ -446,31 +353,6 @@ impl<'a> Draft<'a> {
                 reader.complain(Diagnostic::error(error.to_string(), *place));
                 ClientTls::Disable
             }
-        }
-    }
-
-    /// Loads whom the database's certificate must be signed by.
-    fn authorities(&self, reader: &mut Reader<'_>) -> Option<Arc<RootCertStore>> {
-        match (&self.ca, self.database_tls) {
-            (Some((path, span)), (mode, _)) => {
-                if mode != TlsMode::VerifyFull {
-                    let message = "`ca` counts with `tls: verify-full` only; without it the \
-                                   database's certificate is not checked";
-                    reader.complain(Diagnostic::warning(message, *span));
-                }
-                let found = tls::root_certificates(path);
-                found
-                    .map_err(|error| reader.complain(Diagnostic::error(error.to_string(), *span)))
-                    .ok()
-            }
-            (None, (TlsMode::VerifyFull, Some(span))) => {
-                let diagnostic = Diagnostic::error("`verify-full` needs a `ca`", span);
-                reader.complain(
-                    diagnostic.help("the PEM file of whoever signed the database's certificate"),
-                );
-                None
-            }
-            (None, _) => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::log::LogLevel;
 use super::{
-    audit, console, draft, grants, limits, listening, log, pool, shadow, telemetry, tokens,
+    audit, console, draft, grants, limits, listening, log, pool, server, shadow, telemetry, tokens,
 };
 use crate::audit::FACILITIES;
 use crate::text::schema::{
@@ -49,7 +49,7 @@ fn of_file(key: &str) -> Option<Value> {
             }),
             "Load balancers that say, by the PROXY protocol, for whom they speak.",
         ),
-        "database" => (mapping(&draft::DATABASE, of_database), "The PostgreSQL behind."),
+        "database" => (mapping(&server::KEYS, of_database), "The PostgreSQL behind."),
         "rules" => (filled_text(), "The rules folder."),
         "masks" => (
             word(&["on_the_wire", "in_sql"]),
@@ -69,7 +69,17 @@ fn of_file(key: &str) -> Option<Value> {
         "audit" => (mapping(&audit::KEYS, of_audit), "The audit trail."),
         "grants" => (
             filled_mapping(&grants::KEYS, &["store"], |key| match key {
-                "store" => Some(described(filled_text(), "The file in which grants are kept.")),
+                "store" => Some(described(
+                    json!({"anyOf": [
+                        filled_text(),
+                        filled_mapping(&grants::STORE, &["host", "user"], of_store),
+                    ]}),
+                    "Where grants are kept: a file, or a PostgreSQL that several Scrims share.",
+                )),
+                "name" => Some(described(
+                    filled_text(),
+                    "As what this Scrim writes of shared grants into its audit; the machine's name if not said.",
+                )),
                 _ => None,
             }),
             "Temporary access (`scrim grant`).",
@@ -122,6 +132,16 @@ fn of_database(key: &str) -> Option<Value> {
         _ => return None,
     };
     Some(described(schema, words))
+}
+
+fn of_store(key: &str) -> Option<Value> {
+    match key {
+        "user" => {
+            Some(described(filled_text(), "An account of its own, which can do nothing else."))
+        }
+        "name" => Some(described(filled_text(), "The database; the account's name if not said.")),
+        key => of_database(key),
+    }
 }
 
 fn of_tls(key: &str) -> Option<Value> {
@@ -283,9 +303,10 @@ mod tests {
     /// A key that is new in a reader is described here, or this fails.
     #[test]
     fn every_key_is_described() {
-        let all: [Described; 11] = [
+        let all: [Described; 12] = [
             (&draft::KEYS, of_file),
-            (&draft::DATABASE, of_database),
+            (&server::KEYS, of_database),
+            (&grants::STORE, of_store),
             (&draft::TLS, of_tls),
             (&console::KEYS, of_console),
             (&audit::KEYS, of_audit),

@@ -15,8 +15,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
+use super::{Fault, Happened, first_step, last_step};
 use crate::grants::{Grant, State};
 
+/// What is meant where something is wrong with it.
+const FILE: &str = "file";
 /// What the file holds; another number is another Scrim's.
 const VERSION: i64 = 1;
 /// How long somebody else may hold the file.
@@ -47,41 +50,6 @@ PRAGMA user_version = 1;
 const COLUMNS: &str = "number, wish, asked_by, asked_at, break_glass, state, decided_by, decided_at, \
                        until, ended_by, ended_at";
 
-/// Why the grants cannot be read, or not be changed.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The file.
-    #[error("the file of grants cannot be used: {0}")]
-    File(#[from] std::io::Error),
-    /// What is in it.
-    #[error("the file of grants cannot be used: {0}")]
-    Database(#[from] rusqlite::Error),
-    /// Something else than what this Scrim writes.
-    #[error("the file of grants holds what this Scrim does not know")]
-    Unknown,
-    /// There is none of that number.
-    #[error("there is no grant {0}")]
-    NoSuch(u64),
-    /// It may not be.
-    #[error("{0}")]
-    Refused(String),
-}
-
-/// Something that has happened to a grant.
-#[derive(Debug, Clone)]
-pub struct Happened {
-    /// Its number.
-    pub number: i64,
-    /// `asked`, `approved`, `break_glass`, `rejected`, `revoked`, `expired`
-    pub action: String,
-    /// By whom.
-    pub who: Option<String>,
-    /// When, milliseconds since 1970.
-    pub at: i64,
-    /// To which, as it is now.
-    pub grant: Grant,
-}
-
 /// The file, open.
 #[derive(Debug)]
 pub struct Store {
@@ -111,7 +79,7 @@ impl Store {
         match (version, is_new) {
             (VERSION, _) => {}
             (0, true) => making.execute_batch(TABLES)?,
-            _ => return Err(Fault::Unknown),
+            _ => return Err(Fault::Unknown(FILE)),
         }
         making.commit()?;
         let inode = inode(path)?;
@@ -124,7 +92,7 @@ impl Store {
     /// The file is not what it was, or cannot be read.
     pub fn has_changed(&mut self) -> Result<bool, Fault> {
         if inode(&self.path)? != self.inode {
-            return Err(Fault::Unknown);
+            return Err(Fault::Unknown(FILE));
         }
         let now: i64 = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
         let has_changed = self.seen != Some(now);
@@ -149,7 +117,7 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn add(&mut self, grant: Grant) -> Result<Grant, Fault> {
-        let wish = serde_json::to_string(&grant.wish).map_err(|_| Fault::Unknown)?;
+        let wish = serde_json::to_string(&grant.wish).map_err(|_| Fault::Unknown(FILE))?;
         let adding = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         adding.execute(
             "INSERT INTO grants (wish, asked_by, asked_at, break_glass, state, decided_by, decided_at, until) \
@@ -166,14 +134,9 @@ impl Store {
             ],
         )?;
         let number = adding.last_insert_rowid();
-        let action = match (grant.break_glass, grant.state) {
-            (true, _) => "break_glass",
-            (false, State::InForce) => "approved",
-            (false, _) => "asked",
-        };
-        note(&adding, number, action, Some(&grant.asked_by), grant.asked_at)?;
+        note(&adding, number, first_step(&grant), Some(&grant.asked_by), grant.asked_at)?;
         adding.commit()?;
-        Ok(Grant { number: u64::try_from(number).map_err(|_| Fault::Unknown)?, ..grant })
+        Ok(Grant { number: u64::try_from(number).map_err(|_| Fault::Unknown(FILE))?, ..grant })
     }
 
     /// Changes one, by what is decided about it as it stands.
@@ -193,13 +156,8 @@ impl Store {
         let found = found.ok_or(Fault::NoSuch(number))??;
         let changed = decide(found).map_err(Fault::Refused)?;
         write(&changing, row, &changed)?;
-        let (who, at) = match changed.state {
-            State::Revoked | State::Expired => (changed.ended_by.as_deref(), changed.ended_at),
-            State::Asked | State::InForce | State::Rejected => {
-                (changed.decided_by.as_deref(), changed.decided_at)
-            }
-        };
-        note(&changing, row, action, who, at.unwrap_or_default())?;
+        let (who, at) = last_step(&changed);
+        note(&changing, row, action, who, at)?;
         changing.commit()?;
         Ok(changed)
     }
@@ -305,12 +263,12 @@ fn grant(row: &Row<'_>) -> Result<Grant, Fault> {
     let number: i64 = row.get(0)?;
     let (wish, state): (String, String) = (row.get(1)?, row.get(5)?);
     Ok(Grant {
-        number: u64::try_from(number).map_err(|_| Fault::Unknown)?,
-        wish: serde_json::from_str(&wish).map_err(|_| Fault::Unknown)?,
+        number: u64::try_from(number).map_err(|_| Fault::Unknown(FILE))?,
+        wish: serde_json::from_str(&wish).map_err(|_| Fault::Unknown(FILE))?,
         asked_by: row.get(2)?,
         asked_at: row.get(3)?,
         break_glass: row.get(4)?,
-        state: State::of(&state).ok_or(Fault::Unknown)?,
+        state: State::of(&state).ok_or(Fault::Unknown(FILE))?,
         decided_by: row.get(6)?,
         decided_at: row.get(7)?,
         until: row.get(8)?,

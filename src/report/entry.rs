@@ -377,6 +377,8 @@ mod tests {
                 keys: Some(vec!["42".into()]),
                 because: "T-123".into(),
                 until: None,
+                step: Some(3),
+                scrim: Some("one".into()),
             })),
             Record::Recovered { torn_bytes: 1, torn_hash: String::new() },
             Record::Rotated { closed: "a".into(), removed: Vec::new(), removed_through: None },

@@ -82,7 +82,11 @@ impl Grants {
         let granted = self.of(grant, user, role);
         granted.is_break_glass |= action == "break_glass";
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        granted.happened.push(format!("{action}{by} at {at}"));
+        let step = format!("{action}{by} at {at}");
+        // A step may stand there twice: a Scrim that was broken off in between does not know whether it has written it.
+        if !granted.happened.contains(&step) {
+            granted.happened.push(step);
+        }
         (granted.asked_by, granted.opens, granted.because) = (asked_by, opens, because);
     }
 

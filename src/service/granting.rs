@@ -1,58 +1,51 @@
-//! Follows the file of grants: what is in force is put on the board for the sessions, what has happened goes into the audit.
+//! Follows the store of grants: what is in force is put on the board for the sessions, what has happened goes into the audit.
 //!
-//! INVARIANT: where the file cannot be read, nothing is granted; that is said loudly, and `/readyz` tells it.
+//! INVARIANT: where the store cannot be read, nothing is granted; that is said loudly, and `/readyz` tells it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::audit::{Audit, GrantRecord, Record};
 use crate::grants::time;
-use crate::ledger::{Board, Fault, Happened, Store, now};
+use crate::ledger::{Board, Follower, GrantsOptions, Happened};
 use crate::metrics::Metrics;
-use crate::rules::RuleSet;
 use crate::session::Proxy;
-
-/// How often the file is asked whether anything has changed. A look is a few system calls.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Why the grants cannot be read; `None`: they can.
 pub(super) type Unread = Arc<Mutex<Option<String>>>;
 
-/// Follows a file.
+/// Follows a store.
 pub(super) struct Granting {
-    path: PathBuf,
+    follower: Follower,
+    /// By which name this Scrim writes of shared grants; `None`: they are its own.
+    name: Option<String>,
     board: Arc<Board>,
     proxy: Arc<Proxy>,
     audit: Audit,
     metrics: Arc<Metrics>,
     unread: Unread,
-    store: Option<Store>,
+    /// What was said of why they cannot be read, since they could be last.
+    said: Vec<String>,
     /// The rules by which the board was made.
     rules: String,
     /// Those of which it was said that they do not count.
     refused: Vec<(u64, String)>,
 }
 
-/// What a look has brought.
-struct Looked {
-    store: Store,
-    untold: Vec<Happened>,
-    /// The board is made anew: how many are in force, and which do not count.
-    put: Option<(usize, Vec<(u64, String)>)>,
-}
-
 impl Granting {
+    /// For the trail in `audit_file`, which is that of `audit`.
     pub(super) fn new(
-        path: PathBuf,
+        options: GrantsOptions,
         board: Arc<Board>,
         proxy: Arc<Proxy>,
-        audit: Audit,
+        (audit, audit_file): (Audit, &Path),
         metrics: Arc<Metrics>,
     ) -> Granting {
+        let follower = Follower::new(&options.place, audit_file);
+        let name = follower.is_shared().then(|| options.name.unwrap_or_else(machine));
         let (unread, rules) = (Arc::default(), String::new());
-        let (store, refused) = (None, Vec::new());
-        Granting { path, board, proxy, audit, metrics, unread, store, rules, refused }
+        let (said, refused) = (Vec::new(), Vec::new());
+        Granting { follower, name, board, proxy, audit, metrics, unread, said, rules, refused }
     }
 
     /// Why the grants cannot be read, as it is at any time.
@@ -63,28 +56,23 @@ impl Granting {
     /// Follows it for ever.
     pub(super) async fn follow(mut self) {
         loop {
+            tokio::time::sleep(self.follower.pause()).await;
             self.look().await;
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     /// Looks once.
     pub(super) async fn look(&mut self) {
         let rules = self.proxy.rules();
-        let (path, board) = (self.path.clone(), Arc::clone(&self.board));
-        let (store, is_newer) = (self.store.take(), self.rules != rules.version);
+        let is_newer = self.rules != rules.version;
         self.rules = rules.version.clone();
-        let looking =
-            tokio::task::spawn_blocking(move || looked(store, &path, &board, &rules, is_newer));
-        let looked = match looking.await {
-            Ok(Ok(looked)) => looked,
-            Ok(Err(fault)) => return self.fail(fault.to_string()),
-            Err(_) => {
-                return self.fail("a look at it has failed, which is a fault of Scrim".into());
-            }
+        let looked = match self.follower.look(&self.board, &rules, is_newer).await {
+            Ok(looked) => looked,
+            Err(fault) => return self.fail(&fault.to_string()),
         };
         if self.unread.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("the grants can be read again");
+            self.said.clear();
         }
         self.metrics.grants_unread.set(0);
         if let Some((count, refused)) = looked.put {
@@ -94,7 +82,6 @@ impl Granting {
             }
             self.refused = refused;
         }
-        self.store = Some(looked.store);
         for happened in looked.untold {
             if !self.tell(happened).await {
                 break;
@@ -134,59 +121,43 @@ impl Granting {
             keys,
             because: wish.because.clone(),
             until: grant.until.map(time),
+            step: self.name.as_ref().map(|_| number),
+            scrim: self.name.clone(),
         };
         if let Err(error) = self.audit.accept(Record::Grant(Box::new(record))).await {
             tracing::error!(%error, "a record of a grant is missing in the audit trail; it is tried again");
             return false;
         }
-        let Some(mut store) = self.store.take() else { return false };
-        let telling = tokio::task::spawn_blocking(move || (store.told(number), store)).await;
-        match telling {
-            Ok((Ok(()), store)) => {
-                self.store = Some(store);
-                true
-            }
-            Ok((Err(fault), _)) => {
-                self.fail(fault.to_string());
-                false
-            }
-            Err(_) => false,
+        if let Err(fault) = self.follower.told(number).await {
+            self.fail(&fault.to_string());
+            return false;
         }
+        true
     }
 
     /// Nothing is granted until it can be read again.
-    fn fail(&mut self, said: String) {
+    fn fail(&mut self, fault: &str) {
         self.board.clear();
-        self.store = None;
         // So that the board is made when it can be.
         self.rules.clear();
         self.metrics.grants_in_force.set(0);
         self.metrics.grants_unread.set(1);
-        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
-        if unread.as_deref() != Some(said.as_str()) {
-            tracing::error!("THE GRANTS CANNOT BE READ, so none counts: {said}");
-            *unread = Some(said);
+        // In one line, whatever a server has said.
+        let fault = fault.replace("\n  ", "; ").replace(char::is_control, " ");
+        if !self.said.contains(&fault) {
+            match self.said.is_empty() {
+                true => tracing::error!("THE GRANTS CANNOT BE READ, so none counts: {fault}"),
+                false => tracing::warn!("the grants can still not be read: {fault}"),
+            }
+            self.said.push(fault.clone());
         }
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
     }
 }
 
-fn looked(
-    store: Option<Store>,
-    path: &std::path::Path,
-    board: &Board,
-    rules: &RuleSet,
-    is_newer: bool,
-) -> Result<Looked, Fault> {
-    let mut store = match store {
-        Some(store) => store,
-        None => Store::open(path)?,
-    };
-    let has_expired = store.expire(now())?;
-    let has_changed = store.has_changed()?;
-    let put = match has_changed || has_expired || is_newer {
-        true => Some(board.put(&store.grants(false)?, rules)),
-        false => None,
-    };
-    let untold = store.untold()?;
-    Ok(Looked { store, untold, put })
+/// The machine's name, as `hostname` tells it.
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name.trim().chars().filter(char::is_ascii_graphic).take(255).collect();
+    if name.is_empty() { "scrim".to_owned() } else { name }
 }

@@ -102,9 +102,10 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
     let addresses = sockets.addresses.join(", ");
     let (counted, trail, served) = (Arc::clone(&metrics), audit.clone(), Arc::clone(&proxy));
     let mut unread = None;
-    if let Some(path) = config.grants.clone() {
+    if let Some(options) = config.grants.clone() {
         let (proxy, metrics) = (Arc::clone(&proxy), Arc::clone(&metrics));
-        let mut granting = Granting::new(path, granted, proxy, audit.clone(), metrics);
+        let trail = (audit.clone(), config.audit.file.as_path());
+        let mut granting = Granting::new(options, granted, proxy, trail, metrics);
         unread = Some(granting.unread());
         // Who comes first finds what is in force.
         granting.look().await;

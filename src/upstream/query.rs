@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::ServerConnection;
-use crate::wire::reader::{self, Malformed};
+use crate::wire::reader::{self, BindHead, Malformed};
 use crate::wire::{Frame, Limits, Piece, Pieces, writer};
 
 /// Bytes to make room for before a read.
@@ -51,6 +51,25 @@ impl ServerConnection {
     pub async fn query(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, QueryError> {
         let mut out = BytesMut::new();
         writer::query(&mut out, sql).map_err(|fault| QueryError::Broken(fault.to_string()))?;
+        self.send(&out).await?;
+        self.answer().await.map(|answer| answer.rows)
+    }
+
+    /// The same with parameters, `$1` and on, by the extended protocol: no value stands in the text.
+    pub async fn query_with(
+        &mut self,
+        sql: &str,
+        values: &[Option<&str>],
+    ) -> Result<Vec<Vec<Option<String>>>, QueryError> {
+        let mut out = BytesMut::new();
+        let values: Vec<Option<&[u8]>> =
+            values.iter().map(|value| value.map(str::as_bytes)).collect();
+        let head = BindHead { portal: "", statement: "" };
+        writer::parse(&mut out, "", sql, &[])
+            .and_then(|()| writer::bind(&mut out, head, &[], &values, &[]))
+            .and_then(|()| writer::execute(&mut out, "", 0))
+            .map_err(|fault| QueryError::Broken(fault.to_string()))?;
+        writer::sync(&mut out);
         self.send(&out).await?;
         self.answer().await.map(|answer| answer.rows)
     }
@@ -101,7 +120,7 @@ impl ServerConnection {
                 b'S' => self.note_parameter(&frame)?,
                 b'E' => refused = Some(server_error(&frame)?),
                 b'T' => columns = Some(frame),
-                b'C' | b'I' | b'N' | b'A' | b'1' | b'3' | b't' | b'n' => {}
+                b'C' | b'I' | b'N' | b'A' | b'1' | b'2' | b'3' | b't' | b'n' => {}
                 b'Z' => {
                     reader::ready_status(frame.body())?;
                     return refused.map_or(Ok(Answer { rows, columns }), Err);

@@ -10,9 +10,9 @@ use crate::harness::own::{Own, bind, code, execute, parse, run_prepared, value};
 
 /// The first two customers; a grant of these tests is mostly about the first.
 const TWO: &str = "SELECT id, phone FROM customers WHERE id IN (1, 2) ORDER BY id";
-const PHONE: &str = "SELECT phone FROM customers WHERE id = 1";
+pub(crate) const PHONE: &str = "SELECT phone FROM customers WHERE id = 1";
 
-fn rules() -> String {
+pub(crate) fn rules() -> String {
     let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
     let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
     let verifier = verifier.expect("a verifier");
@@ -59,14 +59,14 @@ fn open() -> Own {
     })
 }
 
-fn connect(own: &Own, user: &str, options: &[(&str, &str)]) -> Client {
+pub(crate) fn connect(own: &Own, user: &str, options: &[(&str, &str)]) -> Client {
     // A verifier does not depend on the name.
     Client::connect(own.address(), user, &sample_password("alice"), "desk", options)
         .unwrap_or_else(|error| panic!("{error:?}: {}", own.said()))
 }
 
 /// `scrim grant …`: whether it was done, and what was said.
-fn grant(own: &Own, args: &[&str]) -> (bool, String) {
+pub(crate) fn grant(own: &Own, args: &[&str]) -> (bool, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_scrim"))
         .arg("grant")
         .args(args)
@@ -79,14 +79,14 @@ fn grant(own: &Own, args: &[&str]) -> (bool, String) {
     (done.status.success(), String::from_utf8(said).expect("UTF-8"))
 }
 
-fn must(own: &Own, args: &[&str]) -> String {
+pub(crate) fn must(own: &Own, args: &[&str]) -> String {
     let (is_done, said) = grant(own, args);
     assert!(is_done, "{args:?}: {said}");
     said
 }
 
 /// Asks for one customer's phone, or what `more` says instead, and has it agreed to. Gives its number.
-fn granted(own: &Own, user: &str, what: &[&str]) -> String {
+pub(crate) fn granted(own: &Own, user: &str, what: &[&str]) -> String {
     let asked = [&[user], what, &["--because", "T-123", "--as", user]].concat();
     let said = must(own, &asked);
     let number = said.split_whitespace().nth(1).expect("a number").to_owned();
@@ -94,7 +94,7 @@ fn granted(own: &Own, user: &str, what: &[&str]) -> String {
     number
 }
 
-const FIRST: &[&str] = &[
+pub(crate) const FIRST: &[&str] = &[
     "--mask",
     "contact.phone=clear",
     "--table",
@@ -105,11 +105,11 @@ const FIRST: &[&str] = &[
     "1h",
 ];
 
-fn wait_for(own: &Own, in_force: f64) {
+pub(crate) fn wait_for(own: &Own, in_force: f64) {
     own.wait("the grants", || own.figure("scrim_grants_in_force") == in_force);
 }
 
-fn one(mut answers: Vec<Answer>) -> Answer {
+pub(crate) fn one(mut answers: Vec<Answer>) -> Answer {
     assert_eq!(answers.len(), 1, "{answers:?}");
     answers.remove(0)
 }
@@ -119,7 +119,7 @@ fn run(client: &mut Client, text: &str) {
     assert_eq!(code(&answer), "", "{text}: {answer:?}");
 }
 
-fn texts(answer: &Answer) -> Vec<Vec<String>> {
+pub(crate) fn texts(answer: &Answer) -> Vec<Vec<String>> {
     assert!(answer.error.is_none(), "{answer:?}");
     let text = |value: &Option<Vec<u8>>| {
         value.as_ref().map_or("NULL".to_owned(), |v| String::from_utf8(v.clone()).expect("UTF-8"))
@@ -128,14 +128,14 @@ fn texts(answer: &Answer) -> Vec<Vec<String>> {
 }
 
 /// By each protocol.
-fn seen(client: &mut Client, text: &str) -> Vec<Vec<String>> {
+pub(crate) fn seen(client: &mut Client, text: &str) -> Vec<Vec<String>> {
     let simple = texts(&one(client.simple(text)));
     let extended = texts(&client.extended(text, false));
     assert_eq!(simple, extended, "{text}");
     simple
 }
 
-fn truth(own: &Own, text: &str) -> String {
+pub(crate) fn truth(own: &Own, text: &str) -> String {
     own.desk.server().run("desk", text).expect("an answer").trim().to_owned()
 }
 

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("grammar", &[]),
     ("mask", &["catalog", "rules"]),
     ("grants", &["policy", "rules"]),
-    ("ledger", &["grants", "policy", "rules"]),
+    ("ledger", &["grants", "policy", "rules", "upstream"]),
     ("policy", &["mask", "catalog", "rules", "grammar", "text"]),
     ("forms", &["mask", "rules"]),
     ("scan", &["forms", "rules", "text"]),
@@ -31,7 +31,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pool", &["upstream", "wire"]),
     (
         "config",
-        &["text", "upstream", "audit", "rules", "mask", "wire", "pool", "tokens", "telemetry"],
+        &[
+            "audit",
+            "ledger",
+            "mask",
+            "pool",
+            "rules",
+            "telemetry",
+            "text",
+            "tokens",
+            "upstream",
+            "wire",
+        ],
     ),
     (
         "session",

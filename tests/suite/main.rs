@@ -17,6 +17,7 @@ mod faults;
 mod generated;
 mod grammar;
 mod grants;
+mod grants_shared;
 mod harness;
 mod health;
 mod house;

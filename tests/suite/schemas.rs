@@ -103,7 +103,7 @@ admin: 127.0.0.1:6433
 masks: in_sql
 console: {roles: {auditor: [look, try, end_sessions]}, session_minutes: 1, session_hours: 1, origins: [https://s.example]}
 audit: {file: f, durability: synced, key_file: k, rotate: {bytes: 10000, daily: true, keep: 3}, sinks: [stdout, {syslog: /dev/log, facility: auth}]}
-grants: {store: g}
+grants: {store: {host: h, port: 5432, user: u, name: n, password: p, password_file: f, tls: require, ca: c}, name: one}
 masks: in_sql
 secrets: {pseudonym_key_file: f}
 shadow: {rules: s, report: p}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::live;
 use crate::config::Config;
 use crate::grants::{Grant, How, Rows, Wish, ask as judged, time};
-use crate::ledger::now;
+use crate::ledger::Ledger;
 use crate::policy::{KEYS_MAX, OpenRows, Opening, RoleView};
 use crate::rules::{RelationName, RuleSet, User, granted_mask, parse_relation, seconds};
 
@@ -27,7 +27,7 @@ pub(super) async fn ask(
     wanted: Wanted,
     by: &User,
     how: How,
-    config: &Config,
+    (config, ledger): (&Config, &mut Ledger),
     rules: RuleSet,
 ) -> Result<Grant, String> {
     let error = |why: String| format!("error: {why}");
@@ -70,7 +70,8 @@ pub(super) async fn ask(
         table: wish.table.clone().or_else(|| wanted.rows.as_ref().map(|_| "any.table".to_owned())),
         ..wish.clone()
     };
-    judged(allowed, by, how, &rules, now()).map_err(error)?;
+    let now = ledger.now().await.map_err(super::told)?;
+    judged(allowed, by, how, &rules, now).map_err(error)?;
 
     let mut connection = live::connect(config, Some(&wish.database)).await?;
     let snapshot = Arc::new(live::read(&mut connection).await?);
@@ -99,7 +100,9 @@ pub(super) async fn ask(
     let opening = opening(&wish)?;
     let columns = view.would_open(&opening);
     wish.columns = columns.iter().map(|(table, column)| format!("{table}.{column}")).collect();
-    let grant = judged(wish, by, how, &rules, now()).map_err(error)?;
+    // The database may have thought for a while.
+    let now = ledger.now().await.map_err(super::told)?;
+    let grant = judged(wish, by, how, &rules, now).map_err(error)?;
     if grant.wish.columns.is_empty() && !grant.wish.widens {
         return Err(format!(
             "error: it would open nothing: no column with such a tag that role `{}` does not see already, or whose type \
@@ -142,7 +145,8 @@ fn opening(wish: &Wish) -> Result<Opening, String> {
             keys: rows.keys.clone(),
         }),
         widens: wish.widens,
-        until: time(now()),
+        // It is never in force.
+        until: time(0),
         because: wish.because.clone(),
     })
 }

@@ -85,7 +85,7 @@ fn what_is_something_else_is_refused() {
         "UPDATE grants SET wish = json_set(wish, '$.more', 1)",
     ] {
         store.connection.execute(spoilt, []).unwrap();
-        assert!(matches!(store.grants(true), Err(Fault::Unknown)), "{spoilt}");
+        assert!(matches!(store.grants(true), Err(Fault::Unknown(_))), "{spoilt}");
     }
     // Another file in its place is noticed.
     std::fs::remove_file(&path).unwrap();
@@ -94,7 +94,7 @@ fn what_is_something_else_is_refused() {
     assert!(store.has_changed().is_err());
     let newer = Connection::open(folder.path().join("newer.db")).unwrap();
     newer.execute_batch("CREATE TABLE other (x); PRAGMA user_version = 2").unwrap();
-    assert!(matches!(Store::open(&folder.path().join("newer.db")), Err(Fault::Unknown)));
+    assert!(matches!(Store::open(&folder.path().join("newer.db")), Err(Fault::Unknown(_))));
     std::fs::write(folder.path().join("text"), "x".repeat(4096)).unwrap();
     assert!(Store::open(&folder.path().join("text")).is_err());
 }
