@@ -73,6 +73,7 @@ roles:
     purposes: {refund: {masks: {identity: hide}, rows: {public.orders: id = scrim.ticket}}, answer: }
     details: {ticket: integer}
     guard: {detect: [card, rrn], then: redact}
+    audit_rows: true
     grants:
       may: [contact, identity]
       hidden: [identity]
