@@ -55,7 +55,7 @@
 //! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
 //! ledger → grants → policy, rules
-//! scan → forms → mask, rules         report → changes → policy         console → report, explain → changes, grants, sql
+//! scan → forms → mask, rules         report → changes → policy         console → report, explain, ledger → changes, grants, sql
 //! pool → upstream → wire          guard → forms, policy, rules, wire          audit, metrics, tokens, telemetry → nothing          admin → metrics
 //! ```
 //!

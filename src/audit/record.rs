@@ -192,7 +192,7 @@ pub struct ConsoleFacts {
     pub user: String,
     /// Client address.
     pub client: String,
-    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`
+    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`, `ask_grant`, `approve_grant`, `reject_grant`, `revoke_grant`
     pub act: &'static str,
     /// Why it was not done; `None`: it was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +200,9 @@ pub struct ConsoleFacts {
     /// The session that it was done to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
+    /// The number of the grant that it was done to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<u64>,
     /// The role as which it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

@@ -475,6 +475,7 @@ mod tests {
                 act: "sign_in",
                 refused: Some("password"),
                 session: None,
+                grant: None,
                 role: None,
                 rules: "1".into(),
             }),
