@@ -71,7 +71,15 @@ async fn run(audit: &Audit, facts: &Arc<SessionFacts>, about: &Arc<StatementFact
         };
         accept(audit, record).await;
         let (session, rows, bytes, duration_us) = (7, 1, 90, 250);
-        let outcome = || Outcome { session, statement, rows, bytes, duration_us, error: None };
+        let outcome = || Outcome {
+            session,
+            statement,
+            rows,
+            bytes,
+            duration_us,
+            error: None,
+            rows_seen: None,
+        };
         accept(audit, || Record::Completed(outcome())).await;
     }
     audit.close().await;

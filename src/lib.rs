@@ -20,10 +20,10 @@
 //! | [`scan`] | names, types and a sample of values → a classification to review | let a value out, or print one |
 //! | [`changes`] | two rule sets × a snapshot → who sees more, who less | call less what is not proven to be |
 //! | [`explain`] | what happens to a statement, who sees a column, what a user sees | send anything |
-//! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data | obey a name that stands in the trail |
+//! | [`report`] | the audit trail, record by record, against the rules → who saw which kinds of data, and who a row | obey a name that stands in the trail |
 //! | [`grants`] | what somebody may see for a while: asked for, agreed to, over | know the time, let one person agree with themselves |
 //! | [`sql`] | canonicalise → gate → rewrite → verify → fill | send anything |
-//! | [`guard`] | the judge of results: provenance, plans, error texts, what a role has looked for, and masks that rows get as they pass | trust `sql`, keep what it finds |
+//! | [`guard`] | the judge of results: provenance, plans, error texts, what a role has looked for, masks that rows get as they pass, and the keys of rows that are to be on record | trust `sql`, keep what it finds |
 //! | [`wire`] | bytes ↔ frames ↔ messages | know SQL |
 //!
 //! The shell moves bytes:
@@ -33,7 +33,7 @@
 //! | [`config`] | `scrim.yaml` | hold a secret that prints |
 //! | [`http`] | one request to an address of the configuration | follow where an answer leads |
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
-//! | [`audit`] | records, the hash chain, the writer | see a value or a literal |
+//! | [`audit`] | records, the hash chain, the writer | see a value or a literal, but for keys of rows |
 //! | [`ledger`] | grants in a file or a shared database, and what of them is in force | grant what it cannot read |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
 //! | [`shadow`] | statements by rules that are not in force; what would change | be on a statement's way |
@@ -56,7 +56,7 @@
 //! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
 //! ledger → grants, upstream          grants → policy, rules
-//! scan → forms → mask, rules         report → changes → policy         console → report, explain → changes, grants, sql
+//! scan → forms → mask, rules         report → changes → policy         console → report, explain, ledger → changes, grants, sql
 //! pool → upstream → wire          guard → forms, policy, rules, wire          tokens, telemetry → http          admin → metrics          audit, metrics, http → nothing
 //! ```
 //!

@@ -1,7 +1,8 @@
 //! The audit trail: one JSON object a line, each with the hash of the one before.
 //!
 //! A record is *accepted* before the statement it speaks of is forwarded; when it cannot be (the queue is full,
-//! the writer fails), the statement is refused. Records hold names and counts, never a value or a literal.
+//! the writer fails), the statement is refused. Records hold names and counts, never a value or a literal; but for the primary keys of rows that a
+//! role with `audit_rows` is shown, or that a grant opens.
 
 mod chain;
 mod files;
@@ -17,8 +18,9 @@ pub use chain::{Beginning, Chain, ChainFault, Checked, verify_chain};
 pub use files::{Rotation, first_number, is_being_written, trail_files};
 pub use reading::{NotRead, Read, TrailFiles, Wanted};
 pub use record::{
-    CellsOpened, ConsoleFacts, GrantRecord, LookupMade, Outcome, ReadBy, Record, RelationRead,
-    RelationWritten, SessionFacts, StatementFacts, StatementRecord, Verdict,
+    CanShow, CellsOpened, ConsoleFacts, GrantRecord, KeysSeen, LookupMade, Outcome, ReadBy, Record,
+    RelationRead, RelationWritten, RowsSeen, SessionFacts, StatementFacts, StatementRecord,
+    Verdict,
 };
 pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

@@ -1,6 +1,8 @@
-//! What the audit says. Everything in here is a name, a count, a time or a keyed hash.
+//! What the audit says. Everything in here is a name, a count, a time or a keyed hash; and, where a role has `audit_rows` or a
+//! grant names rows, their primary keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
@@ -196,7 +198,7 @@ pub struct ConsoleFacts {
     pub user: String,
     /// Client address.
     pub client: String,
-    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`
+    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`, `ask_grant`, `approve_grant`, `reject_grant`, `revoke_grant`
     pub act: &'static str,
     /// Why it was not done; `None`: it was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,6 +206,9 @@ pub struct ConsoleFacts {
     /// The session that it was done to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
+    /// The number of the grant that it was done to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<u64>,
     /// The role as which it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -270,6 +275,9 @@ pub struct StatementFacts {
     /// What it can see by grants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub opened: Vec<CellsOpened>,
+    /// Of which relations it can show rows, where that is to be on record.
+    #[serde(skip)]
+    pub can_show: Vec<CanShow>,
 }
 
 impl StatementFacts {
@@ -277,6 +285,17 @@ impl StatementFacts {
     pub fn of_shape(shape: String) -> StatementFacts {
         StatementFacts { shape, ..StatementFacts::default() }
     }
+}
+
+/// A relation of which a statement can show rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanShow {
+    /// `schema.name`
+    pub relation: String,
+    /// It is read once, so that what comes from it in a row of the result is of one row of it.
+    pub once: bool,
+    /// A row of the result may show other rows of it too.
+    pub others: bool,
 }
 
 fn is_none_stated(details: &Arc<BTreeMap<String, String>>) -> bool {
@@ -368,4 +387,72 @@ pub struct Outcome {
     /// SQLSTATE of the error; `None`: it succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Which rows it has shown; `None`: the role has no `audit_rows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_seen: Option<Vec<RowsSeen>>,
+}
+
+/// Rows of a relation that a statement has shown, or may have.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct RowsSeen {
+    /// `schema.name`
+    pub relation: String,
+    /// Columns that stand in the result as they come from these rows, as they are or masked on the way.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub columns: BTreeSet<String>,
+    /// Which.
+    pub keys: KeysSeen,
+    /// Rows beside them whose keys are not named.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: u64,
+    /// Columns that the cursor mentions and that are masked: name → mask. In the record of a FETCH, which itself names none.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub masked: serde_json::Map<String, serde_json::Value>,
+    /// Those that it mentions and that are clear.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clear: Vec<String>,
+}
+
+/// Keys stand in the trail, and nowhere else.
+impl fmt::Debug for RowsSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = match &self.keys {
+            KeysSeen::Unknown => "unknown".to_owned(),
+            KeysSeen::These(keys) => format!("{} keys", keys.len()),
+        };
+        write!(f, "RowsSeen({}, {keys})", self.relation)
+    }
+}
+
+/// Keys of rows.
+#[derive(Clone, PartialEq, Eq)]
+pub enum KeysSeen {
+    /// These, part by part.
+    These(Vec<Vec<String>>),
+    /// They do not come out of the statement.
+    Unknown,
+}
+
+impl Serialize for KeysSeen {
+    /// `"unknown"`, or a list: a text, or for a key of several columns a list of texts.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            KeysSeen::Unknown => to.serialize_str("unknown"),
+            KeysSeen::These(keys) => to.collect_seq(keys.iter().map(|key| match key.as_slice() {
+                [one] => KeySeen::One(one),
+                parts => KeySeen::Parts(parts),
+            })),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum KeySeen<'a> {
+    One(&'a str),
+    Parts(&'a [String]),
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

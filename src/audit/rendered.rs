@@ -162,7 +162,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::chain::Link;
-    use super::super::record::{LookupMade, Outcome, RelationRead, Verdict};
+    use super::super::record::{KeysSeen, LookupMade, Outcome, RelationRead, RowsSeen, Verdict};
     use super::*;
 
     fn session(number: u64) -> Arc<SessionFacts> {
@@ -220,7 +220,18 @@ mod tests {
             for error in [None, Some("57014".to_owned())] {
                 let (session, statement) = (u64::MAX, 3);
                 let (rows, bytes, duration_us) = (0, 12, 345);
-                let outcome = Outcome { session, statement, rows, bytes, duration_us, error };
+                let seen = RowsSeen {
+                    relation: "public.\"c\"".into(),
+                    columns: ["id".to_owned()].into(),
+                    keys: KeysSeen::These(vec![vec!["4\n2".into()], vec!["a".into(), "b".into()]]),
+                    more: 1,
+                    masked: serde_json::Map::new(),
+                    clear: Vec::new(),
+                };
+                let unknown = RowsSeen { keys: KeysSeen::Unknown, more: 0, ..seen.clone() };
+                let rows_seen = error.is_none().then(|| vec![seen, unknown]);
+                let outcome =
+                    Outcome { session, statement, rows, bytes, duration_us, error, rows_seen };
                 records.push(Record::Completed(outcome));
             }
         }

@@ -181,6 +181,11 @@ fn of_role(name: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Cha
         };
         push(Subject::Limit, effect, "guard", &told(old), &told(new), None);
     }
+    let (was, is) = (old.role.audit_rows, new.role.audit_rows);
+    if was != is {
+        // What is seen stays as it is; what is known of it afterwards does not.
+        push(Subject::Limit, Effect::Other, "audit_rows", yes_or_no(was), yes_or_no(is), None);
+    }
     let functions = |picture: &RolePicture| -> BTreeSet<String> {
         let names = picture.role.functions.iter();
         names.map(|(name, _)| format!("{}.{}", name.schema, name.name)).collect()

@@ -9,10 +9,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::grants::{Grant, How, approve, reject, revoke};
+use crate::grants::{Grant, How, Wanted, approve, reject, revoke};
 use crate::ledger::{Fault, Ledger, Place, made_by_hand, make};
 use crate::rules::RuleSet;
-use asking::Wanted;
 
 /// Temporary access: what a user may see for a while that the role does not show.
 ///
@@ -215,7 +214,7 @@ async fn ask(user: Option<String>, args: WantedArgs, how: How) -> Result<String,
     let wanted = Wanted {
         user: user.unwrap_or_else(|| by.name.clone()),
         role: args.role,
-        database: args.database,
+        database: args.database.unwrap_or_else(|| config.database.clone()),
         masks: args.masks,
         table: args.table,
         rows: args.rows,

@@ -7,7 +7,7 @@ use crate::catalog::{RelationOid, Snapshot};
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::policy::{IndexOf, Made};
 use crate::rules::RuleSet;
-use crate::upstream::{ServerConnection, load_snapshot};
+use crate::upstream::{ServerConnection, load_snapshot, rows_read_only};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A question over data that takes longer is no question for a few rows.
@@ -81,17 +81,8 @@ pub(super) async fn rows_of(
     query: &str,
 ) -> Result<Vec<Vec<Option<String>>>, String> {
     let failed = || "error: the condition cannot be computed for every row".to_owned();
-    let asking = async {
-        connection.query("BEGIN READ ONLY").await?;
-        connection
-            .query(&format!("SET LOCAL statement_timeout = {}", DATA_TIMEOUT.as_millis()))
-            .await?;
-        let rows = connection.query(query).await?;
-        connection.query("ROLLBACK").await?;
-        Ok::<_, crate::upstream::QueryError>(rows)
-    };
-    let rows = tokio::time::timeout(DATA_TIMEOUT.saturating_add(CONNECT_TIMEOUT), asking).await;
-    rows.map_err(|_| failed())?.map_err(|_| failed())
+    let rows = rows_read_only(connection, query, DATA_TIMEOUT).await;
+    rows.map_err(|_| failed())?.ok_or_else(failed)
 }
 
 async fn asked(

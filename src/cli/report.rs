@@ -8,11 +8,13 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::subject::subject;
 use crate::audit::{Beginning, NotRead, TrailFiles, Wanted};
+use crate::catalog::Snapshot;
 use crate::changes::Picture;
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::report::{
-    Entry, Kinds, Question, Report, Rules, Tally, TrailTold, beginning, end, shown,
+    Entry, Kinds, Question, Report, Rules, Sightings, Tally, TrailTold, beginning, end, shown,
 };
 use crate::rules::RuleSet;
 
@@ -30,6 +32,9 @@ const NOT_TOLD: u8 = 2;
 #[command(after_help = "\
 Times: 2026-11-28 (a whole day), 2026-11-28T18:00, 2026-11-28T09:00:00Z, or 7d and 12h (so long ago).
 
+A row is RELATION:KEY with the values of its primary key: public.customers:42, public.order_items:1,7. Which rows a statement
+showed is on record of roles with `audit_rows: true`; all other readings of the relation are told as possible ones.
+
 Unusual volume is a day of more than 3.5 deviations over the median of a user's own active days (1.4826 times the median
 absolute deviation); the whole trail up to --until says what is usual. docs/operating.md has it in full.
 
@@ -37,6 +42,7 @@ Examples:
   scrim report
   scrim report --since 7d --role support
   scrim report --since 2026-11-01 --until 2026-11-30 --timezone Asia/Seoul --format html > november.html
+  scrim report --subject public.customers:42 --since 2026-01-01
   scrim report --verify
   scrim report --no-rules --partial /backup/audit.jsonl.20261101-*
 
@@ -63,6 +69,9 @@ pub struct ReportArgs {
     /// What was done in this role.
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
+    /// Who saw what of this one row, and nothing else: RELATION:KEY.
+    #[arg(long, value_name = "ROW", conflicts_with_all = ["offline", "no_rules", "verify"])]
+    subject: Option<String>,
     /// Whose days and hours.
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     timezone: String,
@@ -117,6 +126,7 @@ struct Against {
     rules: Arc<RuleSet>,
     picture: Picture,
     database: Option<String>,
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl ReportArgs {
@@ -158,7 +168,7 @@ impl ReportArgs {
             Some(_) | None => None,
         };
         let mut kinds = Kinds::default();
-        if let Some(Against { rules, picture, database }) = &against {
+        if let Some(Against { rules, picture, database, .. }) = &against {
             kinds = Kinds::new(rules);
             if let Some(database) = database {
                 kinds = kinds.with_catalog(database, picture);
@@ -166,12 +176,21 @@ impl ReportArgs {
         }
         let files = trail.names();
         let mut tally = Tally::new(question, kinds);
+        if let Some(text) = &self.subject {
+            let sources =
+                against.as_ref().and_then(|all| Some((all.snapshot.as_ref()?, &all.rules)));
+            let (snapshot, rules) = sources.ok_or_else(|| {
+                "error: `--subject` needs the database, whose catalog says what the primary key is".to_owned()
+            })?;
+            tally = tally.about(Sightings::new(subject(text, snapshot, rules)?));
+        }
         let read = trail
             .read(&self.wanted(), |line| Entry::read(line).map(|entry| tally.add(entry)).is_some());
         let read = read.map_err(|fault| {
             let help = "`--unverified` reports what can be read, and says that it was not verified";
             not_whole(&fault, help)
         })?;
+        tally.end();
         let told = TrailTold {
             files: files.iter().map(|name| shown(name).into_owned()).collect(),
             records: read.checked.records,
@@ -267,15 +286,16 @@ impl ReportArgs {
             .map_err(|found| format!("{found}\n  {help}"))?;
         if self.offline {
             let picture = Picture::offline(&rules, &rules);
-            return Ok(Against { rules: Arc::new(rules), picture, database: None });
+            return Ok(Against { rules: Arc::new(rules), picture, database: None, snapshot: None });
         }
         let database = self.database.as_ref().unwrap_or(&config.database).clone();
         let snapshot = super::live::snapshot(config, Some(&database))
             .await
             .map_err(|found| format!("{found}\n  {help}"))?;
         let rules = Arc::new(rules);
-        let picture = Picture::live(&rules, &Arc::new(snapshot));
-        Ok(Against { rules, picture, database: Some(database) })
+        let snapshot = Arc::new(snapshot);
+        let picture = Picture::live(&rules, &snapshot);
+        Ok(Against { rules, picture, database: Some(database), snapshot: Some(snapshot) })
     }
 }
 

@@ -11,10 +11,11 @@ use crate::text::{Diagnostic, Span, nearest};
 
 pub(super) const KEYS: [&str; 4] = ["roles", "session_minutes", "session_hours", "origins"];
 /// What a role may do in the console.
-pub(super) const RIGHTS: [(&str, ConsoleRight); 3] = [
+pub(super) const RIGHTS: [(&str, ConsoleRight); 4] = [
     ("look", ConsoleRight::Look),
     ("try", ConsoleRight::Try),
     ("end_sessions", ConsoleRight::EndSessions),
+    ("grant", ConsoleRight::Grant),
 ];
 
 /// A person who does nothing for so long is signed out, unless it is said.
@@ -47,6 +48,8 @@ pub enum ConsoleRight {
     Try,
     /// End sessions of others.
     EndSessions,
+    /// Ask for grants, agree to them and take them back, as `scrim grant` lets one.
+    Grant,
 }
 
 /// All that a role may do.
@@ -59,6 +62,8 @@ pub struct ConsoleRights {
     pub may_try: bool,
     /// End sessions of others.
     pub end_sessions: bool,
+    /// Ask for grants, agree to them and take them back, as `scrim grant` lets one.
+    pub grant: bool,
 }
 
 impl ConsoleRights {
@@ -68,6 +73,7 @@ impl ConsoleRights {
             look: self.look || other.look,
             may_try: self.may_try || other.may_try,
             end_sessions: self.end_sessions || other.end_sessions,
+            grant: self.grant || other.grant,
         }
     }
 
@@ -77,6 +83,7 @@ impl ConsoleRights {
             ConsoleRight::Look => look,
             ConsoleRight::Try => ConsoleRights { may_try: true, ..look },
             ConsoleRight::EndSessions => ConsoleRights { end_sessions: true, ..look },
+            ConsoleRight::Grant => ConsoleRights { grant: true, ..look },
         }
     }
 }
@@ -187,7 +194,7 @@ fn rights(reader: &mut Reader<'_>, node: &Node) -> ConsoleRights {
     }
     if words.is_empty() && !reader.has_errors() {
         let message = "this role may do nothing in the console";
-        let help = "some of look, try, end_sessions";
+        let help = "some of look, try, end_sessions, grant";
         reader.complain(Diagnostic::error(message, node.span).help(help));
     }
     rights

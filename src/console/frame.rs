@@ -68,6 +68,8 @@ pub enum Tab {
     Statements,
     /// Sessions and pools.
     Sessions,
+    /// Grants.
+    Grants,
     /// The rules.
     Rules,
     /// The report.
@@ -76,8 +78,15 @@ pub enum Tab {
 
 impl Tab {
     /// In the order of the navigation.
-    const ALL: [Tab; 6] =
-        [Tab::Matrix, Tab::Playground, Tab::Statements, Tab::Sessions, Tab::Rules, Tab::Report];
+    const ALL: [Tab; 7] = [
+        Tab::Matrix,
+        Tab::Playground,
+        Tab::Statements,
+        Tab::Sessions,
+        Tab::Grants,
+        Tab::Rules,
+        Tab::Report,
+    ];
 
     /// Its address.
     pub fn path(self) -> &'static str {
@@ -86,6 +95,7 @@ impl Tab {
             Tab::Playground => "/console/playground",
             Tab::Statements => "/console/statements",
             Tab::Sessions => "/console/sessions",
+            Tab::Grants => "/console/grants",
             Tab::Rules => "/console/rules",
             Tab::Report => "/console/report",
         }
@@ -98,6 +108,7 @@ impl Tab {
             Tab::Playground => Word::Playground,
             Tab::Statements => Word::Statements,
             Tab::Sessions => Word::Sessions,
+            Tab::Grants => Word::Grants,
             Tab::Rules => Word::Rules,
             Tab::Report => Word::Report,
         }

@@ -18,6 +18,8 @@
 
 mod asked;
 mod frame;
+mod granting;
+mod grants;
 mod matrix;
 mod playground;
 mod privacy;
@@ -48,8 +50,10 @@ use crate::audit::{Audit, ConsoleFacts, Record};
 use crate::catalog::Snapshot;
 use crate::config::ConsoleOptions;
 use crate::explain::WhoSees;
+use crate::ledger;
 use crate::rules::{RelationName, RuleSet};
 use crate::session::{Lease, Proxy, Stage};
+use crate::upstream::Endpoint;
 use asked::{Fields, Place, cookie};
 use frame::{Look, Theme};
 use reply::{Cookie, Reply};
@@ -69,6 +73,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const LOGINS_MAX: usize = 4;
 /// Reports that are made at once: each reads the whole trail.
 const REPORTS_MAX: usize = 1;
+/// Requests for grants at once: each asks the database.
+const ASKING_MAX: usize = 2;
 /// Statements that are tried at once.
 const TRIALS_MAX: usize = 4;
 
@@ -98,6 +104,10 @@ pub struct ConsoleParts {
     pub stage: watch::Receiver<Stage>,
     /// Masks may be made as the rows pass.
     pub masks_on_the_wire: bool,
+    /// Where grants are kept; `None`: nowhere.
+    pub grants: Option<ledger::Place>,
+    /// Where the keys of rows are asked for.
+    pub endpoint: Endpoint,
 }
 
 /// The console.
@@ -111,12 +121,15 @@ pub struct Console {
     refused: Arc<Mutex<Option<String>>>,
     stage: watch::Receiver<Stage>,
     masks_on_the_wire: bool,
+    grants: Option<ledger::Place>,
+    endpoint: Endpoint,
     visitors: Visitors,
     sheet: Mutex<Option<Arc<Sheet>>>,
     judged: Mutex<Option<Arc<Judged>>>,
     logins: Semaphore,
     reports: Arc<Semaphore>,
     trials: Semaphore,
+    asking: Semaphore,
 }
 
 /// A request of which is known where it comes from and what it says.
@@ -145,6 +158,8 @@ impl Console {
             refused,
             stage,
             masks_on_the_wire,
+            grants,
+            endpoint,
         } = parts;
         Some(Arc::new(Console {
             options,
@@ -156,12 +171,15 @@ impl Console {
             refused,
             stage,
             masks_on_the_wire,
+            grants,
+            endpoint,
             visitors: Visitors::new()?,
             sheet: Mutex::default(),
             judged: Mutex::default(),
             logins: Semaphore::new(LOGINS_MAX),
             reports: Arc::new(Semaphore::new(REPORTS_MAX)),
             trials: Semaphore::new(TRIALS_MAX),
+            asking: Semaphore::new(ASKING_MAX),
         }))
     }
 
@@ -322,6 +340,7 @@ impl Console {
             "/console/statements" => {
                 Reply::page(statements::page(look, &self.audit.recent(), &call.query))
             }
+            "/console/grants" => self.grants_page(call, rules).await,
             "/console/playground" => Reply::page(playground::page(look, rules, None, &[], None)),
             "/console/report" => self.report(call, rules).await,
             _ => said(look, StatusCode::NOT_FOUND, Word::NotFound),
@@ -379,6 +398,12 @@ impl Console {
             }
             ("/console/sign-out", Some(signed)) => self.sign_out(call, signed).await,
             ("/console/sessions/end", Some(signed)) => self.end_session(call, form, signed).await,
+            ("/console/grants/ask", Some(signed)) => {
+                self.ask_grant(call, form, rules, signed).await
+            }
+            ("/console/grants/decide", Some(signed)) => {
+                self.decide_grant(call, form, rules, signed).await
+            }
             ("/console/playground", Some(signed)) => self.play(call, form, rules, signed).await,
             (_, Some(_)) => said(look, StatusCode::NOT_FOUND, Word::NotFound),
         }
@@ -424,6 +449,7 @@ impl Console {
             act,
             refused: None,
             session: None,
+            grant: None,
             role: None,
             rules: call.look.rules.clone(),
         };

@@ -54,6 +54,7 @@ impl Console {
                 act: "sign_in",
                 refused,
                 session: None,
+                grant: None,
                 role: None,
                 rules: rules.version.clone(),
             })

@@ -51,6 +51,7 @@ struct OneRole {
     limits: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     guard: Option<String>,
+    audit_rows: bool,
     rows: Vec<Rows>,
     sees: Vec<Kind>,
     closed: Vec<Closed>,
@@ -177,6 +178,11 @@ impl OneRole {
             self.limits.iter().map(|(name, most)| format!("{name} {most}")).collect();
         let guard: Vec<String> = self.guard.iter().cloned().collect();
         let may: Vec<String> = self.may.iter().map(|word| (*word).to_owned()).collect();
+        let on_record: Vec<String> = self
+            .audit_rows
+            .then(|| "the primary keys of the rows that are shown".to_owned())
+            .into_iter()
+            .collect();
         for (what, list) in [
             ("may", &may),
             ("functions", &self.functions),
@@ -186,6 +192,7 @@ impl OneRole {
             ("notifies", &self.notify),
             ("limits", &limits),
             ("guard", &guard),
+            ("on record", &on_record),
         ] {
             if !list.is_empty() {
                 let _ = writeln!(text, "  {what:10} {}", list.join(", "));
@@ -261,6 +268,7 @@ fn one_role(name: String, view: &RoleView) -> OneRole {
         notify: names(&role.notify),
         limits: limits(role.limits),
         guard: role.guard.as_ref().map(ToString::to_string),
+        audit_rows: role.audit_rows,
         rows,
         sees: kinds
             .into_iter()

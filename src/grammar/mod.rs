@@ -13,6 +13,7 @@ mod identifier;
 mod parse;
 mod prove;
 mod same_tree;
+mod scans;
 mod shape;
 
 pub use children::children;
@@ -28,4 +29,5 @@ pub use prove::{
 /// The schema in which names stand for what is put into a statement later. No catalog has it.
 pub const RESERVED_SCHEMA: &str = "scrim$";
 pub use same_tree::is_same_but_pinned;
+pub use scans::Scans;
 pub use shape::{fingerprint, shape};

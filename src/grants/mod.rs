@@ -14,11 +14,13 @@
 //!
 //! INVARIANT: who agrees is neither who asked nor who gains by it, compared by user.
 
+mod asking;
 mod form;
 mod judging;
 
 use serde::{Deserialize, Serialize};
 
+pub use asking::{Draft, Wanted, draft};
 pub use form::time;
 pub use judging::{How, approve, ask, reject, revoke};
 

@@ -10,9 +10,11 @@ mod error_text;
 mod masking;
 mod plan;
 mod provenance;
+mod row_keys;
 
 pub use detect::{Caught, Detector, text_columns};
 pub use error_text::clean_error_fields;
 pub use masking::mask_row;
 pub use plan::{Discretion, Unreadable};
 pub use provenance::{Breach, judge_row_description};
+pub use row_keys::{Formats, KEYS_MAX, RowKeys, Shown, ShownKeys, is_key_type, key_part};

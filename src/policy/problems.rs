@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::access::Access;
 use super::classify::{covers, mask_rule};
 use super::role_view::RoleView;
 use crate::catalog::{Relation, RelationKind};
@@ -25,6 +26,7 @@ impl RoleView {
         self.unmatched_lookups(&mut found);
         self.unclassified(&mut found);
         self.copies(&mut found);
+        self.unnamed_rows(&mut found);
         let mut relations: Vec<&Relation> = self.user_relations().collect();
         relations.sort_by_key(|relation| (&relation.schema, &relation.name));
         for relation in relations {
@@ -35,6 +37,26 @@ impl RoleView {
             }
         }
         found
+    }
+
+    /// Rows on record of a role that is shown no key.
+    fn unnamed_rows(&self, found: &mut Vec<Problem>) {
+        if !self.role().audit_rows {
+            return;
+        }
+        let shows_key = |relation: &&Relation| match self.access(relation.oid) {
+            Access::Open => !relation.primary_key.is_empty(),
+            Access::Masked(template) => !template.primary_key.is_empty(),
+            Access::View(_) | Access::Hidden | Access::Closed { .. } => false,
+        };
+        if !self.user_relations().any(|relation| shows_key(&relation)) {
+            let message = format!(
+                "role `{}` has `audit_rows` and is shown no primary key, so no row is named on record",
+                self.role().name
+            );
+            let help = "a key is named where all its columns are clear for the role";
+            found.push(warning(message, Some(self.role().span), Some(help.to_owned())));
+        }
     }
 
     fn user_relations(&self) -> impl Iterator<Item = &Relation> {

@@ -43,6 +43,8 @@ pub enum Event {
         bytes: u64,
         /// It failed.
         is_failed: bool,
+        /// Which rows it has shown; `None`: that is not on record.
+        rows_seen: Option<Vec<RowsSeen>>,
     },
     /// The guard stopped a result.
     Breach {
@@ -131,7 +133,7 @@ pub struct Statement {
 }
 
 /// A relation that is read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Read {
     /// `schema.name`
     pub relation: String,
@@ -140,7 +142,68 @@ pub struct Read {
     pub clear: Vec<String>,
     /// Columns seen through a mask.
     #[serde(default)]
-    pub masked: BTreeMap<String, IgnoredAny>,
+    pub masked: BTreeMap<String, Mask>,
+}
+
+/// A mask, as the trail tells it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Mask {
+    /// By its label.
+    Called(String),
+    /// In words of a newer Scrim.
+    Other(IgnoredAny),
+}
+
+/// Rows of a relation that a statement has shown, or may have.
+#[derive(Debug, Deserialize)]
+pub struct RowsSeen {
+    /// `schema.name`
+    pub relation: String,
+    /// Columns that the result has as they come from these rows.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Which.
+    pub keys: Keys,
+    /// Rows beside them.
+    #[serde(default)]
+    pub more: u64,
+    /// Columns that a cursor mentions, clear.
+    #[serde(default)]
+    pub clear: Vec<String>,
+    /// Columns that a cursor mentions, masked.
+    #[serde(default)]
+    pub masked: BTreeMap<String, Mask>,
+}
+
+/// Keys of rows.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Keys {
+    /// These.
+    These(Vec<Key>),
+    /// `unknown`, or something of a newer Scrim.
+    Unknown(IgnoredAny),
+}
+
+/// A key.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Key {
+    /// Of one column.
+    One(String),
+    /// Of several.
+    Parts(Vec<String>),
+}
+
+impl Key {
+    /// Part by part.
+    pub fn is(&self, parts: &[String]) -> bool {
+        match self {
+            Key::One(one) => parts == std::slice::from_ref(one),
+            Key::Parts(all) => parts == all.as_slice(),
+        }
+    }
 }
 
 /// A column by whose true value rows are found.
@@ -221,6 +284,8 @@ struct Line {
     bytes: u64,
     #[serde(default)]
     error: Option<String>,
+    #[serde(default)]
+    rows_seen: Option<Vec<RowsSeen>>,
 }
 
 impl Entry {
@@ -258,6 +323,7 @@ impl Entry {
                 rows: line.rows,
                 bytes: line.bytes,
                 is_failed: line.error.is_some(),
+                rows_seen: line.rows_seen,
             },
             "breach" => Event::Breach { who, statement: line.statement },
             "found" => Event::Found { who, kind: line.kind, then: line.then },
@@ -287,12 +353,13 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
     use crate::audit::{
-        CellsOpened, ConsoleFacts, GrantRecord, LookupMade, Outcome, Record, RelationRead,
-        RelationWritten, SessionFacts, StatementFacts, StatementRecord, Verdict,
+        CellsOpened, ConsoleFacts, GrantRecord, KeysSeen, LookupMade, Outcome, Record,
+        RelationRead, RelationWritten, SessionFacts, StatementFacts, StatementRecord, Verdict,
     };
 
     /// One of each. A record that is new in the audit does not compile here until a report knows it.
@@ -350,6 +417,26 @@ mod tests {
             bytes: 6,
             duration_us: 8,
             error: Some("54000".into()),
+            rows_seen: Some(vec![
+                crate::audit::RowsSeen {
+                    relation: "public.customers".into(),
+                    columns: ["id".to_owned()].into(),
+                    keys: KeysSeen::These(vec![vec!["42".into()], vec!["a".into(), "b".into()]]),
+                    more: 3,
+                    masked: [("email".to_owned(), serde_json::json!("email"))]
+                        .into_iter()
+                        .collect(),
+                    clear: vec!["id".into()],
+                },
+                crate::audit::RowsSeen {
+                    relation: "public.orders".into(),
+                    columns: BTreeSet::new(),
+                    keys: KeysSeen::Unknown,
+                    more: 0,
+                    masked: serde_json::Map::new(),
+                    clear: Vec::new(),
+                },
+            ]),
         };
         let made = vec![
             Record::Login { facts: facts.clone(), refused: Some("28P01".into()) },
@@ -390,6 +477,7 @@ mod tests {
                 act: "sign_in",
                 refused: Some("password"),
                 session: None,
+                grant: None,
                 role: None,
                 rules: "1".into(),
             }),
@@ -446,10 +534,23 @@ mod tests {
         );
         assert!(matches!(grant, Event::Grant { who, happened }
             if who.user == "alice" && happened.grant == 7 && happened.by.as_deref() == Some("lea")));
-        assert!(matches!(
-            completed,
-            Event::Completed { session: 7, statement: 2, rows: 5, bytes: 6, is_failed: true }
-        ));
+        let Event::Completed {
+            session: 7, statement: 2, rows: 5, bytes: 6, is_failed: true, ..
+        } = completed
+        else {
+            panic!("{completed:?}")
+        };
+        let Event::Completed { rows_seen: Some(rows_seen), .. } = completed else { panic!() };
+        let [known, unknown] = rows_seen.as_slice() else { panic!() };
+        assert_eq!((known.relation.as_str(), known.more), ("public.customers", 3));
+        assert!(known.masked["email"] == Mask::Called("email".into()) && known.clear == ["id"]);
+        let Keys::These(keys) = &known.keys else { panic!("{known:?}") };
+        let is = |key: &Key, parts: &[&str]| {
+            let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+            key.is(&parts)
+        };
+        assert!(is(&keys[0], &["42"]) && is(&keys[1], &["a", "b"]) && !is(&keys[1], &["a,b"]));
+        assert!(matches!(unknown.keys, Keys::Unknown(_)));
         assert!(matches!(breach, Event::Breach { who, statement: 2 } if who.database == "desk"));
         assert!(matches!(found, Event::Found { who, kind, then }
             if who.role == "support" && kind == "card" && then == "redact"));

@@ -1,5 +1,6 @@
 //! What stands on top of the report: where it comes from, what it is about, and the figures of all.
 
+use super::about_subject::called;
 use super::sections::number;
 use super::tally::Counts;
 use super::told::Report;
@@ -7,6 +8,9 @@ use super::told::Report;
 /// What the report is about, line by line.
 pub fn head(report: &Report) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
+    if let Some(subject) = &report.subject {
+        lines.push(("subject", called(subject)));
+    }
     let trail = &report.trail;
     let files = match trail.files.as_slice() {
         [file] => file.clone(),
@@ -60,10 +64,21 @@ pub fn head(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 /// The figures on top.
-pub fn figures(report: &Report) -> [(&'static str, String); 7] {
+pub fn figures(report: &Report) -> Vec<(&'static str, String)> {
+    if let Some(subject) = &report.subject {
+        let listed = |count: usize, more: u64| {
+            number(u64::try_from(count).unwrap_or(u64::MAX).saturating_add(more))
+        };
+        let possible = subject.possible.iter().map(|one| one.statements);
+        return vec![
+            ("seen by statements", listed(subject.seen.len(), subject.seen_not_listed)),
+            ("opened to statements", listed(subject.opened.len(), subject.opened_not_listed)),
+            ("possibly seen by statements", number(possible.fold(0, u64::saturating_add))),
+        ];
+    }
     let totals = &report.totals;
     let Counts { statements, refused, rows, .. } = totals.counts;
-    [
+    vec![
         ("statements", number(statements)),
         ("refused", number(refused)),
         ("rows given", number(rows)),

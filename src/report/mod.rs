@@ -12,6 +12,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod about_subject;
 mod chart;
 mod entry;
 mod granted;
@@ -21,6 +22,7 @@ mod html;
 mod kinds;
 mod sections;
 mod shown;
+mod subject;
 mod tally;
 mod text;
 mod time;
@@ -30,6 +32,7 @@ mod unused;
 pub use entry::Entry;
 pub use kinds::Kinds;
 pub use shown::shown;
+pub use subject::{Sightings, Subject};
 pub use tally::{Question, Tally};
 pub use time::{beginning, end};
 pub use told::{Report, Rules, TrailTold};

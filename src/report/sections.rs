@@ -46,7 +46,7 @@ pub enum Chart {
     },
 }
 
-fn columns(titles: &[&'static str]) -> Vec<Column> {
+pub(super) fn columns(titles: &[&'static str]) -> Vec<Column> {
     // A title that begins with `#` is of numbers.
     let column = |title: &&'static str| match title.strip_prefix('#') {
         Some(title) => Column { title, is_number: true },
@@ -95,6 +95,11 @@ fn counted(counts: &Counts) -> [String; 4] {
 
 /// All sections, in their order.
 pub fn sections(report: &Report) -> Vec<Section> {
+    if let Some(subject) = &report.subject {
+        let mut all = super::about_subject::sections(subject);
+        all.retain(|section| !section.rows.is_empty() || section.nothing.is_some());
+        return all;
+    }
     let mut all = vec![alarms(report), days(report), hours(report)];
     all.extend(of_people(report));
     all.extend([

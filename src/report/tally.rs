@@ -13,6 +13,7 @@ use super::entry::{Entry, Event, Statement, Who};
 use super::granted::Grants;
 use super::habits::{Day, bit};
 use super::kinds::Kinds;
+use super::subject::Sightings;
 
 /// Logins that failed have names that anybody may choose: of more, only the number is told.
 const CLAIMED_NAMES_MAX: usize = 10_000;
@@ -35,7 +36,7 @@ pub struct Question {
 }
 
 impl Question {
-    fn is_of(&self, user: &str, role: &str) -> bool {
+    pub(super) fn is_of(&self, user: &str, role: &str) -> bool {
         self.user.as_deref().is_none_or(|asked| asked == user)
             && self.role.as_deref().is_none_or(|asked| asked == role)
     }
@@ -199,6 +200,8 @@ pub struct Tally {
     pub(super) used: BTreeMap<String, Used>,
     pub(super) acted_for_others: BTreeSet<String>,
     pub(super) grants: Grants,
+    /// Of the one row that is asked for.
+    pub(super) subject: Option<Sightings>,
 }
 
 /// Without the port, which is another one each time.
@@ -239,6 +242,19 @@ impl Tally {
             used: BTreeMap::new(),
             acted_for_others: BTreeSet::new(),
             grants: Grants::default(),
+            subject: None,
+        }
+    }
+
+    /// About one row.
+    pub fn about(self, subject: Sightings) -> Tally {
+        Tally { subject: Some(subject), ..self }
+    }
+
+    /// The trail is read to its end.
+    pub fn end(&mut self) {
+        if let Some(subject) = &mut self.subject {
+            subject.end();
         }
     }
 
@@ -252,10 +268,13 @@ impl Tally {
         let time = entry.time;
         let first = self.span.map_or(time, |(first, _)| first);
         self.span = Some((first, time));
+        if let Some(subject) = &mut self.subject {
+            subject.add(&entry, &self.question);
+        }
         match entry.event {
             Event::Login { who, refused } => self.login(time, &who, refused),
             Event::Statement(statement) => self.statement(time, *statement),
-            Event::Completed { session, statement, rows, bytes, is_failed } => {
+            Event::Completed { session, statement, rows, bytes, is_failed, rows_seen: _ } => {
                 self.completed(session, statement, rows, bytes, is_failed);
             }
             Event::Breach { who, statement } => {

@@ -19,8 +19,8 @@ impl Report {
         for (what, value) in head(self) {
             let _ = writeln!(text, "{what:<15} {}", shown(&value));
         }
-        let figures = figures(self).map(|(what, count)| format!("{what} {count}"));
-        let _ = writeln!(text, "\n{}", figures.join(", "));
+        let figures = figures(self).into_iter().map(|(what, count)| format!("{what} {count}"));
+        let _ = writeln!(text, "\n{}", figures.collect::<Vec<_>>().join(", "));
         for section in sections(self) {
             // What is a picture alone has no place here.
             if !section.columns.is_empty() {
@@ -45,7 +45,7 @@ fn written(section: &Section, text: &mut String) {
     }
     // The last days are the ones that are looked at; of all else the first.
     let skipped = match section.id {
-        "days" => section.rows.len().saturating_sub(ROWS_MAX),
+        "days" | "seen" | "opened" => section.rows.len().saturating_sub(ROWS_MAX),
         _ => 0,
     };
     let rows = section.rows.iter().skip(skipped).take(ROWS_MAX);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::granted::Granted;
 use super::habits::{self, UnusualHours, UnusualVolume};
 use super::kinds::UNCLASSIFIED;
+use super::subject::{Sightings, SubjectTold};
 use super::tally::{Alarm, Counts, Group, Tally};
 use super::unused::{Unused, unused};
 use crate::changes::Picture;
@@ -76,6 +77,9 @@ pub struct Report {
     pub(super) week: [[u64; 24]; 7],
     /// What a reader has to know.
     pub(super) notes: Vec<String>,
+    /// The one row that was asked for; all else is not shown then.
+    #[serde(skip)]
+    pub(super) subject: Option<SubjectTold>,
 }
 
 #[derive(Debug, Serialize)]
@@ -276,14 +280,49 @@ impl Report {
             unclassified: rules.map(|rules| unclassified(rules, tally)),
             days: days(tally),
             week: tally.week,
-            notes: notes(tally, rules),
+            notes: match &tally.subject {
+                Some(_) => Vec::new(),
+                None => notes(tally, rules),
+            },
+            subject: tally.subject.as_ref().map(Sightings::told),
         }
+        .with_notes_of_subject()
+    }
+
+    fn with_notes_of_subject(mut self) -> Report {
+        if let Some(subject) = &mut self.subject {
+            self.notes = std::mem::take(&mut subject.notes);
+        }
+        self
     }
 
     /// For programs.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("error: {error}"))
+        let Report { made, trail, period, rules, subject, notes, .. } = self;
+        let told = match subject {
+            Some(subject) => serde_json::to_string_pretty(&OfSubject {
+                made,
+                trail,
+                period,
+                rules,
+                subject,
+                notes,
+            }),
+            None => serde_json::to_string_pretty(self),
+        };
+        told.unwrap_or_else(|error| format!("error: {error}"))
     }
+}
+
+/// A report about one row.
+#[derive(Serialize)]
+struct OfSubject<'a> {
+    made: &'a str,
+    trail: &'a TrailTold,
+    period: &'a Period,
+    rules: &'a Versions,
+    subject: &'a SubjectTold,
+    notes: &'a [String],
 }
 
 /// Days from the first to the last one; those on which nothing happened too, unless there are too many to be shown.

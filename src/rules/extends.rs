@@ -1,7 +1,7 @@
 //! `extends`: roles as written become roles.
 //!
 //! One rule: what is a mapping goes together line by line (`masks` by tag, `rows` by relation, `limits` by name),
-//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `details`, `guard`, `database_user`) is taken whole from
+//! and the nearer line wins; everything else (`may`, `lookup`, `functions`, `listen`, `notify`, `purposes`, `details`, `guard`, `audit_rows`, `database_user`) is taken whole from
 //! the nearest role that says it. So a role can take away what it inherits: `functions: []`. `description` and
 //! `grants` are not inherited.
 
@@ -89,6 +89,10 @@ fn resolve(name: &str, draft: &RoleDraft, ancestry: &[&RoleDraft]) -> Role {
         details: details.map(|(details, _)| details).unwrap_or_default(),
         limits: Limits::default(),
         guard: ancestry.iter().find_map(|from| from.guard.clone()).map(|(guard, _)| guard),
+        audit_rows: ancestry
+            .iter()
+            .find_map(|from| from.audit_rows)
+            .is_some_and(|(is_so, _)| is_so),
         // Nobody inherits exceptions.
         grants: draft.grants.clone(),
         database_user: ancestry.iter().find_map(|from| from.database_user.clone()),
@@ -144,6 +148,10 @@ fn judge(reader: &mut Reader<'_>, role: &Role, ancestry: &[&RoleDraft]) {
     if role.guard.is_some() {
         let given = ancestry.iter().find_map(|from| from.guard.as_ref());
         refuse("guard", given.map(|(_, span)| *span));
+    }
+    if role.audit_rows {
+        let given = ancestry.iter().find_map(|from| from.audit_rows);
+        refuse("audit_rows", given.map(|(_, span)| span));
     }
     if !role.purposes.is_empty() {
         let given = ancestry.iter().find_map(|from| from.purposes.as_ref());

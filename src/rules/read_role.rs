@@ -32,6 +32,7 @@ pub(super) struct RoleDraft {
     pub(super) details: Option<(BTreeMap<String, DetailKind>, Span)>,
     pub(super) limits: Option<(Limits, Span)>,
     pub(super) guard: Option<(Detection, Span)>,
+    pub(super) audit_rows: Option<(bool, Span)>,
     pub(super) grants: Option<GrantRules>,
     pub(super) database_user: Option<DatabaseUser>,
 }
@@ -43,7 +44,7 @@ pub(super) struct Purposes {
     pub(super) lines: BTreeMap<String, PurposeLines>,
 }
 
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "description",
     "extends",
     "may",
@@ -57,6 +58,7 @@ pub(super) const KEYS: [&str; 15] = [
     "purposes",
     "details",
     "guard",
+    "audit_rows",
     "grants",
     "database_user",
 ];
@@ -124,6 +126,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
         limits: None,
         lookup: None,
         guard: None,
+        audit_rows: None,
         grants: None,
         database_user: None,
     };
@@ -147,6 +150,7 @@ pub(super) fn read_role(reader: &mut Reader<'_>, entry: &Entry) -> RoleDraft {
             "purposes" => role.purposes = Some((purposes(reader, value), span)),
             "details" => role.details = Some((details(reader, value), span)),
             "guard" => role.guard = guard(reader, value).map(|guard| (guard, span)),
+            "audit_rows" => role.audit_rows = reader.truth(value).map(|is_so| (is_so, span)),
             "grants" => role.grants = grants(reader, value, span),
             "database_user" => role.database_user = database_user(reader, value),
             _ => reader.unknown_key(part, &KEYS),

@@ -45,6 +45,8 @@ pub struct Role {
     pub limits: Limits,
     /// What is looked for in results, beside the masks.
     pub guard: Option<Detection>,
+    /// The primary keys of the rows that it is shown are on record.
+    pub audit_rows: bool,
     /// What may be opened to its users for a while; `None`: nothing.
     pub grants: Option<GrantRules>,
     /// Own login upstream.

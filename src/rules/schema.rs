@@ -128,6 +128,10 @@ fn of_role(key: &str) -> Option<Value> {
             }),
             "What is looked for in every text that leaves, and what is done where it is found.",
         ),
+        "audit_rows" => (
+            truth(),
+            "The primary keys of the rows that it is shown stand in the audit, for `scrim report --subject`.",
+        ),
         "grants" => (
             filled_mapping(&granting::KEYS, &["may", "longest"], of_grants),
             "What may be opened to its users for a while (`scrim grant`); without it nothing may.",

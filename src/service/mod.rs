@@ -178,6 +178,8 @@ fn console(
         refused: reloader.state(),
         stage,
         masks_on_the_wire: config.masks_on_the_wire,
+        grants: config.grants.as_ref().map(|options| options.place.clone()),
+        endpoint: config.endpoint.clone(),
     };
     let console = Console::new(parts)
         .ok_or_else(|| "error: the system gives no random numbers".to_owned())?;

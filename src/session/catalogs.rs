@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::in_force::InForce;
 use super::pipeline::Judge;
 use crate::catalog::Snapshot;
-use crate::guard::{self, Breach};
+use crate::guard::{self, Breach, RowKeys};
 use crate::metrics::Metrics;
 use crate::policy::{RoleView, WireMasks};
 use crate::upstream::{
@@ -418,6 +418,13 @@ pub struct GuardJudge(pub Arc<RoleView>);
 impl Judge for GuardJudge {
     fn rows(&self, description: &[u8], masks: Option<&WireMasks>) -> Result<(), Breach> {
         guard::judge_row_description(description, &self.0, masks)
+    }
+
+    fn row_keys(&self, description: &[u8], masks: Option<&WireMasks>) -> Option<RowKeys> {
+        match self.0.role().audit_rows {
+            true => RowKeys::of(description, &self.0, masks),
+            false => None,
+        }
     }
 
     fn are_current(&self, masks: &WireMasks) -> bool {

@@ -153,7 +153,7 @@ impl Journal {
     pub async fn tell(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {
             let record = match event {
-                Event::Completed { statement, rows, bytes, error } => {
+                Event::Completed { statement, rows, bytes, error, rows_seen } => {
                     let began = self.began.remove(&statement);
                     let took = began.as_ref().map(|it| it.at.elapsed()).unwrap_or_default();
                     if let Some(trace) = began.and_then(|began| began.trace) {
@@ -168,7 +168,8 @@ impl Journal {
                         self.metrics.failed.inc();
                     }
                     let session = self.facts.session;
-                    let outcome = Outcome { session, statement, rows, bytes, duration_us, error };
+                    let outcome =
+                        Outcome { session, statement, rows, bytes, duration_us, error, rows_seen };
                     Record::Completed(outcome)
                 }
                 Event::Breach { statement, breach } => {

@@ -36,6 +36,7 @@ mod in_force;
 mod journal;
 mod link;
 mod listening;
+mod on_record;
 mod outside;
 mod parameters;
 mod peer;

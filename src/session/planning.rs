@@ -8,22 +8,20 @@ use std::sync::Arc;
 
 use super::budgets::Exhausted;
 use super::journal::read_by;
+use super::on_record::{can_show, lookup, opened, relation, written};
 use super::parameters::time_limits;
 use super::plans::{Again, Asked, Plans};
 use super::settings::Settings;
 use super::statements::Prepared;
 use super::stating::{stated, stated_too_late};
-use crate::audit::{CellsOpened, LookupMade, RelationRead, RelationWritten, StatementFacts};
+use crate::audit::{CellsOpened, StatementFacts};
 use crate::grammar::shape;
 use crate::guard::Discretion;
 use crate::metrics::Metrics;
-use crate::policy::{Opening, RoleView, WireMasks};
+use crate::policy::{RoleView, WireMasks};
 use crate::rules::{RelationName, Then};
 use crate::sql::lifting::lift;
-use crate::sql::{
-    self, Effect, LookedUp, Names, PlannedStatement, Read, Reason, Refusal, Speaker, StatementKind,
-    Written,
-};
+use crate::sql::{self, Effect, Names, PlannedStatement, Reason, Refusal, Speaker, StatementKind};
 use crate::wire::writer::OTHER_COLUMNS;
 
 /// Longer texts are planned on a thread of their own.
@@ -495,8 +493,13 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
     let reads_open = statement.reads.iter().any(|read| read.open);
     let counts_columns = reads_open && statement.canonical.replace("(*)", "").contains('*');
     let opened = opened(&statement, view);
+    let can_show = match view.role().audit_rows {
+        true => can_show(&statement, view),
+        false => Vec::new(),
+    };
     let mut facts = StatementFacts {
         opened,
+        can_show,
         shape: shape(&statement.canonical),
         rewritten,
         kind: Some(statement.kind.word()),
@@ -529,67 +532,5 @@ fn part(statement: PlannedStatement, view: &RoleView) -> PlannedPart {
         runs_code,
         counts_columns,
         sets: sets.then(|| text.into()),
-    }
-}
-
-/// What a statement can see by grants: whatever of it it mentions, in every row that is opened, since a condition, an
-/// aggregate or a cursor may look at each of them.
-fn opened(statement: &PlannedStatement, view: &RoleView) -> Vec<CellsOpened> {
-    let mut found: Vec<CellsOpened> = Vec::new();
-    if view.openings().is_empty() {
-        return found;
-    }
-    let mut add = |schema: &str, relation: &str, column: &str, openings: Vec<&Opening>| {
-        for opening in openings {
-            let keys = opening.keys();
-            let cells = keys.as_ref().map(|keys| u64::try_from(keys.len()).unwrap_or(u64::MAX));
-            let one = CellsOpened {
-                grant: opening.grant,
-                relation: format!("{schema}.{relation}"),
-                column: column.to_owned(),
-                cells,
-                keys: keys.unwrap_or_default(),
-            };
-            if !found.contains(&one) {
-                found.push(one);
-            }
-        }
-    };
-    for read in &statement.reads {
-        let (schema, relation) = (&read.schema, &read.relation);
-        add(schema, relation, "*", view.openings_of_rows(schema, relation));
-        for (column, _) in &read.masked {
-            add(schema, relation, column, view.openings_of(schema, relation, column));
-        }
-    }
-    for write in &statement.writes {
-        let (schema, relation) = (&write.schema, &write.relation);
-        add(schema, relation, "*", view.openings_of_rows(schema, relation));
-    }
-    found
-}
-
-fn lookup(looked_up: LookedUp) -> LookupMade {
-    let LookedUp { schema, relation, column, values } = looked_up;
-    LookupMade { relation: format!("{schema}.{relation}"), column, values }
-}
-
-fn relation(read: Read) -> RelationRead {
-    RelationRead {
-        relation: format!("{}.{}", read.schema, read.relation),
-        clear: read.clear.into_iter().collect(),
-        masked: read
-            .masked
-            .into_iter()
-            .map(|(column, mask)| (column, serde_json::Value::String(mask)))
-            .collect(),
-    }
-}
-
-fn written(write: Written) -> RelationWritten {
-    RelationWritten {
-        relation: format!("{}.{}", write.schema, write.relation),
-        kind: write.kind,
-        columns: write.columns,
     }
 }

@@ -358,6 +358,7 @@ impl Serving {
                         kind, effect, discretion, masks, makes, tag, runs_code, ..
                     } = part;
                     let masks = masks.or(executed_masks);
+                    let about = self.pipeline.about(&part.facts);
                     let statement = SentStatement {
                         number,
                         kind,
@@ -365,6 +366,7 @@ impl Serving {
                         discretion,
                         masks,
                         makes,
+                        about,
                         tag,
                         runs_code,
                         is_probe: false,
@@ -496,10 +498,17 @@ impl Serving {
             }
             Some(prepared) => self.accept_execution(prepared).await.map(Some),
         };
+        let (number, about) = match number {
+            Ok(Some((number, about))) => (Ok(Some(number)), Some(about)),
+            Ok(None) => (Ok(None), None),
+            Err(refusal) => (Err(refusal), None),
+        };
         let shape = execute.prepared.as_ref().map(|prepared| prepared.facts.shape.clone());
         let sent = number.and_then(|number| {
             let out = &mut self.attached.out;
-            self.pipeline.execute(execute, number, out).map_err(|_| planning::unwritable())
+            self.pipeline
+                .execute(execute, number, about.as_ref(), out)
+                .map_err(|_| planning::unwritable())
         });
         if let Err(refusal) = sent {
             self.refuse(shape.unwrap_or_default(), &refusal).await;
@@ -507,7 +516,10 @@ impl Serving {
         }
     }
 
-    async fn accept_execution(&mut self, prepared: &Prepared) -> Result<u64, Refusal> {
+    async fn accept_execution(
+        &mut self,
+        prepared: &Prepared,
+    ) -> Result<(u64, Arc<StatementFacts>), Refusal> {
         if prepared.kind.is_some_and(StatementKind::reads) {
             planning::judge_purpose(&self.view, &self.pipeline.settings)?;
             if !self.is_seen_as_stated() {
@@ -526,7 +538,10 @@ impl Serving {
         let values = self.pipeline.settings.current();
         let accepted = self.attached.journal.accept(&facts, values).await;
         self.cast_shadow_again(&facts.shape);
-        accepted.map_err(|error| super::journal::not_accepted(&error))
+        match accepted {
+            Ok(number) => Ok((number, facts)),
+            Err(error) => Err(super::journal::not_accepted(&error)),
+        }
     }
 
     async fn refuse(&mut self, shape: String, refusal: &Refusal) {
@@ -543,14 +558,15 @@ fn take_back(attached: &mut Attached, sent: &[SentStatement], refusal: &Refusal)
         rows: 0,
         bytes: 0,
         error: Some(refusal.code.to_owned()),
+        rows_seen: None,
     }));
 }
 
 /// An EXECUTE reads what the statement reads that it names.
 fn executing(facts: Arc<StatementFacts>, executed: Option<&Prepared>) -> Arc<StatementFacts> {
     let Some(executed) = executed else { return facts };
-    let StatementFacts { rewritten, relations, lookups, opened, .. } =
+    let StatementFacts { rewritten, relations, lookups, opened, can_show, .. } =
         StatementFacts::clone(&executed.facts);
     let own = StatementFacts::clone(&facts);
-    Arc::new(StatementFacts { rewritten, relations, lookups, opened, ..own })
+    Arc::new(StatementFacts { rewritten, relations, lookups, opened, can_show, ..own })
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::source::Source;
 use crate::audit::StatementFacts;
-use crate::guard::{Breach, Discretion, text_columns};
+use crate::guard::{Breach, Discretion, RowKeys, text_columns};
 use crate::policy::WireMasks;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader;
@@ -54,6 +54,8 @@ pub struct Prepared {
     columns: Mutex<Option<Columns>>,
     /// Which of them take any text.
     texts: Mutex<Option<Arc<[bool]>>>,
+    /// Where keys stand in its rows, if they are to be on record.
+    row_keys: Mutex<Option<Arc<RowKeys>>>,
 }
 
 /// What a Parse said.
@@ -108,6 +110,7 @@ impl Prepared {
             origin: None,
             columns: Mutex::default(),
             texts: Mutex::default(),
+            row_keys: Mutex::default(),
         }
     }
 
@@ -207,6 +210,16 @@ impl Prepared {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Where keys stand in its rows, if they are to be on record.
+    pub fn row_keys(&self) -> Option<Arc<RowKeys>> {
+        self.row_keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The server has described it.
+    pub fn set_row_keys(&self, keys: Option<RowKeys>) {
+        *self.row_keys.lock().unwrap_or_else(PoisonError::into_inner) = keys.map(Arc::new);
+    }
+
     /// The server has described it: by the body of a RowDescription, or as giving no rows.
     pub fn set_columns(&self, description: Option<&[u8]>) {
         let texts = description.and_then(text_columns);
@@ -252,13 +265,16 @@ pub struct Portal {
     pub bytes: u64,
     /// Opened under older rules.
     pub is_older: bool,
+    /// In which formats its rows come, where somebody reads them.
+    pub formats: Option<Arc<[i16]>>,
 }
 
 /// A cursor that SQL has declared.
-#[derive(Debug, Clone, Copy)]
 struct Cursor {
     holds: bool,
     is_older: bool,
+    /// What it reads, where the rows are to be on record.
+    about: Option<Arc<StatementFacts>>,
 }
 
 /// The tables.
@@ -335,10 +351,10 @@ impl Statements {
     }
 
     /// BindComplete.
-    pub fn bound(&mut self, portal: &str, statement: &str) {
+    pub fn bound(&mut self, portal: &str, statement: &str, formats: Option<Arc<[i16]>>) {
         let prepared = self.prepared.get(statement).cloned();
-        self.portals
-            .insert(portal.to_owned(), Portal { prepared, rows: 0, bytes: 0, is_older: false });
+        let opened = Portal { prepared, rows: 0, bytes: 0, is_older: false, formats };
+        self.portals.insert(portal.to_owned(), opened);
     }
 
     /// A statement is gone.
@@ -367,8 +383,19 @@ impl Statements {
         self.older.clear();
     }
 
-    /// A statement has succeeded; `makes` is what a PREPARE has made.
-    pub fn apply(&mut self, effect: &Effect, makes: Option<&Arc<Prepared>>) {
+    /// What a cursor reads, where its rows are to be on record.
+    pub fn cursor_reads(&self, name: &str) -> Option<Arc<StatementFacts>> {
+        self.cursors.get(name)?.about.clone()
+    }
+
+    /// A statement has succeeded; `makes` is what a PREPARE has made, `about` what the statement reads, where the rows are to
+    /// be on record.
+    pub fn apply(
+        &mut self,
+        effect: &Effect,
+        makes: Option<&Arc<Prepared>>,
+        about: Option<&Arc<StatementFacts>>,
+    ) {
         match effect {
             Effect::Prepare(name) => {
                 if let Some(made) = makes {
@@ -378,7 +405,8 @@ impl Statements {
             Effect::Deallocate(Some(name)) => self.drop_statement(name),
             Effect::Deallocate(None) => self.drop_statements(),
             Effect::Declare { name, holds } => {
-                let cursor = Cursor { holds: *holds, is_older: false };
+                let about = about.cloned();
+                let cursor = Cursor { holds: *holds, is_older: false, about };
                 self.cursors.insert(name.clone(), cursor);
             }
             Effect::ClosePortal(Some(name)) => self.drop_portal(name),

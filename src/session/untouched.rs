@@ -106,7 +106,13 @@ impl Untouched {
         let left: Vec<u64> = self.due.drain(..).flatten().chain(self.open.drain(..)).collect();
         let error = Some(ending.code().to_owned());
         for statement in left {
-            let completed = Event::Completed { statement, rows: 0, bytes: 0, error: error.clone() };
+            let completed = Event::Completed {
+                statement,
+                rows: 0,
+                bytes: 0,
+                error: error.clone(),
+                rows_seen: None,
+            };
             self.attached.out.events.push(completed);
         }
         Box::pin(self.attached.end(ending, remains, !self.is_mid_message)).await;
@@ -381,7 +387,8 @@ impl Untouched {
         }
         // What a group gave counts for its last statement.
         for statement in group.into_iter().rev() {
-            let completed = Event::Completed { statement, rows, bytes, error: error.clone() };
+            let completed =
+                Event::Completed { statement, rows, bytes, error: error.clone(), rows_seen: None };
             self.attached.out.events.push(completed);
             (rows, bytes) = (0, 0);
         }

@@ -6,10 +6,12 @@
 mod catalog_loader;
 mod connect;
 mod login;
+mod looking;
 mod query;
 mod stream;
 
 pub use catalog_loader::{LoadError, load_snapshot};
 pub use connect::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
+pub use looking::rows_read_only;
 pub use query::QueryError;
 pub use stream::ServerStream;

@@ -1,6 +1,7 @@
 //! The console: every page, every wrong use, and what a browser makes of it.
 
 mod browser;
+mod granting;
 mod http;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use http::{Page, Visitor};
 const CONSOLE: &str = "console:\n  roles:\n    auditor: [look]\n    analyst: [look, try]\n    admin: [look, try, end_sessions]\n";
 
 /// Every page that a person can come to.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
+    "/console/grants",
     "/console",
     "/console?tag=contact&seen=part&role=support&name=cust",
     "/console/column?schema=public&relation=customers&column=email",

@@ -46,6 +46,7 @@ mod shadow;
 mod soak;
 mod startups;
 mod stated;
+mod subjects;
 mod telemetry;
 mod tokens;
 mod tpch;

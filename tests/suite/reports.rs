@@ -52,25 +52,25 @@ fn first() -> String {
 }
 
 /// A folder with the sample rules, and a trail of these records.
-fn folder(records: &[(&str, Value)]) -> TempDir {
+pub fn folder(records: &[(&str, Value)]) -> TempDir {
     let folder = rules_folder(&[]);
     let (text, _) = chain(records, 0, first());
     std::fs::write(folder.path().join("audit.jsonl"), text).expect("a trail");
     folder
 }
 
-fn facts(session: u64, user: &str, role: &str) -> Value {
+pub fn facts(session: u64, user: &str, role: &str) -> Value {
     json!({"session": session, "user": user, "role": role, "client": "10.0.0.7:4711",
         "application": "psql", "database": "desk", "rules": "0123456789abcdef"})
 }
 
-fn with(mut facts: Value, more: Value) -> Value {
+pub fn with(mut facts: Value, more: Value) -> Value {
     let fields = more.as_object().expect("fields").clone();
     facts.as_object_mut().expect("facts").extend(fields);
     facts
 }
 
-fn read(session: u64, number: u64, user: &str, role: &str, relations: Value) -> Value {
+pub fn read(session: u64, number: u64, user: &str, role: &str, relations: Value) -> Value {
     with(
         facts(session, user, role),
         json!({"event": "statement", "statement": number,
@@ -78,12 +78,12 @@ fn read(session: u64, number: u64, user: &str, role: &str, relations: Value) -> 
     )
 }
 
-fn ended(session: u64, number: u64, rows: u64) -> Value {
+pub fn ended(session: u64, number: u64, rows: u64) -> Value {
     json!({"event": "completed", "session": session, "statement": number, "rows": rows,
         "bytes": rows * 10, "duration_us": 5})
 }
 
-fn login(session: u64, user: &str, role: &str) -> Value {
+pub fn login(session: u64, user: &str, role: &str) -> Value {
     with(facts(session, user, role), json!({"event": "login"}))
 }
 

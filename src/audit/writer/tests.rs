@@ -16,6 +16,7 @@ fn record(number: u64) -> Record {
         bytes: 3,
         duration_us: 4,
         error: None,
+        rows_seen: None,
     })
 }
 

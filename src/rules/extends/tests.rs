@@ -105,11 +105,17 @@ fn only_who_sees_everything_and_may_everything_is_untouched() {
 #[test]
 fn what_would_not_be_kept_is_refused() {
     let untouched = "may: [everything], masks: {\"*\": clear}";
-    for (lines, what) in [("limits: {rows: 1}", "`limits`"), ("purposes: [x]", "`purposes`")] {
+    for (lines, what) in [
+        ("limits: {rows: 1}", "`limits`"),
+        ("purposes: [x]", "`purposes`"),
+        ("audit_rows: true", "`audit_rows`"),
+    ] {
         let found = read(&format!("roles: {{r: {{{untouched}, {lines}}}}}")).unwrap_err();
         assert!(found.len() == 1 && found[0].contains(what), "{found:?}");
     }
-    assert!(read(&format!("roles: {{r: {{{untouched}, purposes: []}}}}")).is_ok());
+    for lines in ["purposes: []", "audit_rows: false"] {
+        assert!(read(&format!("roles: {{r: {{{untouched}, {lines}}}}}")).is_ok());
+    }
 }
 
 #[test]
@@ -120,4 +126,14 @@ fn conditions_of_masks_are_kept_as_written() {
         panic!("a mask by row")
     };
     assert_eq!(condition.text, "b > 1");
+}
+
+#[test]
+fn rows_on_record_are_inherited_until_a_nearer_role_says_otherwise() {
+    let (rules, _) = read(
+        "roles: {a: {audit_rows: true}, b: {extends: a}, c: {extends: b, audit_rows: false}, d: {}}",
+    )
+    .unwrap();
+    let is_so = |name: &str| rules.roles[name].audit_rows;
+    assert_eq!([is_so("a"), is_so("b"), is_so("c"), is_so("d")], [true, true, false, false]);
 }

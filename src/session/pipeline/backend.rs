@@ -8,7 +8,9 @@ use super::super::footprint;
 use super::super::statements::{Prepared, Rows};
 use super::expected::{Execution, Fate, Probed, Reply};
 use super::rows::{is_same, stopped_by_guard};
+use super::sightings::{self, rows_seen};
 use super::{Course, Event, Fault, Judge, Mute, Out, Pipeline, Txn};
+use crate::audit::StatementFacts;
 use crate::catalog::SearchPath;
 use crate::guard::text_columns;
 use crate::sql::{Effect, StatementKind};
@@ -104,8 +106,8 @@ impl Pipeline {
                 }
                 self.pass_and_pop(frame, out);
             }
-            (Reply::Bind { portal, statement }, b'2') => {
-                self.statements.bound(portal, statement);
+            (Reply::Bind { portal, statement, formats }, b'2') => {
+                self.statements.bound(portal, statement, formats.take());
                 self.pass_and_pop(frame, out);
             }
             (Reply::Close { kind, name }, b'3') => {
@@ -164,8 +166,13 @@ impl Pipeline {
         let described = judged.as_ref().map(|(prepared, _)| prepared).or(known.as_ref());
         let masks = described.and_then(|prepared| prepared.masks.as_deref());
         let verdict = if has_rows { self.judge.rows(frame.body(), masks) } else { Ok(()) };
+        let audits_rows = self.ceiling.audits_rows && judged.is_some() && has_rows;
+        let row_keys = audits_rows.then(|| self.judge.row_keys(frame.body(), masks)).flatten();
         if let Some((prepared, version)) = judged {
             prepared.set_columns(has_rows.then(|| frame.body()));
+            if self.ceiling.audits_rows {
+                prepared.set_row_keys(row_keys);
+            }
             let rows = match &verdict {
                 _ if !has_rows => Rows::None,
                 Ok(()) => Rows::Good,
@@ -207,15 +214,18 @@ impl Pipeline {
             self.judge_temp_table(&run, out)?;
         }
         if let (b'C', Some(prepared)) = (frame.tag(), &run.prepared) {
-            self.apply(&prepared.effect, prepared.makes.as_ref(), tag);
+            self.apply(&prepared.effect, prepared.makes.as_ref(), tag, run.about.as_ref());
         }
         let progress = run.progress;
-        let completed = |error| {
+        let kind = run.prepared.as_ref().and_then(|prepared| prepared.kind);
+        let completed = |error: Option<String>| {
+            let rows_seen = rows_seen(kind, run.about.as_ref(), &progress, error.is_some());
             run.number.map(|statement| Event::Completed {
                 statement,
                 rows: progress.rows,
                 bytes: progress.bytes,
                 error,
+                rows_seen,
             })
         };
         match progress.stopped.clone() {
@@ -264,6 +274,10 @@ impl Pipeline {
                 if has_detector {
                     run.progress.texts = text_columns(frame.body());
                 }
+                if let Some(statement) = statement.filter(|statement| statement.about.is_some()) {
+                    let at = judge.row_keys(frame.body(), masks);
+                    run.progress.sighted = sightings::of_query(&self.statements, statement, at);
+                }
                 self.pass(frame, out);
             }
             Err(breach) if is_probe => {
@@ -302,13 +316,16 @@ impl Pipeline {
         }
         let progress = std::mem::take(&mut run.progress);
         let error = progress.stopped.as_ref().map(|stopped| code_of(stopped));
+        let about = statement.about.as_ref();
+        let rows_seen = rows_seen(Some(statement.kind), about, &progress, error.is_some());
         out.events.push(Event::Completed {
             statement: statement.number,
             rows: progress.rows,
             bytes: progress.bytes,
             error,
+            rows_seen,
         });
-        self.apply(&statement.effect, statement.makes.as_ref(), tag);
+        self.apply(&statement.effect, statement.makes.as_ref(), tag, about);
         match progress.stopped {
             Some(stopped) if self.mute.is_none() => {
                 out.to_client.extend_from_slice(&stopped);
@@ -418,9 +435,15 @@ impl Pipeline {
         Ok(())
     }
 
-    fn apply(&mut self, effect: &Effect, makes: Option<&Arc<Prepared>>, tag: &str) {
+    fn apply(
+        &mut self,
+        effect: &Effect,
+        makes: Option<&Arc<Prepared>>,
+        tag: &str,
+        about: Option<&Arc<StatementFacts>>,
+    ) {
         self.settings.apply(effect, tag);
-        self.statements.apply(effect, makes);
+        self.statements.apply(effect, makes, about);
         if let Some(footprint) = &mut self.footprint {
             footprint.settings.apply(effect, tag);
             if matches!(effect, Effect::Deallocate(None) | Effect::DiscardAll) {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use super::super::statements::Prepared;
 use super::Judge;
 use super::again::Binding;
+use super::sightings::Sighted;
+use crate::audit::StatementFacts;
 use crate::guard::Discretion;
 use crate::policy::WireMasks;
 use crate::rules::ScrubKind;
@@ -57,6 +59,8 @@ pub enum Reply {
         portal: String,
         /// Name of the statement.
         statement: String,
+        /// In which formats its rows come, where somebody reads them.
+        formats: Option<Arc<[i16]>>,
     },
     /// ParameterDescription, then RowDescription or NoData.
     DescribeStatement {
@@ -245,6 +249,8 @@ pub struct SentStatement {
     pub masks: Option<Arc<WireMasks>>,
     /// What a PREPARE makes.
     pub makes: Option<Arc<Prepared>>,
+    /// What it reads, where the rows are to be on record.
+    pub about: Option<Arc<StatementFacts>>,
     /// What the client is told in the place of what the server says when it is complete.
     pub tag: Option<&'static str>,
     /// Code runs in it that nobody here has read, or it sets something.
@@ -263,6 +269,8 @@ pub struct Execution {
     pub portal: String,
     /// The statement, as looked up when it was sent.
     pub prepared: Option<Arc<Prepared>>,
+    /// What it reads, where the rows are to be on record.
+    pub about: Option<Arc<StatementFacts>>,
     /// Rows.
     pub progress: Progress,
 }
@@ -286,6 +294,8 @@ pub struct Progress {
     pub is_binary: bool,
     /// What has been found and told, by position.
     pub found: Vec<(usize, ScrubKind)>,
+    /// Which rows have been shown, where that is to be on record.
+    pub sighted: Option<Box<Sighted>>,
     /// No row goes out any more; this error stands in the place of the completion.
     pub stopped: Option<Bytes>,
 }

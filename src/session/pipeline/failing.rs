@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::backend::message;
 use super::expected::{Fate, Progress, Reply};
+use super::sightings::rows_seen;
 use super::{Event, Fault, Mute, Out, Pipeline, SentStatement};
 use crate::wire::Frame;
 use crate::wire::reader;
@@ -124,11 +125,15 @@ impl Pipeline {
 /// An entry that the server has failed at or skipped.
 fn skip(reply: &Reply, code: &str, out: &mut Out) {
     match reply {
-        Reply::Execute(run) => out.events.extend(run.number.map(|statement| Event::Completed {
-            statement,
-            rows: run.progress.rows,
-            bytes: run.progress.bytes,
-            error: Some(code.to_owned()),
+        Reply::Execute(run) => out.events.extend(run.number.map(|statement| {
+            let kind = run.prepared.as_ref().and_then(|prepared| prepared.kind);
+            Event::Completed {
+                statement,
+                rows: run.progress.rows,
+                bytes: run.progress.bytes,
+                error: Some(code.to_owned()),
+                rows_seen: rows_seen(kind, run.about.as_ref(), &run.progress, true),
+            }
         })),
         Reply::Query(run) => {
             complete_rest(run.statements.get(run.ended..), &run.progress, code, out);
@@ -147,9 +152,12 @@ fn skip(reply: &Reply, code: &str, out: &mut Out) {
 fn complete_rest(rest: Option<&[SentStatement]>, progress: &Progress, code: &str, out: &mut Out) {
     // A probe has the number of the COPY behind it.
     let rest = rest.unwrap_or_default().iter().filter(|statement| !statement.is_probe);
-    for (place, statement) in rest.enumerate() {
-        let (rows, bytes) = if place == 0 { (progress.rows, progress.bytes) } else { (0, 0) };
+    let nothing = Progress::default();
+    for (place, sent) in rest.enumerate() {
+        let progress = if place == 0 { progress } else { &nothing };
+        let (statement, rows, bytes) = (sent.number, progress.rows, progress.bytes);
+        let rows_seen = rows_seen(Some(sent.kind), sent.about.as_ref(), progress, true);
         let error = Some(code.to_owned());
-        out.events.push(Event::Completed { statement: statement.number, rows, bytes, error });
+        out.events.push(Event::Completed { statement, rows, bytes, error, rows_seen });
     }
 }

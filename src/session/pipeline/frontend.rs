@@ -15,6 +15,7 @@ use super::{
     Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, PROBE_NAME,
     Pipeline, Step, Txn,
 };
+use crate::audit::StatementFacts;
 use crate::wire::reader::{self, BindHead, Named};
 use crate::wire::writer::{self, ErrorMessage, Unwritable};
 use crate::wire::{Frame, Piece};
@@ -200,6 +201,13 @@ impl Pipeline {
             let name = there.as_deref().unwrap_or(&statement);
             self.describe_ourselves(name, prepared, &[], out);
         }
+        let formats = match &piece {
+            Piece::Whole(frame) if self.ceiling.audits_rows => {
+                Some(reader::Bind::read(frame.body())?.result_formats.into())
+            }
+            // Of a long one they have not come yet.
+            Piece::Whole(_) | Piece::Start { .. } | Piece::More { .. } => None,
+        };
         let bytes = match piece {
             Piece::Whole(frame) => frame.into_bytes(),
             Piece::Start { bytes, .. } => {
@@ -213,7 +221,7 @@ impl Pipeline {
             Some(there) => rename(&bytes, &portal, &statement, &there, out),
         }
         self.unit_open = true;
-        self.push(Reply::Bind { portal, statement }, Fate::Forward);
+        self.push(Reply::Bind { portal, statement, formats }, Fate::Forward);
         Ok(Step::Done)
     }
 
@@ -466,6 +474,7 @@ impl Pipeline {
         &mut self,
         execute: Execute,
         number: Option<u64>,
+        about: Option<&Arc<StatementFacts>>,
         out: &mut Out,
     ) -> Result<(), Unwritable> {
         if let Some(prepared) = &execute.prepared {
@@ -476,8 +485,8 @@ impl Pipeline {
         let runs = |prepared: &Arc<Prepared>| Some((prepared.kind?, prepared.runs_code));
         self.note_kinds(execute.prepared.iter().filter_map(runs));
         let (portal, prepared) = (execute.portal, execute.prepared);
-        let progress = Progress::default();
-        let reply = Reply::Execute(Execution { number, portal, prepared, progress });
+        let (progress, about) = (Progress::default(), about.and_then(|about| self.about(about)));
+        let reply = Reply::Execute(Execution { number, portal, prepared, about, progress });
         self.push(reply, Fate::Forward);
         Ok(())
     }

@@ -128,7 +128,7 @@ impl Pipeline {
         for (place, expected) in self.queue.iter().enumerate().rev() {
             match &expected.reply {
                 Reply::Sync | Reply::Query(_) => crossed = true,
-                Reply::Bind { portal, statement } if portal == name => {
+                Reply::Bind { portal, statement, .. } if portal == name => {
                     return match crossed {
                         true => Known::Uncertain,
                         false => self.statement_before(place, statement),

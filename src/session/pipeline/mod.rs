@@ -48,6 +48,7 @@ mod notifying;
 mod older;
 mod rows;
 mod shared;
+mod sightings;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,7 +58,8 @@ use bytes::{Bytes, BytesMut};
 use super::footprint::{Footprint, Reported};
 use super::settings::Settings;
 use super::statements::{Prepared, Statements};
-use crate::guard::{Breach, Detector};
+use crate::audit::RowsSeen;
+use crate::guard::{Breach, Detector, RowKeys};
 use crate::policy::WireMasks;
 use crate::rules::{ScrubKind, Then};
 use crate::wire::reader::Malformed;
@@ -82,6 +84,10 @@ pub trait Judge: Send + Sync {
     /// May rows of this description go to the client?
     /// `masks` are put on them on the way.
     fn rows(&self, description: &[u8], masks: Option<&WireMasks>) -> Result<(), Breach>;
+    /// Where the keys of rows stand in a result of this description, if they are to be on record.
+    fn row_keys(&self, _description: &[u8], _masks: Option<&WireMasks>) -> Option<RowKeys> {
+        None
+    }
     /// Would the same masks be put on the same columns now?
     fn are_current(&self, masks: &WireMasks) -> bool;
     /// The body of an error or notice without what could quote a row.
@@ -127,6 +133,8 @@ pub enum Event {
         bytes: u64,
         /// SQLSTATE, if it failed or never ran.
         error: Option<String>,
+        /// Which rows it has shown, where that is to be on record.
+        rows_seen: Option<Vec<RowsSeen>>,
     },
     /// The guard stopped a result.
     Breach {
@@ -232,6 +240,8 @@ pub struct Ceiling {
     pub bytes: Option<(u64, Bytes)>,
     /// What is looked for in them.
     pub detector: Option<Arc<Detector>>,
+    /// The keys of its rows are to be on record.
+    pub audits_rows: bool,
 }
 
 /// Why a session cannot go on.

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::statements::{Prepared, Rows};
 use super::expected::{Execution, Fate, Probed, Progress, Reply};
-use super::{Course, Event, Fault, Out, Pipeline};
+use super::{Course, Event, Fault, Out, Pipeline, sightings};
 use crate::guard::{Breach, Caught, Detector, Unreadable, mask_row};
 use crate::policy::WireMasks;
 use crate::rules::{ScrubKind, Then};
@@ -52,6 +52,9 @@ impl Pipeline {
         let (progress, before, bytes_before, extra, discretion, number, texts) =
             match &mut front.reply {
                 Reply::Execute(run) => {
+                    if run.about.is_some() && run.progress.sighted.is_none() && !is_copy {
+                        run.progress.sighted = sightings::of_execution(&self.statements, run);
+                    }
                     let Some(portal) = self.statements.portal_mut(&run.portal) else {
                         return Err(misfit);
                     };
@@ -121,11 +124,15 @@ impl Pipeline {
                 }
             }
         };
+        let before = progress.sighted.is_some().then(|| bytes.clone());
         if let Some(detector) = &ceiling.detector {
             match searched(detector, bytes, is_whole, texts, progress, number, out) {
                 Some(clean) => bytes = clean,
                 None => return Ok(Course::Drop),
             }
+        }
+        if let (Some(sighted), Some(before)) = (&mut progress.sighted, &before) {
+            sighted.keys.row(body_of(&bytes), body_of(before));
         }
         progress.rows = progress.rows.saturating_add(1);
         progress.bytes = progress.bytes.saturating_add(size(bytes.len()));
@@ -440,6 +447,10 @@ fn judge_portal(prepared: Option<&Prepared>) -> Result<(), Breach> {
         Some(Rows::Bad(breach)) => Err(breach),
         Some(Rows::Unknown | Rows::None) | None => Err(Breach { position: 0, table: 0, column: 0 }),
     }
+}
+
+fn body_of(row: &Bytes) -> &[u8] {
+    row.get(HEADER_BYTES..).unwrap_or_default()
 }
 
 fn size(bytes: usize) -> u64 {

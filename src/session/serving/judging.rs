@@ -192,5 +192,6 @@ pub(super) fn ceiling(role: &Role) -> Ceiling {
     let rows = |rows| (rows, error_frame(&planning::too_many_rows(name, rows)));
     let bytes = |bytes| (bytes, error_frame(&planning::too_many_bytes(name, bytes)));
     let detector = role.guard.as_ref().map(|guard| Arc::new(Detector::new(guard)));
-    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes), detector }
+    let audits_rows = role.audit_rows;
+    Ceiling { rows: limits.rows.map(rows), bytes: limits.bytes.map(bytes), detector, audits_rows }
 }

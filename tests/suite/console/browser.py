@@ -175,8 +175,13 @@ def come_through(browser):
     assert not complaints, complaints
 
 
-browser = Browser()
-try:
-    come_through(browser)
-finally:
-    browser.close()
+def drive(steps):
+    browser = Browser()
+    try:
+        steps(browser)
+    finally:
+        browser.close()
+
+
+if __name__ == "__main__":
+    drive(come_through)

@@ -541,6 +541,7 @@ impl Bench {
                         discretion: None,
                         masks: None,
                         makes: None,
+                        about: None,
                         tag: None,
                         runs_code: false,
                         is_probe: false,
@@ -587,7 +588,7 @@ impl Bench {
             Step::Execute(execute) => {
                 let shape = execute.prepared.as_ref().map(|known| known.facts.shape.clone());
                 let number = shape.map(|shape| self.accept(&shape));
-                self.pipeline.execute(execute, number, &mut self.out).unwrap();
+                self.pipeline.execute(execute, number, None, &mut self.out).unwrap();
             }
             Step::FunctionCall => self.pipeline.refuse_query(refusal, &mut self.out),
             Step::Wait(_) | Step::Renew(_) | Step::Terminate => unreachable!(),
