@@ -3,8 +3,6 @@
 
 mod wrong;
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -384,30 +382,4 @@ fn the_store_is_known_by_its_certificate() {
     std::fs::write(&file, format!("{before}{}", checked(&own.desk.authority()))).expect("a file");
     let (is_done, told) = run(&file, &["grant", "list"]);
     assert!(!is_done && told.contains("TLS with the database failed"), "{told}");
-}
-
-/// What stands there may be of some time ago.
-#[test]
-fn a_standby_is_refused() {
-    let server = server();
-    let store = Store::new(&server);
-    let own = own(&store.setting());
-    granted(&own, "hana", FIRST);
-    wait_for(&own, 1.0);
-    let mut hana = connect(&own, "hana", &[]);
-    server.run("postgres", "CHECKPOINT").expect("a checkpoint");
-    server.halt().expect("halted");
-    let signal = server.socket_folder().join("data/standby.signal");
-    std::fs::write(&signal, "").expect("a file");
-    std::fs::set_permissions(&signal, Permissions::from_mode(0o666)).expect("permissions");
-    server.resume().expect("up");
-    own.wait("what is wrong", || own.said().contains("the store of grants is a standby"));
-    assert!(is_masked(&mut hana));
-    assert_eq!(own.figure("scrim_grants_unread"), 1.0);
-    for args in [["check"].as_slice(), &["grant", "list"]] {
-        let (is_done, told) = run(&own.desk.configuration(), args);
-        assert!(!is_done && told.contains("name the primary"), "{told}");
-    }
-    server.run("postgres", "SELECT pg_promote()").expect("promoted");
-    own.wait("the grant", || !is_masked(&mut hana));
 }
