@@ -376,7 +376,7 @@ mod tests {
             assert_eq!(key_type.read(text.as_bytes(), 2), None);
         }
         assert_eq!(key_part(23, "007").as_deref(), Some("7"));
-        assert_eq!(key_part(2950, &uuid.to_uppercase()).as_deref(), Some(uuid));
+        assert_eq!(key_part(2950, &uuid.to_ascii_uppercase()).as_deref(), Some(uuid));
         for (oid, text) in [(21, "40000"), (23, "x"), (2950, "1-2"), (1700, "1"), (20, "")] {
             assert_eq!(key_part(oid, text), None, "{oid} {text}");
         }

@@ -151,6 +151,9 @@ const NO_AUDIT_ROWS: &str = "the role has no `audit_rows`";
 const NO_END: &str = "the end of the statement is not on record";
 const BY_VIEW: &str = "read by a view";
 
+/// Who, why it is possible, and the relation.
+type PossibleKey = (By, &'static str, String);
+
 /// Everything that is found.
 #[derive(Debug)]
 pub struct Sightings {
@@ -160,7 +163,7 @@ pub struct Sightings {
     seen_not_listed: u64,
     opened: Vec<OpenedTo>,
     opened_not_listed: u64,
-    possible: BTreeMap<(By, &'static str, String), (u64, Timestamp, Timestamp, Columns)>,
+    possible: BTreeMap<PossibleKey, (u64, Timestamp, Timestamp, Columns)>,
     has_rows: bool,
 }
 

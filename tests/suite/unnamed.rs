@@ -17,8 +17,11 @@ fn sync(client: &mut Client) -> Vec<Answer> {
     client.answers()
 }
 
+/// One way to run a text.
+type Way = fn(&mut Client, &str) -> Answer;
+
 /// What a client may do with a text, each in the unnamed statement.
-const WAYS: [(&str, fn(&mut Client, &str) -> Answer); 7] = [
+const WAYS: [(&str, Way); 7] = [
     ("as drivers do", |client, text| client.extended(text, false)),
     ("asks for the portal's rows", |client, text| {
         parse(client, "", text);
