@@ -73,8 +73,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "console",
         &[
-            "audit", "catalog", "changes", "config", "explain", "grammar", "policy", "pool",
-            "report", "rules", "session", "sql", "text", "trials", "upstream",
+            "audit", "catalog", "changes", "config", "explain", "grammar", "grants", "ledger",
+            "policy", "pool", "report", "rules", "session", "sql", "text", "trials", "upstream",
         ],
     ),
     (
