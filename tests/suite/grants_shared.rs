@@ -283,7 +283,7 @@ fn a_store_that_does_not_answer_grants_nothing() {
     for (way, flow) in
         [(Way::Down, Flow::Stalled), (Way::Up, Flow::Stalled), (Way::Down, Flow::CutAfter(20))]
     {
-        assert!(!is_masked(&mut hana));
+        own.wait("it is in force", || !is_masked(&mut hana));
         cable.set(way, flow);
         own.wait("the end of it", || is_masked(&mut hana));
         own.wait("the fault", || own.figure("scrim_grants_unread") == 1.0);

@@ -29,8 +29,18 @@ pub enum Way {
     Down,
 }
 
+/// One connection of a cable, by a text that goes up there: what Scrim asks for itself has others, which shall stay.
+struct Followed {
+    text: &'static str,
+    /// Its number, once it is known.
+    connection: Option<usize>,
+    /// How many bytes may still come back, if it is to be cut.
+    left: Option<usize>,
+}
+
 struct State {
     flows: [Flow; 2],
+    followed: Option<Followed>,
     cuts: usize,
 }
 
@@ -45,8 +55,27 @@ impl Shared {
     }
 
     /// How many bytes of these may pass now, and what is waited for behind them; `None`: none ever will.
-    fn leave(&self, way: Way, bytes: usize) -> Option<(usize, Duration)> {
+    fn leave(&self, connection: usize, way: Way, bytes: &[u8]) -> Option<(usize, Duration)> {
         let mut state = self.state();
+        if let Some(followed) = &mut state.followed {
+            let has_text =
+                |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            if matches!(way, Way::Up) && has_text(followed.text) {
+                followed.connection = Some(connection);
+            }
+            let is_it = followed.connection == Some(connection);
+            if let (Way::Down, true, Some(left)) = (way, is_it, &mut followed.left) {
+                if *left == 0 {
+                    state.followed = None;
+                    state.cuts += 1;
+                    return None;
+                }
+                let passing = bytes.len().min(*left);
+                *left -= passing;
+                return Some((passing, Duration::ZERO));
+            }
+        }
+        let bytes = bytes.len();
         loop {
             match &mut state.flows[way as usize] {
                 Flow::Free => return Some((bytes, Duration::ZERO)),
@@ -76,11 +105,11 @@ impl Cable {
     pub fn to(target: SocketAddr) -> Cable {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let state = State { flows: [Flow::Free; 2], cuts: 0 };
+        let state = State { flows: [Flow::Free; 2], followed: None, cuts: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
-            for near in listener.incoming().flatten() {
+            for (connection, near) in listener.incoming().flatten().enumerate() {
                 // The target may be down: then this end is closed too.
                 let Ok(far) = TcpStream::connect(target) else { continue };
                 for (way, from, to) in [(Way::Up, &near, &far), (Way::Down, &far, &near)] {
@@ -88,7 +117,7 @@ impl Cable {
                     let (from, to) = (from.expect("a socket"), to.expect("a socket"));
                     to.set_nodelay(true).expect("no delay");
                     let shared = Arc::clone(&accepting);
-                    std::thread::spawn(move || carry(&shared, way, from, to));
+                    std::thread::spawn(move || carry(&shared, connection, way, from, to));
                 }
             }
         });
@@ -105,18 +134,35 @@ impl Cable {
         self.shared.changed.notify_all();
     }
 
-    /// How many connections a [`Flow::CutAfter`] has ended.
+    /// From now on the connection over which this text has gone up last is known.
+    pub fn follow(&self, text: &'static str) {
+        self.shared.state().followed = Some(Followed { text, connection: None, left: None });
+    }
+
+    /// That connection is cut when so many bytes more have come back.
+    pub fn cut_followed_after(&self, bytes: usize) {
+        self.shared.state().followed.as_mut().expect("followed").left = Some(bytes);
+    }
+
+    /// It is not cut any more.
+    pub fn spare(&self) {
+        self.shared.state().followed = None;
+    }
+
+    /// How many connections [`Cable::cut_followed_after`] and [`Flow::CutAfter`] have ended.
     pub fn cuts(&self) -> usize {
         self.shared.state().cuts
     }
 }
 
-fn carry(shared: &Shared, way: Way, mut from: TcpStream, mut to: TcpStream) {
+fn carry(shared: &Shared, connection: usize, way: Way, mut from: TcpStream, mut to: TcpStream) {
     let mut buffer = [0; 16 * 1024];
     'reading: while let Ok(count @ 1..) = from.read(&mut buffer) {
         let mut rest = &buffer[..count];
         while !rest.is_empty() {
-            let Some((passing, pause)) = shared.leave(way, rest.len()) else { break 'reading };
+            let Some((passing, pause)) = shared.leave(connection, way, rest) else {
+                break 'reading;
+            };
             let (now, later) = rest.split_at(passing);
             if to.write_all(now).is_err() {
                 break 'reading;
