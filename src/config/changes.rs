@@ -49,11 +49,10 @@ fn are_same(left: Option<&GrantsOptions>, right: Option<&GrantsOptions>) -> bool
 
 fn is_same(left: &Endpoint, right: &Endpoint) -> bool {
     // Without `..`: a field that is added is to be thought of here.
-    let Endpoint { host, port, user, password, tls, ca } = left;
+    let Endpoint { hosts, user, password, tls, ca } = left;
     let roots =
         |ca: &Option<std::sync::Arc<rustls::RootCertStore>>| ca.as_ref().map(|ca| ca.roots.clone());
-    *host == right.host
-        && *port == right.port
+    *hosts == right.hosts
         && *user == right.user
         && text(password) == text(&right.password)
         && *tls == right.tls

@@ -11,7 +11,7 @@ use crate::text::{Diagnostic, Span};
 
 pub(super) const KEYS: [&str; 2] = ["store", "name"];
 /// Keys of a `store` that is a PostgreSQL.
-pub(super) const STORE: [&str; 8] = server::KEYS;
+pub(super) const STORE: [&str; 9] = server::KEYS;
 
 const OWN_ACCOUNT: &str = "give the grants an account of their own, such as `scrim_grants`: what the accounts of the \
                            database can write, clients may write through Scrim; docs/grants.md";

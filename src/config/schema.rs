@@ -12,6 +12,7 @@ use crate::text::schema::{
     text, truth, word,
 };
 use crate::tokens::ALGORITHMS;
+use crate::upstream::SessionAttributes;
 
 const MOST: u64 = u32::MAX as u64;
 
@@ -121,8 +122,18 @@ fn of_file(key: &str) -> Option<Value> {
 
 fn of_database(key: &str) -> Option<Value> {
     let (schema, words) = match key {
-        "host" => (filled_text(), "A name, an address, or a folder of Unix sockets."),
-        "port" => (number(1, u64::from(u16::MAX)), "The port."),
+        "host" => (
+            one_or_more(filled_text()),
+            "A name, an address, or a folder of Unix sockets; or a list of them, of one cluster.",
+        ),
+        "port" => (
+            one_or_more(number(1, u64::from(u16::MAX))),
+            "The port of all hosts; or a list, one for each.",
+        ),
+        "target_session_attrs" => (
+            word(&SessionAttributes::WORDS.map(|(word, _)| word)),
+            "Which of the hosts will do, as in libpq.",
+        ),
         "user" => (filled_text(), "The service account, which is no superuser."),
         "name" => (filled_text(), "The database that `check`, `explain` and `test` look at."),
         "password" => (filled_text(), "Its password; `${NAME}` takes the environment."),
@@ -132,6 +143,10 @@ fn of_database(key: &str) -> Option<Value> {
         _ => return None,
     };
     Some(described(schema, words))
+}
+
+fn one_or_more(item: Value) -> Value {
+    json!({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
 }
 
 fn of_store(key: &str) -> Option<Value> {

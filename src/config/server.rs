@@ -10,19 +10,34 @@ use super::read_text;
 use crate::text::reader::Reader;
 use crate::text::yaml::{Kind, Node};
 use crate::text::{Diagnostic, Span};
-use crate::upstream::{Endpoint, TlsMode};
+use crate::upstream::{Endpoint, Host, Hosts, SessionAttributes, TlsMode};
 use crate::wire::tls;
 
 /// What there is to say of it.
-pub(super) const KEYS: [&str; 8] =
-    ["host", "port", "user", "name", "password", "password_file", "tls", "ca"];
+pub(super) const KEYS: [&str; 9] = [
+    "host",
+    "port",
+    "target_session_attrs",
+    "user",
+    "name",
+    "password",
+    "password_file",
+    "tls",
+    "ca",
+];
+
+/// Where it is if nobody says.
+const HOST: &str = "127.0.0.1";
+const PORT: u16 = 5432;
 
 /// What has been read of it so far, with the defaults of what has not.
 pub(super) struct Server {
     /// The key that names it.
     key: &'static str,
-    host: Option<String>,
-    port: u16,
+    hosts: Vec<String>,
+    /// One for all hosts, or one for each.
+    ports: (Vec<u16>, Option<Span>),
+    wanted: SessionAttributes,
     user: Option<String>,
     name: Option<String>,
     password: Option<(Option<SecretString>, Span)>,
@@ -35,8 +50,9 @@ impl Server {
     pub(super) fn new(key: &'static str) -> Server {
         Server {
             key,
-            host: None,
-            port: 5432,
+            hosts: Vec::new(),
+            ports: (Vec::new(), None),
+            wanted: SessionAttributes::Any,
             user: None,
             name: None,
             password: None,
@@ -52,15 +68,16 @@ impl Server {
 
     /// True when it was said where it is, and who logs in.
     pub(super) fn has_host_and_user(&self) -> bool {
-        self.host.is_some() && self.user.is_some()
+        !self.hosts.is_empty() && self.user.is_some()
     }
 
     /// True where somebody in between could be the server: it is on another machine, or may be, and nobody checks its
     /// certificate.
     pub(super) fn is_anybodys(&self) -> bool {
-        let host = self.host.as_deref().unwrap_or_default();
-        let is_here = host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1");
-        !is_here && self.tls.0 != TlsMode::VerifyFull
+        let is_here =
+            |host: &str| host.starts_with('/') || matches!(host, "localhost" | "127.0.0.1" | "::1");
+        let are_here = !self.hosts.is_empty() && self.hosts.iter().all(|host| is_here(host));
+        !are_here && self.tls.0 != TlsMode::VerifyFull
     }
 
     /// Reads it; paths are relative to `folder`.
@@ -72,10 +89,27 @@ impl Server {
         for entry in reader.mapping(node) {
             let value = &entry.value;
             match entry.key.as_str() {
-                "host" => self.host = Some(reader.filled_text(value).unwrap_or_default()),
+                "host" => {
+                    let one = |host: &Node| reader.filled_text(host).unwrap_or_default();
+                    self.hosts = one_or_more(value).map(one).collect();
+                    if self.hosts.is_empty() {
+                        reader.expected(value, "a host, or a list of hosts");
+                    }
+                }
                 "port" => {
-                    let port = reader.number(value, 1, u64::from(u16::MAX));
-                    self.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(self.port);
+                    let one = |port: &Node| {
+                        let port = reader.number(port, 1, u64::from(u16::MAX));
+                        port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT)
+                    };
+                    self.ports = (one_or_more(value).map(one).collect(), Some(value.span));
+                    if self.ports.0.is_empty() {
+                        reader.expected(value, "a port, or a list of ports");
+                    }
+                }
+                "target_session_attrs" => {
+                    if let Some(wanted) = reader.word(value, &SessionAttributes::WORDS) {
+                        self.wanted = wanted;
+                    }
                 }
                 "user" => self.user = Some(reader.filled_text(value).unwrap_or_default()),
                 "name" => self.name = reader.filled_text(value),
@@ -119,16 +153,40 @@ impl Server {
     pub(super) fn finish(self, reader: &mut Reader<'_>) -> (Endpoint, String) {
         let ca = self.authorities(reader);
         let user = self.user().to_owned();
+        let hosts = self.addresses(reader);
         let database = self.name.unwrap_or_else(|| user.clone());
         let endpoint = Endpoint {
-            host: self.host.unwrap_or_else(|| "127.0.0.1".into()),
-            port: self.port,
+            hosts,
             user,
             password: self.password.and_then(|(password, _)| password),
             tls: self.tls.0,
             ca,
         };
         (endpoint, database)
+    }
+
+    /// Each host with its port.
+    fn addresses(&self, reader: &mut Reader<'_>) -> Hosts {
+        let names = match self.hosts.as_slice() {
+            [] => vec![HOST.to_owned()],
+            hosts => hosts.to_vec(),
+        };
+        let port = |number: usize| match self.ports.0.as_slice() {
+            [] => PORT,
+            [port] => *port,
+            ports => ports.get(number).copied().unwrap_or(PORT),
+        };
+        if let ([_, _, ..], Some(span)) = (self.ports.0.as_slice(), self.ports.1)
+            && self.ports.0.len() != names.len()
+        {
+            let (ports, hosts) = (self.ports.0.len(), names.len());
+            let said = format!("`port` lists {ports} ports, and there are {hosts} hosts");
+            let help = "name one port for all hosts, or one for each in their order";
+            reader.complain(Diagnostic::error(said, span).help(help));
+        }
+        let hosts = names.into_iter().enumerate();
+        let hosts = hosts.map(|(number, name)| Host { name, port: port(number) }).collect();
+        Hosts::of(hosts, self.wanted)
     }
 
     /// Loads whom its certificate must be signed by.
@@ -155,6 +213,17 @@ impl Server {
             (None, _) => None,
         }
     }
+}
+
+/// The items of a list, or the one thing that stands there.
+fn one_or_more(node: &Node) -> impl Iterator<Item = &Node> {
+    let nodes = match &node.kind {
+        Kind::Sequence(nodes) => nodes.as_slice(),
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) | Kind::Mapping(_) => {
+            std::slice::from_ref(node)
+        }
+    };
+    nodes.iter()
 }
 
 /// The file's text without the newline that editors put at the end.

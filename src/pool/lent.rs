@@ -47,6 +47,11 @@ impl<T> AtRest<T> {
         self.opened.elapsed()
     }
 
+    /// The number of its host.
+    pub(super) fn host(&self) -> usize {
+        self.connection.host
+    }
+
     pub(super) fn rested(&self) -> Duration {
         self.since.elapsed()
     }

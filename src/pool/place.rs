@@ -104,7 +104,7 @@ impl<T> Place<T> {
     ) -> Result<Lent<T>, PoolError> {
         let mut seat = self.seat().await?;
         loop {
-            let found = self.shelf().take(lineage, session);
+            let found = self.shelf().take(lineage, session, self.host());
             let at_rest = match found {
                 Some(at_rest) => at_rest,
                 None => self.open(lineage).await?,
@@ -123,7 +123,7 @@ impl<T> Place<T> {
     /// As [`Place::take`], where nothing has to be waited for: the usual case, without the room that waiting takes.
     pub fn take_at_once(self: &Arc<Self>, lineage: &Lineage, session: u64) -> Option<Lent<T>> {
         let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
-        let at_rest = self.shelf().take(lineage, session)?;
+        let at_rest = self.shelf().take(lineage, session, self.host())?;
         if at_rest.rested() > self.options.check_after {
             self.shelf().at_rest.push(at_rest);
             return None;
@@ -190,7 +190,7 @@ impl<T> Place<T> {
 
     /// A connection comes back; its seat is free after this.
     pub(super) fn give_back(&self, mut at_rest: Box<AtRest<T>>) {
-        if at_rest.age() > self.options.lifetime {
+        if at_rest.age() > self.options.lifetime || at_rest.host() != self.host() {
             at_rest.say_goodbye();
             return self.left(1);
         }
@@ -229,7 +229,7 @@ impl<T> Place<T> {
     pub(super) async fn keep(&self) {
         let (closing, missing) = {
             let mut shelf = self.shelf();
-            let closing = shelf.retire(&self.options);
+            let closing = shelf.retire(&self.options, self.host());
             let missing = self.options.min_size.min(self.options.size).saturating_sub(shelf.open);
             (closing, shelf.usual.clone().filter(|usual| missing > 0 && !usual.is_untouched))
         };
@@ -248,6 +248,12 @@ impl<T> Place<T> {
         }
     }
 
+    /// Where connections are opened now. Those to the host before are lent no more: it may be a primary that does not know
+    /// that there is another one.
+    fn host(&self) -> usize {
+        self.endpoint.hosts.current()
+    }
+
     fn shelf(&self) -> MutexGuard<'_, Shelf<T>> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -255,8 +261,8 @@ impl<T> Place<T> {
 
 impl<T> Shelf<T> {
     /// The session's last, or the one that came back last.
-    fn take(&mut self, lineage: &Lineage, session: u64) -> Option<Box<AtRest<T>>> {
-        let fits = |at_rest: &AtRest<T>| at_rest.lineage == *lineage;
+    fn take(&mut self, lineage: &Lineage, session: u64, host: usize) -> Option<Box<AtRest<T>>> {
+        let fits = |at_rest: &AtRest<T>| at_rest.lineage == *lineage && at_rest.host() == host;
         let all = || self.at_rest.iter();
         let place = all()
             .rposition(|at_rest| at_rest.session == session && fits(at_rest))
@@ -268,13 +274,13 @@ impl<T> Shelf<T> {
         (!self.at_rest.is_empty()).then(|| self.at_rest.remove(0))
     }
 
-    fn retire(&mut self, options: &PoolOptions) -> Vec<Box<AtRest<T>>> {
+    fn retire(&mut self, options: &PoolOptions, host: usize) -> Vec<Box<AtRest<T>>> {
         let mut closing = Vec::new();
         let mut spare = self.open.saturating_sub(options.min_size);
         let mut place = 0;
         while let Some(at_rest) = self.at_rest.get(place) {
             let is_idle = at_rest.rested() > options.idle && spare > 0;
-            if is_idle || at_rest.age() > options.lifetime {
+            if is_idle || at_rest.age() > options.lifetime || at_rest.host() != host {
                 spare = spare.saturating_sub(1);
                 closing.push(self.at_rest.remove(place));
             } else {

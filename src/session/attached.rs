@@ -308,10 +308,10 @@ impl Attached {
         {
             if remains == Remains::Busy {
                 let endpoint = Arc::clone(server.place().endpoint());
-                let key = server.connection().map(|connection| connection.backend_key.clone());
-                if let Some(key) = key {
+                if let Some(connection) = server.connection() {
+                    let (host, key) = (connection.host, connection.backend_key.clone());
                     // It may have ended meanwhile, or the database may be gone: then there is nothing to cancel.
-                    let _ = upstream::cancel(&endpoint, &key).await;
+                    let _ = upstream::cancel(&endpoint, host, &key).await;
                 }
             } else if remains == Remains::Nothing && is_written && is_certain {
                 // Nobody has to wait for it.

@@ -97,7 +97,9 @@ impl From<&UpstreamError> for Farewell {
                 Farewell::new("08004", "scrim: the database refused the login of Scrim")
                     .hint("the log of Scrim has the database's answer")
             }
-            UpstreamError::Connect { .. } => {
+            UpstreamError::Connect { .. }
+            | UpstreamError::Unfit { .. }
+            | UpstreamError::NoHost(_) => {
                 Farewell::new("57P03", "scrim: the database cannot be reached")
                     .hint("Scrim is up and connects as soon as the database is")
             }

@@ -99,7 +99,8 @@ impl Link {
     pub fn target(&mut self) -> Option<Target> {
         let server = self.server.as_mut()?;
         let endpoint = Arc::clone(server.place().endpoint());
-        server.connection().map(|connection| (endpoint, connection.backend_key.clone()))
+        let connection = server.connection()?;
+        Some((endpoint, connection.host, connection.backend_key.clone()))
     }
 
     /// True when all that was written has left, so that the server connection may go.

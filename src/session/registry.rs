@@ -43,7 +43,7 @@ struct Served {
 }
 
 /// Where a cancel goes: the server, and the process id and key of the connection there.
-pub type Target = (Arc<Endpoint>, (i32, Vec<u8>));
+pub type Target = (Arc<Endpoint>, usize, (i32, Vec<u8>));
 
 /// A session's entry, taken out when dropped.
 pub struct Presence {
@@ -84,12 +84,13 @@ impl Registry {
             .and_then(|present| is_equal(&present.key, key).then(|| Arc::clone(&present.serving)));
         let Some(serving) = found else { return };
         let mut serving = serving.lock().await;
-        let Some(Served { target: (endpoint, backend_key), is_doubtful }) = &mut *serving else {
+        let Some(Served { target: (endpoint, host, backend_key), is_doubtful }) = &mut *serving
+        else {
             return;
         };
         // Also where this is given up half-way.
         let was_doubtful = std::mem::replace(is_doubtful, true);
-        match upstream::cancel(endpoint, backend_key).await {
+        match upstream::cancel(endpoint, *host, backend_key).await {
             Ok(()) => *is_doubtful = was_doubtful,
             Err(error) => tracing::warn!(%error, "a cancel could not be passed on"),
         }

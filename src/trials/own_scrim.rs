@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::rules::{Limits, RuleSet, User};
 use crate::session::{Listener, Proxy, ProxyOptions, Stage, serve};
 use crate::shadow::Shadow;
-use crate::upstream::{Endpoint, ServerConnection, TlsMode, UpstreamError};
+use crate::upstream::{Endpoint, Hosts, ServerConnection, TlsMode, UpstreamError};
 
 /// The user of cases that name a role; where the rules have one of this name, it is longer.
 const USER: &str = "rule_test";
@@ -125,8 +125,7 @@ impl OwnScrim {
             Who::User { name, role } => (name, role.as_ref()),
         };
         let endpoint = Endpoint {
-            host: self.folder.path().display().to_string(),
-            port: PORT,
+            hosts: Hosts::one(self.folder.path().display().to_string(), PORT),
             user: user.clone(),
             password: Some(self.password.clone()),
             tls: TlsMode::Disable,
@@ -154,6 +153,8 @@ impl OwnScrim {
             Err(
                 error @ (UpstreamError::Refused { .. }
                 | UpstreamError::Connect { .. }
+                | UpstreamError::Unfit { .. }
+                | UpstreamError::NoHost(_)
                 | UpstreamError::Tls(_)
                 | UpstreamError::Broken(_)),
             ) => {

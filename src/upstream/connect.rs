@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
+use super::hosts::{Host, Hosts};
 use super::login;
 use super::stream::ServerStream;
 use crate::wire::{keepalive, tls, writer};
@@ -39,10 +40,8 @@ pub enum TlsMode {
 /// Where the database is and how to log in.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Host name or address; a path that starts with `/` is a folder of Unix sockets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
+    /// Its addresses.
+    pub hosts: Hosts,
     /// Login.
     pub user: String,
     /// Its password; `None` where the server trusts us.
@@ -66,6 +65,17 @@ pub enum UpstreamError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The server is there and not what is wanted.
+    #[error("{host} will not do: {why}")]
+    Unfit {
+        /// As configured.
+        host: String,
+        /// What it is.
+        why: String,
+    },
+    /// None of several hosts.
+    #[error("no host of the database will do: {0}")]
+    NoHost(String),
     /// TLS was required or checked and failed.
     #[error("TLS with the database failed: {0}")]
     Tls(String),
@@ -93,22 +103,40 @@ pub struct ServerConnection {
     pub parameters: Vec<(String, String)>,
     /// For cancel: process id and key.
     pub backend_key: (i32, Vec<u8>),
+    /// The number of the host among those of its endpoint.
+    pub host: usize,
 }
 
 impl ServerConnection {
     /// Connects and logs in to `database` with startup parameters beside user and database (naming those, or
-    /// `replication`, is an error). Gives up after `timeout`.
+    /// `replication`, is an error), at the first host that will do. Gives up after `timeout`.
     pub async fn open(
         endpoint: &Endpoint,
         database: &str,
         parameters: &[(String, String)],
         timeout: Duration,
     ) -> Result<ServerConnection, UpstreamError> {
-        let opening = async {
-            let stream = connect(endpoint).await?;
-            login::log_in(stream, endpoint, database, parameters).await
-        };
-        within(endpoint, timeout, opening).await
+        let hosts = &endpoint.hosts;
+        let each = timeout / hosts.attempts();
+        let mut faults = Vec::new();
+        for (number, host, wanted) in hosts.tried() {
+            let opening = async {
+                let stream = connect(endpoint, host).await?;
+                let mut connection = login::log_in(stream, endpoint, database, parameters).await?;
+                hosts.judge(&mut connection, host, wanted, parameters).await?;
+                connection.host = number;
+                Ok(connection)
+            };
+            match within(host, each, opening).await {
+                Ok(connection) => {
+                    hosts.have(number);
+                    return Ok(connection);
+                }
+                Err(fault) if fault.is_everywhere() => return Err(fault),
+                Err(fault) => faults.push((host, fault)),
+            }
+        }
+        Err(only_or_all(faults))
     }
 
     /// The same over a socket that is there already, with nobody in between who would have to be convinced.
@@ -120,52 +148,89 @@ impl ServerConnection {
         timeout: Duration,
     ) -> Result<ServerConnection, UpstreamError> {
         let endpoint = Endpoint {
-            host: "this process".to_owned(),
-            port: 0,
+            hosts: Hosts::one("this process", 0),
             user: user.to_owned(),
             password: None,
             tls: TlsMode::Disable,
             ca: None,
         };
         let opening = login::log_in(ServerStream::Unix(socket), &endpoint, database, parameters);
-        within(&endpoint, timeout, opening).await
+        let here = Host { name: "this process".to_owned(), port: 0 };
+        within(&here, timeout, opening).await
     }
 }
 
-/// Asks the server to cancel what `backend_key` is doing; returns when the server has closed the connection, so
+/// Asks a host to cancel what `backend_key` is doing there; returns when the server has closed the connection, so
 /// that the key's connection may be given to somebody else only after. Gives up after 5 seconds.
 pub async fn cancel(
     endpoint: &Endpoint,
+    host: usize,
     backend_key: &(i32, Vec<u8>),
 ) -> Result<(), UpstreamError> {
+    let host = endpoint.hosts.get(host).ok_or_else(|| UpstreamError::NoHost(host.to_string()))?;
     let (process_id, key) = backend_key;
     let mut request = BytesMut::new();
     writer::cancel_request(&mut request, *process_id, key)
         .map_err(|fault| UpstreamError::Broken(fault.to_string()))?;
     let asking = async {
-        let mut stream = connect(endpoint).await?;
+        let mut stream = connect(endpoint, host).await?;
         send(&mut stream, &request).await?;
         let mut ignored = [0; 64];
         // A reset is as good an end as any: PostgreSQL answers nothing either way.
         while let Ok(1..) = stream.read(&mut ignored).await {}
         Ok(())
     };
-    within(endpoint, CANCEL_TIMEOUT, asking).await
+    within(host, CANCEL_TIMEOUT, asking).await
+}
+
+impl UpstreamError {
+    /// True for what the other hosts would say too: a wrong password, no such database. A server that starts or stops
+    /// speaks for itself only.
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    fn is_everywhere(&self) -> bool {
+        match self {
+            UpstreamError::Refused { code, .. } => !code.starts_with("57P"),
+            UpstreamError::Connect { .. }
+            | UpstreamError::Unfit { .. }
+            | UpstreamError::NoHost(_)
+            | UpstreamError::Tls(_)
+            | UpstreamError::Broken(_) => false,
+        }
+    }
+}
+
+/// The fault of the only attempt, or what was wrong with each host.
+fn only_or_all(mut faults: Vec<(&Host, UpstreamError)>) -> UpstreamError {
+    match (faults.pop(), faults.is_empty()) {
+        (Some((_, only)), true) => only,
+        (last, _) => {
+            faults.extend(last);
+            let said = |(host, fault): &(&Host, UpstreamError)| match fault {
+                UpstreamError::Connect { source, .. } => format!("{host}: {source}"),
+                UpstreamError::Unfit { .. } => fault.to_string(),
+                UpstreamError::Refused { .. }
+                | UpstreamError::NoHost(_)
+                | UpstreamError::Tls(_)
+                | UpstreamError::Broken(_) => format!("{host}: {fault}"),
+            };
+            UpstreamError::NoHost(faults.iter().map(said).collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 async fn within<T>(
-    endpoint: &Endpoint,
+    host: &Host,
     timeout: Duration,
     doing: impl Future<Output = Result<T, UpstreamError>>,
 ) -> Result<T, UpstreamError> {
     match tokio::time::timeout(timeout, doing).await {
         Ok(done) => done,
-        Err(_) => Err(unreachable_because(endpoint, io::Error::from(io::ErrorKind::TimedOut))),
+        Err(_) => Err(unreachable_because(host, io::Error::from(io::ErrorKind::TimedOut))),
     }
 }
 
-fn unreachable_because(endpoint: &Endpoint, source: io::Error) -> UpstreamError {
-    UpstreamError::Connect { host: endpoint.host.clone(), port: endpoint.port, source }
+fn unreachable_because(host: &Host, source: io::Error) -> UpstreamError {
+    UpstreamError::Connect { host: host.name.clone(), port: host.port, source }
 }
 
 pub(super) async fn send(stream: &mut ServerStream, bytes: &[u8]) -> Result<(), UpstreamError> {
@@ -175,14 +240,14 @@ pub(super) async fn send(stream: &mut ServerStream, bytes: &[u8]) -> Result<(), 
 }
 
 /// To the socket, and through TLS as the mode says.
-async fn connect(endpoint: &Endpoint) -> Result<ServerStream, UpstreamError> {
-    let fault = |source| unreachable_because(endpoint, source);
-    if endpoint.host.starts_with('/') {
-        let path = format!("{}/.s.PGSQL.{}", endpoint.host, endpoint.port);
+async fn connect(endpoint: &Endpoint, host: &Host) -> Result<ServerStream, UpstreamError> {
+    let fault = |source| unreachable_because(host, source);
+    if host.name.starts_with('/') {
+        let path = format!("{}/.s.PGSQL.{}", host.name, host.port);
         let socket = UnixStream::connect(path).await.map_err(fault)?;
         return Ok(ServerStream::Unix(socket));
     }
-    let address = (endpoint.host.as_str(), endpoint.port);
+    let address = (host.name.as_str(), host.port);
     let mut socket = TcpStream::connect(address).await.map_err(fault)?;
     socket.set_nodelay(true).map_err(fault)?;
     keepalive::ask_server(&socket).map_err(fault)?;
@@ -192,7 +257,7 @@ async fn connect(endpoint: &Endpoint) -> Result<ServerStream, UpstreamError> {
         TlsMode::Require | TlsMode::VerifyFull => true,
     };
     match ask_for_tls(&mut socket).await.map_err(fault)? {
-        b'S' => shake_hands(endpoint, socket).await,
+        b'S' => shake_hands(endpoint, host, socket).await,
         b'N' if required => Err(UpstreamError::Tls("the server does not support it".to_owned())),
         b'N' => Ok(ServerStream::Tcp(socket)),
         other => Err(UpstreamError::Tls(format!(
@@ -212,10 +277,11 @@ async fn ask_for_tls(socket: &mut TcpStream) -> io::Result<u8> {
 
 async fn shake_hands(
     endpoint: &Endpoint,
+    host: &Host,
     socket: TcpStream,
 ) -> Result<ServerStream, UpstreamError> {
     let fault = |error: &dyn std::error::Error| UpstreamError::Tls(error.to_string());
-    let name = ServerName::try_from(endpoint.host.clone());
+    let name = ServerName::try_from(host.name.clone());
     let (config, name) = match endpoint.tls {
         TlsMode::VerifyFull => {
             let roots = endpoint.ca.as_ref().ok_or_else(|| {

@@ -31,6 +31,7 @@ pub(super) async fn log_in(
         buffer: BytesMut::new(),
         parameters: Vec::new(),
         backend_key: (0, Vec::new()),
+        host: 0,
     };
     let mut named = vec![("user", endpoint.user.as_str()), ("database", database)];
     for (name, value) in parameters {

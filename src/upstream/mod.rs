@@ -5,6 +5,7 @@
 
 mod catalog_loader;
 mod connect;
+mod hosts;
 mod login;
 mod looking;
 mod query;
@@ -12,6 +13,7 @@ mod stream;
 
 pub use catalog_loader::{LoadError, load_snapshot};
 pub use connect::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
+pub use hosts::{Host, Hosts, SessionAttributes};
 pub use looking::rows_read_only;
 pub use query::QueryError;
 pub use stream::ServerStream;

@@ -10,7 +10,7 @@ use scrim::config::{
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY, SAMPLE_RULES, SERVICE_LOGIN, sample_password};
 use scrim::pool::{PoolMode, PoolOptions};
 use scrim::rules::Environment;
-use scrim::upstream::TlsMode;
+use scrim::upstream::{Host, Hosts, SessionAttributes, TlsMode};
 use scrim::wire::certificates::make_certificates;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -70,7 +70,7 @@ fn defaults() {
     let config = Config::load(&path, &Variables).expect("usable");
     assert_eq!(told_addresses(&config), "127.0.0.1:6432");
     assert!(!config.proxies.has([127, 0, 0, 1].into()));
-    assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("127.0.0.1", 5432));
+    assert_eq!(config.endpoint.hosts, Hosts::one("127.0.0.1", 5432));
     assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("scrim", "scrim"));
     assert_eq!(config.endpoint.tls, TlsMode::Prefer);
     assert!(config.endpoint.password.is_none() && config.endpoint.ca.is_none());
@@ -115,7 +115,7 @@ fn every_key() {
     let limits = ConnectionLimits { all: Some(9), of_address: Some(3) };
     assert_eq!(config.connection_limits, limits);
     assert!(config.proxies.has([10, 1, 2, 3].into()) && !config.proxies.has([10, 0, 0, 6].into()));
-    assert_eq!((config.endpoint.host.as_str(), config.endpoint.port), ("db.example.com", 5433));
+    assert_eq!(config.endpoint.hosts, Hosts::one("db.example.com", 5433));
     assert_eq!((config.endpoint.user.as_str(), config.database.as_str()), ("svc", "shop"));
     let password = config.endpoint.password.as_ref().expect("a password");
     assert_eq!(password.expose_secret(), "  hunter2 with blanks ");
@@ -189,6 +189,22 @@ fn a_collector_needs_an_address_and_little_else() {
 }
 
 #[test]
+fn hosts_of_one_cluster_have_one_port_or_each_their_own() {
+    let of = |text: &str| config(&format!("database: {{{text}}}\n")).endpoint.hosts;
+    let hosts = |ports: [u16; 2], wanted| {
+        let host = |(name, port): (&str, u16)| Host { name: name.into(), port };
+        Hosts::of(["a", "b"].into_iter().zip(ports).map(host).collect(), wanted)
+    };
+    assert_eq!(of("host: [a]"), Hosts::one("a", 5432));
+    assert_eq!(of("host: [a, b]"), hosts([5432, 5432], SessionAttributes::Any));
+    assert_eq!(of("host: [a, b], port: 6000"), hosts([6000, 6000], SessionAttributes::Any));
+    assert_eq!(
+        of("host: [a, b], port: [6000, 6001], target_session_attrs: prefer-standby"),
+        hosts([6000, 6001], SessionAttributes::PreferStandby)
+    );
+}
+
+#[test]
 fn all_mistakes_are_told_with_their_places() {
     let said = wrong(
         "lisen: 127.0.0.1:1\n\
@@ -254,6 +270,20 @@ fn what_weakens_is_never_silent() {
         ("database: postgres://scrim:hunter2@db/x", "a mapping"),
         ("database:\n  password: hunter2\n  host: [x\n", "this is no YAML"),
         ("database: {host: x, host: y}", "`host` stands here twice"),
+        ("database: {host: []}", "a host, or a list of hosts belongs here"),
+        ("database: {host: [x, '']}", "this text is empty"),
+        ("database: {port: []}", "a port, or a list of ports belongs here"),
+        (
+            "database: {host: [x, y, z], port: [1, 2]}",
+            "`port` lists 2 ports, and there are 3 hosts",
+        ),
+        ("database: {host: x, port: [1, 2]}", "one port for all hosts, or one for each"),
+        ("database: {host: [x, y], port: [1, 70000]}", "no whole number from 1 to 65535"),
+        (
+            "database: {target_session_attrs: master}",
+            "is none of: any, read-write, read-only, primary",
+        ),
+        ("database: {target_session_attr: any}", "did you mean `target_session_attrs`?"),
         ("listen: 127.0.0.1:7\nadmin: 127.0.0.1:7", "are the same address"),
         ("listen: [127.0.0.1:8, 127.0.0.1:7]\nadmin: 127.0.0.1:7", "are the same address"),
         ("listen: []", "`listen` names no address"),

@@ -13,6 +13,7 @@ mod dice;
 mod doubtful_rules;
 mod explained;
 mod explained_people;
+mod failover;
 mod faults;
 mod generated;
 mod grammar;

@@ -3,14 +3,12 @@
 mod again;
 mod untouched;
 
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use scrim::demo::{Desk, RunningScrim, sample_password};
 
-use crate::harness::client::{Answer, Client, ServerError, put_string, text};
+use crate::harness::client::{Answer, Client, ServerError, cancel, put_string, text};
 
 /// A desk whose Scrim has a pool of its own making.
 pub struct Pooled {
@@ -291,16 +289,6 @@ fn a_transaction_of_who_has_gone_is_rolled_back() {
     drop(aria);
     let mut next = pooled.connect("aria");
     assert_eq!(value(&mut next, "SELECT count(*) FROM order_items"), before);
-}
-
-/// Cancels what the session of this key is doing.
-fn cancel(address: SocketAddr, key: &[u8]) {
-    let mut request = (u32::try_from(key.len()).unwrap() + 8).to_be_bytes().to_vec();
-    request.extend(80_877_102_u32.to_be_bytes());
-    request.extend(key);
-    let mut stream = TcpStream::connect(address).expect("connection");
-    stream.write_all(&request).expect("sent");
-    let _ = std::io::Read::read(&mut stream, &mut [0; 1]);
 }
 
 /// Up to ReadyForQuery: the SQLSTATE of an error, or `none`.

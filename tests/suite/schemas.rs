@@ -95,7 +95,7 @@ const EVERY_SETTING: &str = "
 listen: [127.0.0.1:6432, /run/scrim/.s.PGSQL.6432]
 limits: {connections: 5, connections_per_address: 2}
 proxy_protocol: {from: [10.0.0.5]}
-database: {host: h, port: 5432, user: u, name: n, password: p, password_file: f, tls: verify-full, ca: c}
+database: {host: [h, i], port: [5432, 5433], target_session_attrs: any, user: u, name: n, password: p, password_file: f, tls: verify-full, ca: c}
 rules: r
 tls: {mode: allow, certificate: c, key: k, client_ca: a}
 jwt: {issuer: i, audience: [a], keys: k, ca: c, user_claim: sub, role_claim: [a, b], algorithms: [ES256], leeway_seconds: 5}

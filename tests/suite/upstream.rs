@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use scrim::demo::{PostgresOptions, PrivatePostgres, SUPERUSER, sample_password};
 use scrim::upstream::{
-    Endpoint, QueryError, ServerConnection, ServerStream, TlsMode, UpstreamError, cancel,
+    Endpoint, Hosts, QueryError, ServerConnection, ServerStream, TlsMode, UpstreamError, cancel,
     load_snapshot,
 };
 use scrim::wire::{certificates, tls};
@@ -44,8 +44,7 @@ fn tls_server() -> &'static TlsServer {
 /// By TCP as the service account, with its right password.
 fn endpoint(server: &PrivatePostgres, tls: TlsMode) -> Endpoint {
     Endpoint {
-        host: "127.0.0.1".to_owned(),
-        port: server.port(),
+        hosts: Hosts::one("127.0.0.1", server.port()),
         user: "scrim".to_owned(),
         password: Some(sample_password("scrim").into()),
         tls,
@@ -100,7 +99,7 @@ async fn a_login_by_scram_gives_parameters_and_a_key() {
 async fn a_unix_socket_needs_no_password_and_no_tls() {
     let server = harness::postgres();
     let endpoint = Endpoint {
-        host: server.socket_folder().display().to_string(),
+        hosts: Hosts::one(server.socket_folder().display().to_string(), server.port()),
         user: SUPERUSER.to_owned(),
         password: None,
         ..endpoint(server, TlsMode::Require)
@@ -131,7 +130,10 @@ async fn a_server_that_is_down_is_said_by_name() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
         listener.local_addr().expect("address").port()
     };
-    let endpoint = Endpoint { port, ..endpoint(harness::postgres(), TlsMode::Prefer) };
+    let endpoint = Endpoint {
+        hosts: Hosts::one("127.0.0.1", port),
+        ..endpoint(harness::postgres(), TlsMode::Prefer)
+    };
     let error = open(&endpoint, "desk").await.err().expect("no connection");
     assert!(error.to_string().starts_with(&format!("cannot connect to 127.0.0.1:{port}: ")));
     assert!(matches!(
@@ -139,7 +141,8 @@ async fn a_server_that_is_down_is_said_by_name() {
         UpstreamError::Connect { source, .. } if source.kind() == ErrorKind::ConnectionRefused
     ));
     let folder = tempfile::tempdir().expect("folder");
-    let endpoint = Endpoint { host: folder.path().display().to_string(), ..endpoint };
+    let endpoint =
+        Endpoint { hosts: Hosts::one(folder.path().display().to_string(), port), ..endpoint };
     assert!(matches!(open(&endpoint, "desk").await, Err(UpstreamError::Connect { .. })));
 }
 
@@ -174,7 +177,7 @@ async fn verify_full_wants_the_right_authority_and_the_right_name() {
     let wrong = verify_full(server, &other.path().join("ca.crt"));
     let missing = Endpoint { ca: None, ..right.clone() };
     // The same address by a name that the certificate does not have.
-    let elsewhere = Endpoint { host: "127.1".to_owned(), ..right };
+    let elsewhere = Endpoint { hosts: Hosts::one("127.1", server.port()), ..right };
     for endpoint in [wrong, missing, elsewhere] {
         let error = open(&endpoint, "postgres").await.err();
         assert!(matches!(error, Some(UpstreamError::Tls(_))), "{error:?}");
@@ -239,7 +242,7 @@ async fn a_cancel_reaches_the_statement_with_and_without_tls() {
         // A cancel that comes before the statement hits nothing, so there is one after the other until it has ended.
         let cancelling = async {
             while !ended.load(Ordering::Relaxed) {
-                cancel(&endpoint, &key).await.expect("cancelled");
+                cancel(&endpoint, 0, &key).await.expect("cancelled");
             }
         };
         let sleeping = async {
@@ -266,7 +269,7 @@ async fn a_cancel_with_another_key_cancels_nothing() {
     holder.query("SELECT pg_advisory_lock(90417)").await.expect("lock");
     let waiting = connection.query("SELECT pg_advisory_lock(90417)");
     let (waited, ()) = tokio::join!(waiting, async {
-        cancel(&endpoint, &wrong).await.expect("closed without an answer");
+        cancel(&endpoint, 0, &wrong).await.expect("closed without an answer");
         holder.query("SELECT pg_advisory_unlock(90417)").await.expect("unlock");
     });
     assert!(waited.is_ok(), "{waited:?}");

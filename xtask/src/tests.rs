@@ -73,6 +73,7 @@ const INDEPENDENT: &[&str] = &[
     "cli::",
     "config::",
     "console::",
+    "failover::",
     "faults::",
     "grants::",
     "grants_shared::",

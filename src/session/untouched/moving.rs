@@ -252,7 +252,7 @@ impl Untouched {
     /// NotificationResponse. Clients know their own by the process id that they were told at login; the server's is another
     /// one once the session has moved.
     pub(super) fn pass_notification(&mut self, frame: &Frame) {
-        let server = self.attached.link.target().map(|(_, (process_id, _))| process_id);
+        let server = self.attached.link.target().map(|(_, _, (process_id, _))| process_id);
         let told = self.attached.process_id().to_be_bytes();
         let out = &mut self.attached.out.to_client;
         match frame.as_bytes().split_at_checked(NOTIFICATION_START_BYTES) {

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
+use super::{Endpoint, Hosts, ServerConnection, TlsMode, UpstreamError, cancel};
 use crate::upstream::QueryError;
 use crate::wire::certificates::make_certificates;
 use crate::wire::{reader, tls, writer};
@@ -16,8 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 async fn server(answers: Vec<BytesMut>) -> (Endpoint, tokio::task::JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint {
-        host: "127.0.0.1".to_owned(),
-        port: listener.local_addr().unwrap().port(),
+        hosts: Hosts::one("127.0.0.1", listener.local_addr().unwrap().port()),
         user: "scrim".to_owned(),
         password: Some("correct horse".to_owned().into()),
         tls: TlsMode::Disable,
@@ -114,7 +113,7 @@ async fn first_over_tls(mechanisms: &[&str]) -> Vec<u8> {
     let config = std::sync::Arc::clone(&config.config);
     let (mut endpoint, _) = server(Vec::new()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    endpoint.port = listener.local_addr().unwrap().port();
+    endpoint.hosts = Hosts::one("127.0.0.1", listener.local_addr().unwrap().port());
     endpoint.tls = TlsMode::Require;
     let offer = said(|out| writer::authentication_sasl(out, mechanisms));
     let hearing = async {
@@ -229,7 +228,7 @@ async fn startup_parameters_cannot_change_who_logs_in() {
 async fn a_silent_server_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (mut endpoint, _) = server(Vec::new()).await;
-    endpoint.port = listener.local_addr().unwrap().port();
+    endpoint.hosts = Hosts::one("127.0.0.1", listener.local_addr().unwrap().port());
     let brief = Duration::from_millis(1);
     let opened = ServerConnection::open(&endpoint, "desk", &[], brief).await;
     let opened = opened.err().unwrap();
@@ -242,8 +241,8 @@ async fn a_silent_server_is_given_up() {
 #[tokio::test]
 async fn a_cancel_shows_the_key_and_waits_for_the_end() {
     let (endpoint, heard) = server(vec![BytesMut::new()]).await;
-    cancel(&endpoint, &(7, vec![1, 2, 3, 4])).await.unwrap();
+    cancel(&endpoint, 0, &(7, vec![1, 2, 3, 4])).await.unwrap();
     let expected = [0, 0, 0, 16, 4, 210, 22, 46, 0, 0, 0, 7, 1, 2, 3, 4];
     assert_eq!(heard.await.unwrap(), expected);
-    assert!(cancel(&endpoint, &(7, Vec::new())).await.is_err());
+    assert!(cancel(&endpoint, 0, &(7, Vec::new())).await.is_err());
 }

@@ -492,3 +492,13 @@ fn values(body: &[u8]) -> Vec<Option<Vec<u8>>> {
     assert!(cursor.0.is_empty(), "a row with bytes left over");
     values
 }
+
+/// Cancels what the session of this key is doing.
+pub fn cancel(address: SocketAddr, key: &[u8]) {
+    let mut request = (u32::try_from(key.len()).unwrap() + 8).to_be_bytes().to_vec();
+    request.extend(80_877_102_u32.to_be_bytes());
+    request.extend(key);
+    let mut stream = TcpStream::connect(address).expect("connection");
+    stream.write_all(&request).expect("sent");
+    let _ = stream.read(&mut [0; 1]);
+}
