@@ -97,6 +97,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("transaction", "test_pool_exception_in_setup_and_init", WAITING),
     ("transaction", "test_pool_release_after_background_cancel_timeout", WAITING),
     ("transaction", "test_command_timeout_01", WAITING),
+    ("transaction", "test_close_has_one_timeout_budget", WAITING),
 ];
 
 /// A session that has moved is another process than it was told at login, and so it stands in notifications of others.
