@@ -40,9 +40,14 @@ impl Client {
 
     fn log_in(&mut self, target: &Target) -> Result<(), String> {
         let mut startup = PROTOCOL_3_0.to_be_bytes().to_vec();
-        for text in ["user", target.user, "database", DATABASE, ""] {
+        for text in ["user", target.user, "database", DATABASE] {
             put_text(&mut startup, text);
         }
+        if !target.options.is_empty() {
+            put_text(&mut startup, "options");
+            put_text(&mut startup, &target.options);
+        }
+        put_text(&mut startup, "");
         self.send(None, &startup)?;
         let unbound = ChannelBinding::unsupported();
         let mut scram = ScramSha256::new(target.password.as_bytes(), unbound);

@@ -7,8 +7,10 @@ mod bulk;
 mod connects;
 mod idle;
 mod latency;
+pub mod masks;
 mod select;
 mod texts;
+pub mod tpch;
 mod writes;
 
 pub use idle::{CLIENTS as IDLE_CLIENTS, case_name as idle_case};
@@ -75,6 +77,7 @@ pub mod ways {
     pub const DIRECT: &str = "direct";
     pub const DIRECT_BY_HAND: &str = "direct, masks by hand";
     pub const DIRECT_SCRIMS_SQL: &str = "direct, Scrim's SQL";
+    pub const DIRECT_COPY: &str = "direct, masked copy";
     pub const PGBOUNCER: &str = "PgBouncer";
     pub const PGBOUNCER_BY_HAND: &str = "PgBouncer, masks by hand";
     pub const PGBOUNCER_SESSION: &str = "PgBouncer, session";
@@ -95,6 +98,8 @@ pub fn all(effort: Effort) -> Vec<Scenario> {
         texts::scenario(effort),
         connects::scenario(effort),
         bulk::scenario(effort),
+        masks::scenario(effort),
+        tpch::scenario(effort),
         idle::scenario(effort),
     ]
 }

@@ -13,6 +13,7 @@ use scrim::demo::{
 };
 
 use crate::pgbouncer::PgBouncer;
+use crate::scenarios::{masks, tpch};
 
 /// What a proxy lets in at most.
 pub const CLIENTS_MAX: u32 = 12_000;
@@ -24,6 +25,9 @@ const SESSION_POOL_SIZE: u32 = 220;
 
 /// pgbench's scale: ten branches, a million accounts.
 pub const SCALE: u32 = 10;
+
+/// Orders of TPC-H.
+const ORDERS: u32 = 20_000;
 
 /// Whose a server connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,8 @@ pub struct Target {
     pub address: SocketAddr,
     pub user: &'static str,
     pub password: String,
+    /// Startup options, as `PGOPTIONS` has them; empty where there are none.
+    pub options: String,
     /// The proxy's process; none where there is no proxy.
     pub proxy: Option<u32>,
 }
@@ -134,6 +140,13 @@ impl Stand {
             Door::Untouched(Mode::Transaction) => of_scrim(shared, "dba")?,
             Door::Untouched(Mode::Session) => of_scrim(own, "dba")?,
         })
+    }
+
+    /// Scrim, as somebody in a role of `scenarios`.
+    pub fn in_role(&self, role: &str, search_path: Option<&str>) -> Result<Target, String> {
+        let [shared, _] = &self.scrim;
+        let path = search_path.map_or_else(String::new, |path| format!(" -c search_path={path}"));
+        Ok(Target { options: format!("-c scrim.role={role}{path}"), ..of_scrim(shared, "bench")? })
     }
 
     /// A proxy that has just been started, for what is only seen on a fresh one; it ends with what is returned.
@@ -243,7 +256,7 @@ pub enum Fresh {
 }
 
 fn target(address: SocketAddr, user: &'static str, proxy: Option<u32>) -> Target {
-    Target { address, user, password: sample_password(user), proxy }
+    Target { address, user, password: sample_password(user), options: String::new(), proxy }
 }
 
 fn of_scrim(scrim: &RunningScrim, user: &'static str) -> Result<Target, String> {
@@ -263,8 +276,21 @@ fn scrim(desk: &Desk, binary: &Path, mode: Mode) -> Result<RunningScrim, String>
 /// `scrim run` with the desk's rules and those for pgbench's tables, in a folder of its own.
 fn scrim_in(desk: &Desk, name: &str, binary: &Path, mode: Mode) -> Result<RunningScrim, String> {
     let folder = desk.server().make_folder(name).map_err(|error| error.to_string())?;
-    let rules = desk.folder().join("masking-rules/60-pgbench.yaml");
-    write(&rules, include_str!("../load/rules.yaml"))?;
+    let mut roles = masks::roles();
+    roles.push(tpch::ROLE.to_owned());
+    let user = include_str!("../load/bench-user.yaml").replacen(
+        "[ROLES]",
+        &format!("[{}]", roles.join(", ")),
+        1,
+    );
+    for (file, rules) in [
+        ("60-pgbench", include_str!("../load/rules.yaml")),
+        ("61-tpch", tpch::RULES),
+        ("62-masks", &masks::rules()),
+        ("63-bench-user", &user),
+    ] {
+        write(&desk.folder().join(format!("masking-rules/{file}.yaml")), rules)?;
+    }
     let file = desk.configuration();
     let text =
         std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -288,7 +314,11 @@ fn load(server: &PrivatePostgres, customers: u32) -> Result<(), String> {
         .arg(DATABASE);
     crate::run::quietly(&mut pgbench)?;
     let script = format!("\\set customers {customers}\n{}", include_str!("../load/customers.sql"));
-    server.run(DATABASE, &script).map(drop).map_err(|error| error.to_string())
+    // Fewer customers, where it is only to be seen that it works: fewer orders.
+    for script in [script, tpch::tables(ORDERS.min(customers))] {
+        server.run(DATABASE, &script).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// One for PostgreSQL and PgBouncer, made as Scrim's is.

@@ -1,4 +1,9 @@
--- The eight tables of TPC-H, small, filled by arithmetic: the same rows everywhere, and some for every query.
+-- The eight tables of TPC-H, small, filled by arithmetic: the same rows everywhere, and some for every query. The benches,
+-- which use this too, want more orders: psql's variable says how many.
+\if :{?orders}
+\else
+    \set orders 1200
+\endif
 CREATE SCHEMA tpch;
 SET search_path TO tpch;
 
@@ -44,7 +49,7 @@ FROM generate_series(1, 150) AS n;
 INSERT INTO orders SELECT n, 1 + (n * 7) % 120, (ARRAY['O', 'F', 'P'])[n % 3 + 1], (n * 7919) % 400000 + 0.5,
     date '1992-01-01' + (n * 13) % 2400, (n % 5 + 1) || '-' || (ARRAY['URGENT', 'HIGH', 'MEDIUM', 'NOT SPECIFIED', 'LOW'])[n % 5 + 1],
     'Clerk#' || n % 20, 0, CASE WHEN n % 11 = 0 THEN 'a special b requests c' ELSE 'o' || n END
-FROM generate_series(1, 1200) AS n;
+FROM generate_series(1, :orders) AS n;
 INSERT INTO lineitem SELECT o_orderkey, p, 1 + (p + (o_orderkey % 4) * 11) % 40, l, (o_orderkey * l * 17) % 50 + 1,
     (o_orderkey * 31 + l * 997) % 90000 + 900.75, (o_orderkey + l) % 11 / 100.0, l % 9 / 100.0,
     (ARRAY['R', 'A', 'N'])[(o_orderkey + l) % 3 + 1], (ARRAY['O', 'F'])[(o_orderkey + l) % 2 + 1],
