@@ -12,6 +12,8 @@ use scrim::rules::{Environment, load};
 use scrim::text::Sources;
 use serde_json::{Value, json};
 
+use crate::harness::sample_verifier;
+
 /// Broken rules whose form is right: what is wrong with them is a meaning, or stands in two places. `scrim check` says it.
 const BEYOND_FORM: &[&str] = &[
     "environment",
@@ -136,9 +138,7 @@ fn read(text: &str) -> Option<Value> {
 }
 
 fn every_rule() -> String {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    EVERY_RULE.replace("VERIFIER", verifier.expect("a verifier"))
+    EVERY_RULE.replace("VERIFIER", sample_verifier())
 }
 
 fn is_taken(text: &str) -> Result<(), String> {
