@@ -198,7 +198,8 @@ pub struct ConsoleFacts {
     pub user: String,
     /// Client address.
     pub client: String,
-    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`, `ask_grant`, `approve_grant`, `reject_grant`, `revoke_grant`
+    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`, `ask_grant`, `break_glass`,
+    /// `approve_grant`, `reject_grant`, `revoke_grant`
     pub act: &'static str,
     /// Why it was not done; `None`: it was.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -50,6 +50,7 @@ use crate::audit::{Audit, ConsoleFacts, Record};
 use crate::catalog::Snapshot;
 use crate::config::ConsoleOptions;
 use crate::explain::WhoSees;
+use crate::grants::How;
 use crate::ledger;
 use crate::rules::{RelationName, RuleSet};
 use crate::session::{Lease, Proxy, Stage};
@@ -399,7 +400,10 @@ impl Console {
             ("/console/sign-out", Some(signed)) => self.sign_out(call, signed).await,
             ("/console/sessions/end", Some(signed)) => self.end_session(call, form, signed).await,
             ("/console/grants/ask", Some(signed)) => {
-                self.ask_grant(call, form, rules, signed).await
+                self.ask_grant(call, form, rules, signed, How::Ask).await
+            }
+            ("/console/grants/break-glass", Some(signed)) => {
+                self.ask_grant(call, form, rules, signed, How::BreakGlass).await
             }
             ("/console/grants/decide", Some(signed)) => {
                 self.decide_grant(call, form, rules, signed).await

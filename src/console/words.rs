@@ -128,6 +128,12 @@ words! {
     GrantWidens: "Also rows that the role does not see", "역할이 볼 수 없는 행도";
     GrantFor: "For how long", "기간";
     GrantForHelp: "90s, 30m, 8h, 2d, from when it is agreed to", "승인된 때부터 90s, 30m, 8h, 2d";
+    GlassTitle: "Break the glass", "비상 열람하기";
+    GlassWarning: "It opens to you at once, without anybody's agreement, and it is loud: an alarm goes to whoever watches Scrim, and your name, the reason and every cell that you could see by it are on record. For an emergency in which nobody can be waited for.", "누구의 승인도 없이 당신에게 바로 열리며, 조용히 지나가지 않습니다. Scrim을 지켜보는 사람에게 경보가 가고, 당신의 이름과 이유, 볼 수 있었던 모든 칸이 기록에 남습니다. 승인을 기다릴 수 없는 긴급한 경우에만 쓰세요.";
+    GlassAware: "I know that an alarm is raised", "경보가 울린다는 것을 알고 있습니다";
+    GlassBreak: "Break the glass", "비상 열람";
+    GlassUnaware: "Say with the check box that you know of the alarm.", "경보가 울린다는 것을 안다는 칸에 표시하세요.";
+    GlassForHelp: "90s, 30m, 8h, 2d, from now", "지금부터 90s, 30m, 8h, 2d";
     GrantDone: "Done: grant", "완료: 허가";
     GrantRefused: "It was not done:", "하지 않았습니다:";
     GrantNoAnswer: "The condition cannot be computed for every row, or the database does not answer.", "모든 행에 대해 조건을 계산할 수 없거나 데이터베이스가 응답하지 않습니다.";
