@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::subject::subject;
 use crate::audit::{Beginning, NotRead, TrailFiles, Wanted};
 use crate::catalog::Snapshot;
 use crate::changes::Picture;
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::report::{
-    Entry, Kinds, Question, Report, Rules, Sightings, Tally, TrailTold, beginning, end, shown,
+    Entry, Kinds, Language, NoRow, Question, Report, Rules, Sightings, Subject, Tally, TrailTold,
+    beginning, end, relation_and_key, shown,
 };
 use crate::rules::RuleSet;
 
@@ -297,6 +297,25 @@ impl ReportArgs {
         let picture = Picture::live(&rules, &snapshot);
         Ok(Against { rules, picture, database: Some(database), snapshot: Some(snapshot) })
     }
+}
+
+/// How a row is written.
+const ROW: &str = "write the relation with its schema and the key behind a colon: public.customers:42; where the key has \
+    several columns, in their order: public.order_items:1,7";
+
+fn subject(text: &str, snapshot: &Snapshot, rules: &RuleSet) -> Result<Subject, String> {
+    let named = relation_and_key(text);
+    named.and_then(|(name, key)| Subject::of(name, key, snapshot, rules)).map_err(|wrong| {
+        let help = match &wrong {
+            NoRow::Named(_) | NoRow::RelationName(..) => Some(ROW.to_owned()),
+            NoRow::Parts(..) => Some(format!("{ROW}; a value with a comma in double quotes")),
+            NoRow::Relation(..) | NoRow::Key(..) | NoRow::Value(..) => {
+                wrong.help(Language::English)
+            }
+        };
+        let help = help.map(|help| format!("\n  {help}")).unwrap_or_default();
+        format!("error: {wrong}{help}")
+    })
 }
 
 /// What is wrong with a file whose name may be anything.
