@@ -18,7 +18,8 @@ use super::{Call, Console, row, said};
 use crate::audit::{Beginning, NotRead, TrailFiles, Wanted};
 use crate::changes::Picture;
 use crate::report::{
-    Entry, Kinds, Question, Report, Rules, Sightings, Subject, Tally, TrailTold, beginning, end,
+    Entry, Kinds, Language, Question, Report, Rules, Sightings, Subject, Tally, TrailTold,
+    beginning, end,
 };
 use crate::rules::RuleSet;
 
@@ -93,10 +94,11 @@ impl Console {
             database: self.database.clone(),
         };
         let file = self.audit_file.clone();
+        let language = look.language;
         let making = tokio::task::spawn_blocking(move || {
             // Held to the end of the reading, also where nobody waits for it any more.
             let _turn = turn;
-            make(&file, question, subject, &sources, now)
+            make(&file, question, subject, &sources, (now, language))
         });
         making.await.map_err(|_| said(look, StatusCode::INTERNAL_SERVER_ERROR, Word::Busy))
     }
@@ -122,7 +124,7 @@ fn make(
     question: Question,
     subject: Option<Subject>,
     sources: &Sources,
-    now: Timestamp,
+    (now, language): (Timestamp, Language),
 ) -> Made {
     let trail = TrailFiles::of(file).map_err(NoReport::Told)?;
     if trail.bytes() > TRAIL_BYTES_MAX {
@@ -152,7 +154,7 @@ fn make(
         is_partial: false,
     };
     let rules = Rules { set: rules, picture, database: Some(database) };
-    Ok(Report::new(now, told, &tally, Some(&rules)).to_markup())
+    Ok(Report::new(now, told, &tally, Some(&rules)).to_markup(language))
 }
 
 /// What narrows a report; `since` is where it begins unless it is said.
@@ -174,7 +176,7 @@ pub(super) fn narrowing(look: &Look, fields: &Fields, since: &str) -> Markup {
 pub(super) fn drawn(look: &Look, made: &Made) -> Markup {
     html! {
         @match made {
-            Ok(report) => div lang="en" { (report) },
+            Ok(report) => (report),
             Err(NoReport::Said(word)) => p class="alarm" role="alert" { (look.say(*word)) },
             Err(NoReport::Told(text)) => p class="alarm" role="alert" { span lang="en" { (shown(&text.replace('\n', " "))) } },
         }

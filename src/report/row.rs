@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::shown::shown;
 use super::subject::Subject;
-use super::words::{Language, Word};
+use super::words::{Language, Sentence, Word};
 use crate::catalog::{Column, Relation, RelationKind, RelationOid, Snapshot};
 use crate::guard::{is_key_type, key_part};
 use crate::rules::{RelationName, RuleSet, parse_relation};
@@ -106,10 +106,8 @@ impl Subject {
         let mut key = Vec::new();
         for (column, text) in key_columns.iter().zip(written) {
             if !is_key_type(column.type_oid) && column.domain_over.is_none() {
-                notes.push(format!(
-                    "keys of type {} are not read, so that every sighting of `{called}` is only a possible one",
-                    column.type_sql
-                ));
+                let values = vec![column.type_sql.to_string(), called.clone()];
+                notes.push(Sentence::new(Word::KeysNotRead, values));
                 key.push(text);
                 continue;
             }
@@ -168,30 +166,20 @@ pub fn relation_and_key(text: &str) -> Result<(&str, &str), NoRow> {
 }
 
 /// What is known of rows by the rules as they are now.
-fn of_rules(rules: &RuleSet) -> Vec<String> {
+fn of_rules(rules: &RuleSet) -> Vec<Sentence> {
     let named = |is: &dyn Fn(&crate::rules::Role) -> bool| -> Vec<String> {
         rules.roles.values().filter(|role| is(role)).map(|role| role.name.clone()).collect()
     };
     let mut notes = Vec::new();
     let untouched = named(&|role| role.is_untouched());
     if !untouched.is_empty() {
-        notes.push(format!(
-            "what sessions of {} read is not known: nobody looks at what passes untouched",
-            untouched.join(", ")
-        ));
+        notes.push(Sentence::new(Word::ReadingsUnknown, vec![untouched.join(", ")]));
     }
     let unwatched = named(&|role| !role.audit_rows && !role.is_untouched());
     if !unwatched.is_empty() {
-        notes.push(format!(
-            "of {} only the statements are on record, not the rows: they have no `audit_rows` by the rules as they are now",
-            unwatched.join(", ")
-        ));
+        notes.push(Sentence::new(Word::StatementsOnly, vec![unwatched.join(", ")]));
     }
-    notes.push(
-        "who reaches the database another way is not in the trail; nor is what was read of a copy: a temporary table, a \
-         materialised view that was made by something else, a function of your own"
-            .to_owned(),
-    );
+    notes.push(Sentence::new(Word::OtherWays, Vec::new()));
     notes
 }
 

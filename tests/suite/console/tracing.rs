@@ -57,6 +57,14 @@ pub fn a_row(own: &Own) {
         let page = ask(&mut dba, "public.customers", "003", &[]);
         page.body.contains("email: email") && page.body.contains("&lt;b&gt;callback&lt;/b&gt;")
     });
+    dba.headers = vec![("Accept-Language".to_owned(), "ko".to_owned())];
+    let page = ask(&mut dba, "public.customers", "3", &[]);
+    for part in ["보았을 수도 있는 것", "행의 키가 클라이언트로 나갔습니다", "email: email"]
+    {
+        assert!(page.body.contains(part), "{part} in {}", page.body);
+    }
+    assert!(!page.body.contains("Possibly seen"), "{}", page.body);
+    dba.headers.clear();
     // Another row, another time, another user: the reading of before is a possible one, and no more.
     for (key, more, is_possible) in [
         ("4", &[][..], true),
