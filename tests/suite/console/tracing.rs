@@ -95,7 +95,7 @@ fn what_names_no_row(dba: &mut Visitor) {
         (evil, "1", "is no name of a relation", "릴레이션의 이름이 아닙니다"),
         ("public.order_items", "1", "1 of its 2 values is given", "값 2개 가운데"),
         ("public.order_items", "1,2,3", "3 of its 2 values are given", "3개가 적혀"),
-        ("public.customers", &long, "is too long", "너무 깁니다"),
+        ("public.customers", long.as_str(), "is too long", "너무 깁니다"),
     ] {
         for (language, words) in [("en", english), ("ko", korean)] {
             dba.headers = vec![("Accept-Language".to_owned(), language.to_owned())];
