@@ -56,7 +56,7 @@
 //! shadow → sql, changes, metrics
 //! sql, changes → policy → mask, catalog, rules → text
 //! ledger → grants, upstream          grants → policy, rules
-//! scan → forms → mask, rules         report → changes → policy         console → report, explain, ledger → changes, grants, sql
+//! scan → forms → mask, rules         report → changes, guard → policy         console → report, explain, ledger → changes, grants, sql
 //! pool → upstream → wire          guard → forms, policy, rules, wire          tokens, telemetry → http          admin → metrics          audit, metrics, http → nothing
 //! ```
 //!

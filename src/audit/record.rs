@@ -198,7 +198,8 @@ pub struct ConsoleFacts {
     pub user: String,
     /// Client address.
     pub client: String,
-    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`, `ask_grant`, `approve_grant`, `reject_grant`, `revoke_grant`
+    /// `sign_in`, `sign_out`, `end_session`, `try`, `report`, `trace`, `ask_grant`, `break_glass`,
+    /// `approve_grant`, `reject_grant`, `revoke_grant`
     pub act: &'static str,
     /// Why it was not done; `None`: it was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,6 +213,9 @@ pub struct ConsoleFacts {
     /// The role as which it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The row that was asked about: `public.customers:42`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
     /// Rules version.
     pub rules: String,
 }

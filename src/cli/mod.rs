@@ -12,7 +12,6 @@ pub mod run;
 pub mod scan;
 pub mod schema;
 pub mod shadow;
-mod subject;
 pub mod test;
 
 use std::io::Write as _;

@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::subject::subject;
 use crate::audit::{Beginning, NotRead, TrailFiles, Wanted};
 use crate::catalog::Snapshot;
 use crate::changes::Picture;
 use crate::config::{Config, ProcessEnvironment, load_rules};
 use crate::report::{
-    Entry, Kinds, Question, Report, Rules, Sightings, Tally, TrailTold, beginning, end, shown,
+    Entry, Kinds, Language, NoRow, Question, Report, Rules, Sightings, Subject, Tally, TrailTold,
+    beginning, end, relation_and_key, shown,
 };
 use crate::rules::RuleSet;
 
@@ -42,6 +42,7 @@ Examples:
   scrim report
   scrim report --since 7d --role support
   scrim report --since 2026-11-01 --until 2026-11-30 --timezone Asia/Seoul --format html > november.html
+  scrim report --format html --language ko > report.html
   scrim report --subject public.customers:42 --since 2026-01-01
   scrim report --verify
   scrim report --no-rules --partial /backup/audit.jsonl.20261101-*
@@ -57,6 +58,9 @@ pub struct ReportArgs {
     /// For a terminal, for programs, or as one page with charts that needs nothing beside it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// In which language it is told; JSON has one for all.
+    #[arg(long, value_enum)]
+    language: Option<Tongue>,
     /// From this time on.
     #[arg(long, value_name = "TIME", value_parser = filled)]
     since: Option<String>,
@@ -85,7 +89,7 @@ pub struct ReportArgs {
     #[arg(long)]
     no_rules: bool,
     /// Check the chain, and report nothing else.
-    #[arg(long, conflicts_with_all = ["unverified", "format", "since", "until", "user", "role"])]
+    #[arg(long, conflicts_with_all = ["unverified", "format", "language", "since", "until", "user", "role"])]
     verify: bool,
     /// A hash that --verify has printed before, and that was kept elsewhere: fail unless it is that of a record.
     #[arg(long, value_name = "HASH", requires = "verify")]
@@ -103,6 +107,15 @@ enum Format {
     Text,
     Json,
     Html,
+}
+
+/// A language, by its tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tongue {
+    /// English
+    En,
+    /// Korean
+    Ko,
 }
 
 fn filled(text: &str) -> Result<String, &'static str> {
@@ -147,6 +160,14 @@ impl ReportArgs {
     async fn report(&self) -> Result<String, NoReport> {
         // What is wrong with the question is said before anything is read.
         let question = self.question()?;
+        let language = match self.language {
+            None | Some(Tongue::En) => Language::English,
+            Some(Tongue::Ko) => Language::Korean,
+        };
+        if self.language.is_some() && self.format == Format::Json {
+            let text = "error: `--language` is for text and HTML\n  JSON is for programs, and has the same words in any language";
+            return Err(text.to_owned().into());
+        }
         let needs_config = self.files.is_empty() || !(self.no_rules || self.verify);
         let config = match needs_config {
             false => None,
@@ -206,9 +227,9 @@ impl ReportArgs {
         });
         let report = Report::new(Timestamp::now(), told, &tally, rules.as_ref());
         Ok(match self.format {
-            Format::Text => report.to_text(),
+            Format::Text => report.to_text(language),
             Format::Json => report.to_json(),
-            Format::Html => report.to_html(),
+            Format::Html => report.to_html(language),
         })
     }
 
@@ -297,6 +318,25 @@ impl ReportArgs {
         let picture = Picture::live(&rules, &snapshot);
         Ok(Against { rules, picture, database: Some(database), snapshot: Some(snapshot) })
     }
+}
+
+/// How a row is written.
+const ROW: &str = "write the relation with its schema and the key behind a colon: public.customers:42; where the key has \
+    several columns, in their order: public.order_items:1,7";
+
+fn subject(text: &str, snapshot: &Snapshot, rules: &RuleSet) -> Result<Subject, String> {
+    let named = relation_and_key(text);
+    named.and_then(|(name, key)| Subject::of(name, key, snapshot, rules)).map_err(|wrong| {
+        let help = match &wrong {
+            NoRow::Named(_) | NoRow::RelationName(..) => Some(ROW.to_owned()),
+            NoRow::Parts(..) => Some(format!("{ROW}; a value with a comma in double quotes")),
+            NoRow::Relation(..) | NoRow::Key(..) | NoRow::Value(..) => {
+                wrong.help(Language::English)
+            }
+        };
+        let help = help.map(|help| format!("\n  {help}")).unwrap_or_default();
+        format!("error: {wrong}{help}")
+    })
 }
 
 /// What is wrong with a file whose name may be anything.

@@ -11,11 +11,12 @@ use crate::text::{Diagnostic, Span, nearest};
 
 pub(super) const KEYS: [&str; 4] = ["roles", "session_minutes", "session_hours", "origins"];
 /// What a role may do in the console.
-pub(super) const RIGHTS: [(&str, ConsoleRight); 4] = [
+pub(super) const RIGHTS: [(&str, ConsoleRight); 5] = [
     ("look", ConsoleRight::Look),
     ("try", ConsoleRight::Try),
     ("end_sessions", ConsoleRight::EndSessions),
     ("grant", ConsoleRight::Grant),
+    ("trace", ConsoleRight::Trace),
 ];
 
 /// A person who does nothing for so long is signed out, unless it is said.
@@ -50,6 +51,8 @@ pub enum ConsoleRight {
     EndSessions,
     /// Ask for grants, agree to them and take them back, as `scrim grant` lets one.
     Grant,
+    /// Ask who was shown one row, named by its key.
+    Trace,
 }
 
 /// All that a role may do.
@@ -64,6 +67,8 @@ pub struct ConsoleRights {
     pub end_sessions: bool,
     /// Ask for grants, agree to them and take them back, as `scrim grant` lets one.
     pub grant: bool,
+    /// Ask who was shown one row, named by its key.
+    pub trace: bool,
 }
 
 impl ConsoleRights {
@@ -74,6 +79,7 @@ impl ConsoleRights {
             may_try: self.may_try || other.may_try,
             end_sessions: self.end_sessions || other.end_sessions,
             grant: self.grant || other.grant,
+            trace: self.trace || other.trace,
         }
     }
 
@@ -84,6 +90,7 @@ impl ConsoleRights {
             ConsoleRight::Try => ConsoleRights { may_try: true, ..look },
             ConsoleRight::EndSessions => ConsoleRights { end_sessions: true, ..look },
             ConsoleRight::Grant => ConsoleRights { grant: true, ..look },
+            ConsoleRight::Trace => ConsoleRights { trace: true, ..look },
         }
     }
 }
@@ -194,7 +201,7 @@ fn rights(reader: &mut Reader<'_>, node: &Node) -> ConsoleRights {
     }
     if words.is_empty() && !reader.has_errors() {
         let message = "this role may do nothing in the console";
-        let help = "some of look, try, end_sessions, grant";
+        let help = "some of look, try, end_sessions, grant, trace";
         reader.complain(Diagnostic::error(message, node.span).help(help));
     }
     rights

@@ -222,7 +222,7 @@ fn of_console(key: &str) -> Option<Value> {
             let rights = json!({"type": "array", "items": rights, "minItems": 1});
             (
                 json!({"type": "object", "additionalProperties": rights, "minProperties": 1}),
-                "What each role may do: look, try (run statements as one's own roles), end_sessions, grant (ask for grants and decide, by their rules).",
+                "What each role may do: look, try (run statements as one's own roles), end_sessions, grant (ask for grants and decide, by their rules), trace (ask who was shown one row).",
             )
         }
         "session_minutes" => (

@@ -82,26 +82,34 @@ impl Console {
         listing.await.map_err(|fault| Unlisted::Unread(fault.to_string()))
     }
 
-    /// Asks for a grant.
+    /// Asks for a grant, or takes one at once for oneself: how loud that is, is up to who follows the store.
     pub(super) async fn ask_grant(
         &self,
         call: &Call<'_>,
         form: &Fields,
         rules: &Arc<RuleSet>,
         signed: &Signed,
+        how: How,
     ) -> Reply {
-        let (user, place) = match self.may_grant(call, rules, signed, "ask_grant", None).await {
+        let act = match how {
+            How::Ask => "ask_grant",
+            How::BreakGlass => "break_glass",
+        };
+        let (user, place) = match self.may_grant(call, rules, signed, act, None).await {
             Ok(found) => found,
             Err(reply) => return reply,
         };
-        let asked = self.drafted(form, &user, rules, &place).await;
+        let asked = match how == How::BreakGlass && form.text("aware") != "1" {
+            true => Err(NotDone::Word(Word::GlassUnaware)),
+            false => self.drafted(form, &user, rules, &place, how).await,
+        };
         let grant = match asked {
             Ok(grant) => grant,
             Err(why) => {
-                return self.refused(call, form, rules, signed, ("ask_grant", None), why).await;
+                return self.refused(call, form, rules, signed, (act, None), why).await;
             }
         };
-        if let Err(reply) = self.record(call, signed, "ask_grant", |facts| facts).await {
+        if let Err(reply) = self.record(call, signed, act, |facts| facts).await {
             return reply;
         }
         match with_ledger(place, async |ledger| ledger.add(grant).await).await {
@@ -120,13 +128,18 @@ impl Console {
         by: &User,
         rules: &Arc<RuleSet>,
         place: &Place,
+        how: How,
     ) -> Result<Grant, NotDone> {
         let Ok(_turn) = self.asking.try_acquire() else { return Err(NotDone::Word(Word::Busy)) };
         let text = |name: &str| form.text(name).trim().to_owned();
         let given = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
         let masks = form.text("masks").lines().map(str::trim).filter(|line| !line.is_empty());
         let wanted = Wanted {
-            user: given("user").unwrap_or_else(|| by.name.clone()),
+            user: match how {
+                How::Ask => given("user").unwrap_or_else(|| by.name.clone()),
+                // For nobody else, whatever a form says.
+                How::BreakGlass => by.name.clone(),
+            },
             role: given("role"),
             database: self.database.clone(),
             masks: masks.map(str::to_owned).collect(),
@@ -137,7 +150,7 @@ impl Console {
             because: text("because"),
         };
         let now = time_of(place).await?;
-        let mut draft = draft(wanted, by, How::Ask, rules, now)?;
+        let mut draft = draft(wanted, by, how, rules, now)?;
         let snapshot = self.snapshot().ok_or(NotDone::Word(Word::NoCatalog))?;
         let view = RoleView::new(draft.role(), Arc::clone(rules), snapshot);
         let view = view.ok_or_else(|| format!("there is no role `{}`", draft.role()))?;

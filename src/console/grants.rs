@@ -1,15 +1,18 @@
-//! The page of grants: what is asked for, in force and over, and a form to ask.
+//! The page of grants: what is asked for, in force and over, a form to ask, and one that asks nobody.
 
 use maud::{Markup, html};
 
 use super::asked::Fields;
 use super::frame::{Look, Tab, shown};
 use super::words::Word;
-use crate::grants::{Grant, approve, reject, revoke, time};
+use crate::grants::{Grant, approve, break_glass_roles, reject, revoke, time};
 use crate::rules::{RuleSet, User};
 
 /// Those that are over and are shown, the latest first.
 const PAST_MAX: usize = 50;
+
+/// By which a form that was sent is told from the other.
+const GLASS: &str = "glass";
 
 /// What there is to say above the list.
 pub enum Said {
@@ -70,7 +73,11 @@ pub fn page(
                 @let open: Vec<&Grant> = all.iter().rev().filter(is_open).collect();
                 @let past: Vec<&Grant> = all.iter().rev().filter(|grant| !is_open(grant)).take(PAST_MAX).collect();
                 (list(look, Word::GrantsNow, &open, standing, true))
-                @if let Some(user) = standing.user { (form(look, user, fields)) }
+                @if let Some(user) = standing.user {
+                    (form(look, user, fields))
+                    @let roles = break_glass_roles(user, standing.rules);
+                    @if !roles.is_empty() { (glass(look, &roles, fields)) }
+                }
                 (list(look, Word::GrantsPast, &past, standing, false))
             }
         }
@@ -174,39 +181,96 @@ fn buttons(look: &Look, grant: &Grant, standing: Standing<'_>) -> Markup {
     }
 }
 
-fn form(look: &Look, user: &User, fields: &Fields) -> Markup {
-    let value = |name: &str, otherwise: &str| match fields.has(name) {
-        true => fields.text(name).to_owned(),
-        false => otherwise.to_owned(),
-    };
-    let field = |name: &'static str, word: Word, otherwise: &str, is_needed: bool| {
+/// What was typed into one of the two forms, and is still there when it was refused.
+#[derive(Clone, Copy)]
+struct Typed<'f>(Option<&'f Fields>);
+
+impl<'f> Typed<'f> {
+    fn of(fields: &'f Fields, is_glass: bool) -> Typed<'f> {
+        Typed(Some(fields).filter(|fields| fields.has(GLASS) == is_glass))
+    }
+
+    fn value(self, name: &str, otherwise: &'f str) -> &'f str {
+        let fields = self.0.filter(|fields| fields.has(name));
+        fields.map_or(otherwise, |fields| fields.text(name))
+    }
+
+    fn field(
+        self,
+        look: &Look,
+        name: &str,
+        word: Word,
+        otherwise: &'f str,
+        is_needed: bool,
+    ) -> Markup {
         html! {
             label { span { (look.say(word)) }
-                input name=(name) value=(value(name, otherwise)) maxlength="1000" autocomplete="off" required[is_needed];
+                input name=(name) value=(self.value(name, otherwise)) maxlength="1000" autocomplete="off" required[is_needed];
             }
         }
-    };
+    }
+
+    /// What is to be seen, and of which rows.
+    fn wish(self, look: &Look) -> Markup {
+        html! {
+            (self.field(look, "table", Word::GrantTable, "", false))
+            label class="wide" { span { (look.say(Word::GrantMasks)) }
+                textarea class="small" name="masks" required placeholder="contact.phone=clear" maxlength="4000" { (self.value("masks", "")) }
+            }
+            label class="wide" { span { (look.say(Word::GrantRows)) }
+                input name="rows" value=(self.value("rows", "")) maxlength="4000" autocomplete="off" placeholder="id = 42";
+            }
+            label class="check" {
+                input type="checkbox" name="widens" value="1" checked[self.0.is_some_and(|fields| fields.has("widens"))];
+                " " (look.say(Word::GrantWidens))
+            }
+        }
+    }
+}
+
+fn form(look: &Look, user: &User, fields: &Fields) -> Markup {
+    let typed = Typed::of(fields, false);
     html! {
         h2 id="ask" { (look.say(Word::GrantAsk)) }
         form class="ask" method="post" action="/console/grants/ask" aria-labelledby="ask" {
             (look.token_field())
-            (field("user", Word::User, &user.name, true))
-            (field("role", Word::Role, "", false))
-            (field("table", Word::GrantTable, "", false))
-            label class="wide" { span { (look.say(Word::GrantMasks)) }
-                textarea class="small" name="masks" required placeholder="contact.phone=clear" maxlength="4000" { (value("masks", "")) }
-            }
-            label class="wide" { span { (look.say(Word::GrantRows)) }
-                input name="rows" value=(value("rows", "")) maxlength="4000" autocomplete="off" placeholder="id = 42";
-            }
-            label class="check" {
-                input type="checkbox" name="widens" value="1" checked[fields.has("widens")];
-                " " (look.say(Word::GrantWidens))
-            }
-            (field("for", Word::GrantFor, "30m", true))
-            (field("because", Word::GrantBecause, "", true))
+            (typed.field(look, "user", Word::User, &user.name, true))
+            (typed.field(look, "role", Word::Role, "", false))
+            (typed.wish(look))
+            (typed.field(look, "for", Word::GrantFor, "30m", true))
+            (typed.field(look, "because", Word::GrantBecause, "", true))
             button type="submit" class="main" { (look.say(Word::GrantSend)) }
             p class="soft wide" { (look.say(Word::GrantForHelp)) }
+        }
+    }
+}
+
+/// For oneself, at once, in one of these roles. It is told before how loud that is.
+fn glass(look: &Look, roles: &[&str], fields: &Fields) -> Markup {
+    let typed = Typed::of(fields, true);
+    html! {
+        h2 id="glass" { (look.say(Word::GlassTitle)) }
+        p class="alarm" id="glass-warning" { (look.say(Word::GlassWarning)) }
+        form class="ask loud" method="post" action="/console/grants/break-glass" aria-labelledby="glass"
+            aria-describedby="glass-warning" {
+            (look.token_field())
+            input type="hidden" name=(GLASS) value="1";
+            label { span { (look.say(Word::Role)) }
+                select name="role" {
+                    @for role in roles {
+                        option value=(role) selected[typed.value("role", "") == *role] { (shown(role)) }
+                    }
+                }
+            }
+            (typed.wish(look))
+            (typed.field(look, "for", Word::GrantFor, "15m", true))
+            (typed.field(look, "because", Word::GrantBecause, "", true))
+            label class="check" {
+                input type="checkbox" name="aware" value="1" required;
+                " " (look.say(Word::GlassAware))
+            }
+            button type="submit" class="loud" aria-describedby="glass-warning" { (look.say(Word::GlassBreak)) }
+            p class="soft wide" { (look.say(Word::GlassForHelp)) }
         }
     }
 }

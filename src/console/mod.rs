@@ -24,6 +24,7 @@ mod matrix;
 mod playground;
 mod privacy;
 mod reply;
+mod row;
 mod rules;
 mod sessions;
 mod sheet;
@@ -42,7 +43,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use axum::routing::any;
-use jiff::Timestamp;
 use maud::html;
 use tokio::sync::{Semaphore, watch};
 
@@ -50,6 +50,7 @@ use crate::audit::{Audit, ConsoleFacts, Record};
 use crate::catalog::Snapshot;
 use crate::config::ConsoleOptions;
 use crate::explain::WhoSees;
+use crate::grants::How;
 use crate::ledger;
 use crate::rules::{RelationName, RuleSet};
 use crate::session::{Lease, Proxy, Stage};
@@ -254,7 +255,12 @@ impl Console {
                 .unwrap_or_else(|| wished(headers)),
             theme: cookie(headers, THEME).and_then(Theme::of_word).unwrap_or(Theme::Auto),
             token: self.visitors.form_token(&holder),
-            here: if is_post { "/console" } else { here }.to_owned(),
+            here: match (is_post, parts.uri.path()) {
+                (false, _) => here,
+                (true, row::PATH) => row::PATH,
+                (true, _) => "/console",
+            }
+            .to_owned(),
             signed,
             rules: rules.version.clone(),
         };
@@ -343,44 +349,8 @@ impl Console {
             "/console/grants" => self.grants_page(call, rules).await,
             "/console/playground" => Reply::page(playground::page(look, rules, None, &[], None)),
             "/console/report" => self.report(call, rules).await,
+            row::PATH => self.row_page(call),
             _ => said(look, StatusCode::NOT_FOUND, Word::NotFound),
-        }
-    }
-
-    async fn report(&self, call: &Call<'_>, rules: &Arc<RuleSet>) -> Reply {
-        let look = &call.look;
-        if !call.query.has("make") {
-            return Reply::page(privacy::page(look, &call.query, None));
-        }
-        let now = Timestamp::now();
-        let question = match privacy::question(&call.query, now) {
-            Ok(question) => question,
-            Err(text) => {
-                let made = Some(Err(privacy::NoReport::Told(text)));
-                return Reply::page(privacy::page(look, &call.query, made))
-                    .status(StatusCode::BAD_REQUEST);
-            }
-        };
-        let Some(sheet) = self.sheet(rules).await else {
-            return said(look, StatusCode::SERVICE_UNAVAILABLE, Word::NoCatalog);
-        };
-        let Ok(turn) = Arc::clone(&self.reports).try_acquire_owned() else {
-            return said(look, StatusCode::SERVICE_UNAVAILABLE, Word::Busy);
-        };
-        let sources = privacy::Sources {
-            rules: Arc::clone(rules),
-            picture: Arc::clone(&sheet.picture),
-            database: self.database.clone(),
-        };
-        let file = self.audit_file.clone();
-        let making = tokio::task::spawn_blocking(move || {
-            // Held to the end of the reading, also where nobody waits for it any more.
-            let _turn = turn;
-            privacy::make(&file, question, &sources, now)
-        });
-        match making.await {
-            Ok(made) => Reply::page(privacy::page(look, &call.query, Some(made))),
-            Err(_) => said(look, StatusCode::INTERNAL_SERVER_ERROR, Word::Busy),
         }
     }
 
@@ -399,11 +369,15 @@ impl Console {
             ("/console/sign-out", Some(signed)) => self.sign_out(call, signed).await,
             ("/console/sessions/end", Some(signed)) => self.end_session(call, form, signed).await,
             ("/console/grants/ask", Some(signed)) => {
-                self.ask_grant(call, form, rules, signed).await
+                self.ask_grant(call, form, rules, signed, How::Ask).await
+            }
+            ("/console/grants/break-glass", Some(signed)) => {
+                self.ask_grant(call, form, rules, signed, How::BreakGlass).await
             }
             ("/console/grants/decide", Some(signed)) => {
                 self.decide_grant(call, form, rules, signed).await
             }
+            (row::PATH, Some(signed)) => self.trace(call, form, rules, signed).await,
             ("/console/playground", Some(signed)) => self.play(call, form, rules, signed).await,
             (_, Some(_)) => said(look, StatusCode::NOT_FOUND, Word::NotFound),
         }
@@ -451,6 +425,7 @@ impl Console {
             session: None,
             grant: None,
             role: None,
+            row: None,
             rules: call.look.rules.clone(),
         };
         self.audit.accept(Record::Console(with(facts))).await.map_err(|error| {
@@ -517,7 +492,7 @@ impl Console {
 
 fn wished(headers: &HeaderMap) -> Language {
     let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    Language::wished(accept.unwrap_or_default())
+    words::wished(accept.unwrap_or_default())
 }
 
 /// A page with one sentence.

@@ -56,6 +56,7 @@ impl Console {
                 session: None,
                 grant: None,
                 role: None,
+                row: None,
                 rules: rules.version.clone(),
             })
         };

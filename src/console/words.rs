@@ -2,49 +2,24 @@
 //!
 //! What the rules, the database and Scrim's own messages say is shown as it is.
 
-/// A language of the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// Korean.
-    Korean,
-}
+pub use crate::report::Language;
+use crate::report::texts;
 
-impl Language {
-    /// As HTML and browsers call it.
-    pub fn tag(self) -> &'static str {
-        match self {
-            Language::English => "en",
-            Language::Korean => "ko",
+/// Of a browser's wishes (`ko-KR,ko;q=0.9,en;q=0.8`): the one that it likes best and that there is.
+pub fn wished(accept: &str) -> Language {
+    let mut best = (0, Language::English);
+    for wish in accept.split(',').take(16) {
+        let mut parts = wish.split(';').map(str::trim);
+        let tag = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, thousandths);
+        let primary = tag.split('-').next().unwrap_or_default();
+        if let Some(language) = Language::of_tag(primary)
+            && quality > best.0
+        {
+            best = (quality, language);
         }
     }
-
-    /// By its tag.
-    pub fn of_tag(tag: &str) -> Option<Language> {
-        match tag {
-            "en" => Some(Language::English),
-            "ko" => Some(Language::Korean),
-            _ => None,
-        }
-    }
-
-    /// Of a browser's wishes (`ko-KR,ko;q=0.9,en;q=0.8`): the one that it likes best and that there is.
-    pub fn wished(accept: &str) -> Language {
-        let mut best = (0, Language::English);
-        for wish in accept.split(',').take(16) {
-            let mut parts = wish.split(';').map(str::trim);
-            let tag = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, thousandths);
-            let primary = tag.split('-').next().unwrap_or_default();
-            if let Some(language) = Language::of_tag(primary)
-                && quality > best.0
-            {
-                best = (quality, language);
-            }
-        }
-        best.1
-    }
+    best.1
 }
 
 /// `0.8` as 800; what is no such number is nothing.
@@ -59,32 +34,7 @@ fn thousandths(text: &str) -> u32 {
     }
 }
 
-macro_rules! words {
-    ($($name:ident: $english:literal, $korean:literal;)*) => {
-        /// A text.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs)]
-        pub enum Word { $($name),* }
-
-        impl Word {
-            /// All of them.
-            #[cfg(test)]
-            pub const ALL: &'static [Word] = &[$(Word::$name),*];
-
-            /// In a language.
-            pub fn of(self, language: Language) -> &'static str {
-                match (self, language) {
-                    $(
-                        (Word::$name, Language::English) => $english,
-                        (Word::$name, Language::Korean) => $korean,
-                    )*
-                }
-            }
-        }
-    };
-}
-
-words! {
+texts! {
     Console: "Scrim console", "Scrim 콘솔";
     SkipToContent: "Skip to content", "본문으로 건너뛰기";
     Pages: "Pages", "페이지";
@@ -128,6 +78,12 @@ words! {
     GrantWidens: "Also rows that the role does not see", "역할이 볼 수 없는 행도";
     GrantFor: "For how long", "기간";
     GrantForHelp: "90s, 30m, 8h, 2d, from when it is agreed to", "승인된 때부터 90s, 30m, 8h, 2d";
+    GlassTitle: "Break the glass", "비상 열람하기";
+    GlassWarning: "It opens to you at once, without anybody's agreement, and it is loud: an alarm goes to whoever watches Scrim, and your name, the reason and every cell that you could see by it are on record. For an emergency in which nobody can be waited for.", "누구의 승인도 없이 당신에게 바로 열리며, 조용히 지나가지 않습니다. Scrim을 지켜보는 사람에게 경보가 가고, 당신의 이름과 이유, 볼 수 있었던 모든 칸이 기록에 남습니다. 승인을 기다릴 수 없는 긴급한 경우에만 쓰세요.";
+    GlassAware: "I know that an alarm is raised", "경보가 울린다는 것을 알고 있습니다";
+    GlassBreak: "Break the glass", "비상 열람";
+    GlassUnaware: "Say with the check box that you know of the alarm.", "경보가 울린다는 것을 안다는 칸에 표시하세요.";
+    GlassForHelp: "90s, 30m, 8h, 2d, from now", "지금부터 90s, 30m, 8h, 2d";
     GrantDone: "Done: grant", "완료: 허가";
     GrantRefused: "It was not done:", "하지 않았습니다:";
     GrantNoAnswer: "The condition cannot be computed for every row, or the database does not answer.", "모든 행에 대해 조건을 계산할 수 없거나 데이터베이스가 응답하지 않습니다.";
@@ -207,6 +163,17 @@ words! {
     ReportTimes: "2026-11-28, 2026-11-28T18:00, or 7d and 12h (so long ago); empty: all", "2026-11-28, 2026-11-28T18:00, 또는 7d와 12h(그만큼 전부터). 비우면 전부";
     ReportZone: "Time zone", "시간대";
     ReportTooLarge: "The trail is too large for a page. On the server: scrim report --format html", "기록이 너무 커서 페이지로 보일 수 없습니다. 서버에서: scrim report --format html";
+    Row: "Who saw one row", "한 행을 누가 보았는가";
+    RowHelp: "Of one row, by its primary key: who was shown it, when, for which purpose, through which masks; and apart from that who could see it by a grant, and who may have seen it. Which rows a statement showed is on record of roles with `audit_rows: true` alone.", "기본 키로 고른 한 행에 대해, 누가 언제 어떤 목적으로 어떤 마스크를 거쳐 보았는지 보여 줍니다. 임시 허가로 볼 수 있었던 사람과 보았을 수도 있는 사람은 따로 보여 줍니다. 문장이 어느 행을 보여 주었는지는 `audit_rows: true`인 역할에 대해서만 기록됩니다.";
+    RowBack: "The whole report", "전체 보고서";
+    RowRelation: "Relation, with its schema", "스키마를 붙인 테이블 이름";
+    RowKey: "Key", "키";
+    RowKeyHelp: "Of several columns, the values of the key stand in their order with commas: 1,7; a value with a comma in double quotes.", "키가 여러 열이면 순서대로 쉼표로 나눕니다: 1,7. 쉼표가 든 값은 큰따옴표로 묶습니다.";
+    RowRecorded: "That you ask about this row is on record in the audit trail.", "이 행에 대해 물었다는 것이 감사 기록에 남습니다.";
+    RowAsk: "Ask", "묻기";
+    RowAnswer: "What the audit trail says", "감사 기록이 말하는 것";
+    RowNone: "There is nothing to tell:", "알려 줄 것이 없습니다:";
+    RowTooLong: "The relation or the key is too long.", "테이블 이름이나 키가 너무 깁니다.";
     StatementsHelp: "The last statements and refusals, the newest first, as they stand in the audit trail: with ? in the place of each literal, and without parameters and results.", "최근 문장과 거부된 문장입니다. 새것이 위에 있고, 감사 기록에 적힌 그대로입니다. 리터럴은 ?로 바뀌어 있고 매개변수와 결과는 없습니다.";
     OnlyRefused: "Only what was refused", "거부된 것만";
     Refresh: "Refresh", "새로 고침";
@@ -272,7 +239,7 @@ words! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Language, Word};
+    use super::{Language, Word, wished};
 
     fn is_hangul(character: char) -> bool {
         ('가'..='힣').contains(&character)
@@ -306,7 +273,7 @@ mod tests {
             ("ko;q=2, en;q=x", Language::Korean),
             (&"ko;q=0.0000000001,".repeat(1000), Language::English),
         ] {
-            assert_eq!(Language::wished(accept), language, "{accept}");
+            assert_eq!(wished(accept), language, "{accept}");
         }
     }
 }

@@ -64,6 +64,15 @@ pub fn ask(wish: Wish, by: &User, how: How, rules: &RuleSet, now: i64) -> Result
     }
 }
 
+/// The roles in which a user may open something to themselves at once, in the order in which the user has them.
+pub fn break_glass_roles<'u>(user: &'u User, rules: &RuleSet) -> Vec<&'u str> {
+    let may = |role: &&String| {
+        let grants = rules.roles.get(*role).and_then(|role| role.grants.as_ref());
+        grants.is_some_and(|grants| grants.break_glass)
+    };
+    user.roles.iter().filter(may).map(String::as_str).collect()
+}
+
 /// Agrees.
 ///
 /// # Errors

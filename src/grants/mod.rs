@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use asking::{Draft, Wanted, draft};
 pub use form::time;
-pub use judging::{How, approve, ask, reject, revoke};
+pub use judging::{How, approve, ask, break_glass_roles, reject, revoke};
 
 /// A request that nobody has agreed to for so long is none any more, milliseconds.
 pub const LAPSES_AFTER_MS: i64 = 24 * 3600 * 1000;

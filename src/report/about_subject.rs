@@ -2,6 +2,7 @@
 
 use super::sections::{Section, columns, number};
 use super::subject::{By, Columns, SubjectTold};
+use super::words::{Language, Word};
 
 /// A key as it is shown: `42`, `1,7`.
 pub fn called(subject: &SubjectTold) -> String {
@@ -9,41 +10,42 @@ pub fn called(subject: &SubjectTold) -> String {
 }
 
 /// All of them, in their order.
-pub fn sections(subject: &SubjectTold) -> Vec<Section> {
-    vec![seen(subject), opened(subject), possible(subject)]
+pub fn sections(subject: &SubjectTold, language: Language) -> Vec<Section> {
+    vec![seen(subject, language), opened(subject, language), possible(subject, language)]
 }
 
-fn seen(subject: &SubjectTold) -> Section {
+fn seen(subject: &SubjectTold, language: Language) -> Section {
     let rows = subject.seen.iter().map(|one| {
         let [user, role, whom, purpose] = who(&one.by);
-        let [clear, masked] = cells(&one.columns);
+        let [clear, masked] = cells(&one.columns, language);
         let place = format!("{}.{}", one.session, one.statement);
         vec![one.time.clone(), user, role, whom, purpose, clear, masked, place, one.sql.clone()]
     });
-    let words = "The key of the row went to the client. Columns are those of the row that the statement mentions, each shown or \
-        gone by, with the mask that the role had then; the JSON says which stood in the result.";
     Section {
         id: "seen",
-        title: "Seen",
-        words: Some(format!("{words}{}", beyond(subject.seen_not_listed))),
-        columns: columns(&[
-            "time",
-            "user",
-            "role",
-            "for",
-            "purpose",
-            "clear",
-            "masked",
-            "session",
-            "statement",
-        ]),
+        title: Word::Seen.of(language),
+        words: Some(words(Word::SeenWords, subject.seen_not_listed, language)),
+        columns: columns(
+            language,
+            &[
+                Word::Time,
+                Word::User,
+                Word::Role,
+                Word::Whom,
+                Word::Purpose,
+                Word::Clear,
+                Word::Masked,
+                Word::Session,
+                Word::Statement,
+            ],
+        ),
         rows: rows.collect(),
-        nothing: Some(subject.nothing.unwrap_or("by no statement on record")),
+        nothing: Some(subject.nothing.unwrap_or(Word::ByNoStatement).of(language)),
         ..Section::default()
     }
 }
 
-fn opened(subject: &SubjectTold) -> Section {
+fn opened(subject: &SubjectTold, language: Language) -> Section {
     let rows = subject.opened.iter().map(|one| {
         let [user, role, whom, purpose] = who(&one.by);
         let columns: Vec<String> = one.columns.iter().cloned().collect();
@@ -59,37 +61,38 @@ fn opened(subject: &SubjectTold) -> Section {
             one.sql.clone(),
         ]
     });
-    let words = "A grant opened columns of the row to the session, and the statement mentioned them: it could see them. `*` is \
-        the row itself.";
     Section {
         id: "opened",
-        title: "Opened by a grant",
-        words: Some(format!("{words}{}", beyond(subject.opened_not_listed))),
-        columns: columns(&[
-            "time",
-            "user",
-            "role",
-            "for",
-            "purpose",
-            "#grant",
-            "columns",
-            "statement",
-        ]),
+        title: Word::Opened.of(language),
+        words: Some(words(Word::OpenedWords, subject.opened_not_listed, language)),
+        columns: columns(
+            language,
+            &[
+                Word::Time,
+                Word::User,
+                Word::Role,
+                Word::Whom,
+                Word::Purpose,
+                Word::NumberGrant,
+                Word::Columns,
+                Word::Statement,
+            ],
+        ),
         rows: rows.collect(),
         ..Section::default()
     }
 }
 
-fn possible(subject: &SubjectTold) -> Section {
+fn possible(subject: &SubjectTold, language: Language) -> Section {
     let rows = subject.possible.iter().map(|one| {
         let [user, role, whom, purpose] = who(&one.by);
-        let [clear, masked] = cells(&one.columns);
+        let [clear, masked] = cells(&one.columns, language);
         vec![
             user,
             role,
             whom,
             purpose,
-            one.why.to_owned(),
+            one.why.of(language).to_owned(),
             number(one.statements),
             one.first.clone(),
             one.last.clone(),
@@ -100,18 +103,26 @@ fn possible(subject: &SubjectTold) -> Section {
     });
     Section {
         id: "possible",
-        title: "Possibly seen",
-        words: Some(
-            "These statements read the relation, and which of its rows they showed is not on record. This row may be among \
-             them; nothing says that it is."
-                .into(),
+        title: Word::Possibly.of(language),
+        words: Some(words(Word::PossiblyWords, 0, language)),
+        columns: columns(
+            language,
+            &[
+                Word::User,
+                Word::Role,
+                Word::Whom,
+                Word::Purpose,
+                Word::Why,
+                Word::NumberStatements,
+                Word::First,
+                Word::Last,
+                Word::Read,
+                Word::Clear,
+                Word::Masked,
+            ],
         ),
-        columns: columns(&[
-            "user", "role", "for", "purpose", "why", "#statements", "first", "last", "read", "clear",
-            "masked",
-        ]),
         rows: rows.collect(),
-        nothing: Some("by no statement on record"),
+        nothing: Some(Word::ByNoStatement.of(language)),
         ..Section::default()
     }
 }
@@ -122,18 +133,26 @@ fn who(by: &By) -> [String; 4] {
     [user.clone(), role.clone(), told(end_user), told(purpose)]
 }
 
-fn cells(columns: &Columns) -> [String; 2] {
+fn cells(columns: &Columns, language: Language) -> [String; 2] {
     let clear: Vec<&str> = columns.clear.iter().map(String::as_str).collect();
+    let newer = Word::NewerMask.of(Language::English);
+    let mask = |mask: &String| {
+        if mask == newer { Word::NewerMask.of(language).to_owned() } else { mask.clone() }
+    };
+    let or = format!(" {} ", Word::Or.of(language));
     let masked = columns.masked.iter().map(|(name, masks)| {
-        let masks: Vec<&str> = masks.iter().map(String::as_str).collect();
-        format!("{name}: {}", masks.join(" or "))
+        let masks: Vec<String> = masks.iter().map(mask).collect();
+        format!("{name}: {}", masks.join(&or))
     });
     [clear.join(", "), masked.collect::<Vec<_>>().join("; ")]
 }
 
-fn beyond(count: u64) -> String {
-    match count {
-        0 => String::new(),
-        count => format!(" {} more are not listed.", number(count)),
+/// How a section is to be read, and how many are not in it.
+fn words(word: Word, not_listed: u64, language: Language) -> String {
+    match not_listed {
+        0 => word.of(language).to_owned(),
+        count => {
+            format!("{} {}", word.of(language), Word::NotListed.with(language, &[&number(count)]))
+        }
     }
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::sections::{Chart, number};
 use super::shown::shown;
+use super::words::{Language, Word};
 
 const WIDTH: u64 = 760;
 /// Days that have a place in a chart.
@@ -17,13 +18,21 @@ const BAR: u64 = 22;
 const NAMES: u64 = 190;
 const NUMBERS: u64 = 90;
 
-const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const WEEKDAYS: [Word; 7] = [
+    Word::Monday,
+    Word::Tuesday,
+    Word::Wednesday,
+    Word::Thursday,
+    Word::Friday,
+    Word::Saturday,
+    Word::Sunday,
+];
 
 /// A chart.
-pub fn drawn(title: &str, chart: &Chart) -> Markup {
+pub fn drawn(title: &str, chart: &Chart, language: Language) -> Markup {
     match chart {
-        Chart::Days(days) => of_days(title, days),
-        Chart::Week(week) => of_week(title, week),
+        Chart::Days(days) => of_days(title, days, language),
+        Chart::Week(week) => of_week(title, week, language),
         Chart::Bars { parts, bars } => of_bars(title, parts, bars),
     }
 }
@@ -37,7 +46,7 @@ fn scaled(count: u64, most: u64, length: u64) -> u64 {
     if count > 0 { scaled.max(1) } else { 0 }
 }
 
-fn of_days(title: &str, days: &[(String, u64, u64)]) -> Markup {
+fn of_days(title: &str, days: &[(String, u64, u64)], language: Language) -> Markup {
     const HEIGHT: u64 = 120;
     const TOP: u64 = 16;
     let days = days.get(days.len().saturating_sub(DAYS_MAX)..).unwrap_or_default();
@@ -56,7 +65,7 @@ fn of_days(title: &str, days: &[(String, u64, u64)]) -> Markup {
                 @for (x, (day, sent, refused)) in (0_u64..).map(|index| index.saturating_mul(step)).zip(days) {
                     @let (up, over) = (scaled(*sent, most, HEIGHT), scaled(*refused, most, HEIGHT));
                     g {
-                        title { (day) ": " (number(*sent)) " sent, " (number(*refused)) " refused" }
+                        title { (Word::SentAndRefused.with(language, &[day, &number(*sent), &number(*refused)])) }
                         rect class="first" x=(x) width=(width) y=((TOP + HEIGHT).saturating_sub(up)) height=(up) {}
                         rect class="second" x=(x) width=(width)
                             y=((TOP + HEIGHT).saturating_sub(up).saturating_sub(over)) height=(over) {}
@@ -69,12 +78,12 @@ fn of_days(title: &str, days: &[(String, u64, u64)]) -> Markup {
                     text x=(step.saturating_mul(count).min(WIDTH)) y=(TOP + HEIGHT + 14) class="axis end" { (day) }
                 }
             }
-            (legend(&["sent", "refused"]))
+            (legend(&[Word::Sent.of(language), Word::Refused.of(language)]))
         }
     }
 }
 
-fn of_week(title: &str, week: &[[u64; 24]; 7]) -> Markup {
+fn of_week(title: &str, week: &[[u64; 24]; 7], language: Language) -> Markup {
     const CELL: u64 = 26;
     const LEFT: u64 = 40;
     let most = week.iter().flatten().copied().max().unwrap_or_default();
@@ -88,16 +97,16 @@ fn of_week(title: &str, week: &[[u64; 24]; 7]) -> Markup {
                     text x=(x(hour)) y="12" class="axis" { (format!("{hour:02}")) }
                 }
                 @for (y, (name, hours)) in (0_u64..).map(|day| day * CELL + 18).zip(WEEKDAYS.iter().zip(week)) {
-                    text x="0" y=(y + 17) class="axis" { (name) }
+                    text x="0" y=(y + 17) class="axis" { (name.of(language)) }
                     @for (hour, count) in (0_u64..).zip(hours) {
                         rect class=(format!("shade{}", shade(*count))) x=(x(hour)) y=(y)
                             width=(CELL - 2) height=(CELL - 2) rx="3" {
-                            title { (name) " " (format!("{hour:02}:00")) ": " (number(*count)) }
+                            title { (name.of(language)) " " (format!("{hour:02}:00")) ": " (number(*count)) }
                         }
                     }
                 }
             }
-            figcaption { "statements; the strongest square: " (number(most)) }
+            figcaption { (Word::StrongestSquare.with(language, &[&number(most)])) }
         }
     }
 }

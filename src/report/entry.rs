@@ -479,6 +479,7 @@ mod tests {
                 session: None,
                 grant: None,
                 role: None,
+                row: None,
                 rules: "1".into(),
             }),
             Record::Logout { facts },

@@ -10,6 +10,7 @@ use super::head::{figures, head};
 use super::sections::{Section, sections};
 use super::shown::shown;
 use super::told::Report;
+use super::words::{Language, Word};
 
 /// Rows of a table; more would make a page that nobody opens.
 const ROWS_MAX: usize = 1000;
@@ -22,11 +23,11 @@ const STYLE: &str = include_str!("page.css");
 
 impl Report {
     /// One page that needs nothing beside it.
-    pub fn to_html(&self) -> String {
-        let sections = sections(self);
+    pub fn to_html(&self, language: Language) -> String {
+        let sections = sections(self, language);
         let page = html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang=(language.tag()) {
                 head {
                     meta charset="utf-8";
                     meta http-equiv="Content-Security-Policy" content=(POLICY);
@@ -34,15 +35,15 @@ impl Report {
                     meta name="color-scheme" content="light dark";
                     meta name="referrer" content="no-referrer";
                     meta name="generator" content=(concat!("scrim ", env!("CARGO_PKG_VERSION")));
-                    title { "Scrim: privacy report" }
+                    title { "Scrim: " (Word::Title.of(language)) }
                     style { (PreEscaped(STYLE)) }
                 }
                 body {
                     header {
-                        h1 { "Privacy report" }
-                        (self.top(&sections))
+                        h1 { (Word::Title.of(language)) }
+                        (self.top(&sections, language))
                     }
-                    main { (self.rest(&sections)) }
+                    main { (self.rest(&sections, language)) }
                 }
             }
         };
@@ -50,24 +51,24 @@ impl Report {
     }
 
     /// What stands in that page, for one that has a heading and a style of its own.
-    pub fn to_markup(&self) -> Markup {
-        let sections = sections(self);
+    pub fn to_markup(&self, language: Language) -> Markup {
+        let sections = sections(self, language);
         html! {
-            div class="report" { (self.top(&sections)) (self.rest(&sections)) }
+            div class="report" { (self.top(&sections, language)) (self.rest(&sections, language)) }
         }
     }
 
-    fn top(&self, sections: &[Section]) -> Markup {
+    fn top(&self, sections: &[Section], language: Language) -> Markup {
         html! {
-            p class="made" { "made by scrim, " (self.made) }
+            p class="made" { (Word::MadeBy.with(language, &[&self.made])) }
             @if let Some(fault) = &self.trail.broken {
                 p class="alarm" role="alert" {
-                    strong { "The audit trail was not verified: " } (shown(fault))
+                    strong { (Word::TrailNotVerified.of(language)) " " } (shown(fault))
                 }
             }
-            (about(self))
-            (totals(self))
-            nav aria-label="Sections" {
+            (about(self, language))
+            (totals(self, language))
+            nav aria-label=(Word::Sections.of(language)) {
                 @for section in sections {
                     a href={ "#" (section.id) } { (section.title) } " "
                 }
@@ -75,49 +76,49 @@ impl Report {
         }
     }
 
-    fn rest(&self, sections: &[Section]) -> Markup {
+    fn rest(&self, sections: &[Section], language: Language) -> Markup {
         html! {
-            @for section in sections { (drawn(section)) }
+            @for section in sections { (drawn(section, language)) }
             @if !self.notes.is_empty() {
                 section id="notes" {
-                    h2 { "Notes" }
-                    ul { @for note in &self.notes { li { (shown(note)) } } }
+                    h2 { (Word::Notes.of(language)) }
+                    ul { @for note in &self.notes { li { (shown(&note.told(language))) } } }
                 }
             }
         }
     }
 }
 
-fn about(report: &Report) -> Markup {
+fn about(report: &Report, language: Language) -> Markup {
     html! {
         dl class="about" {
-            @for (what, value) in head(report) {
+            @for (what, value) in head(report, language) {
                 div { dt { (what) } dd { (shown(&value)) } }
             }
         }
     }
 }
 
-fn totals(report: &Report) -> Markup {
+fn totals(report: &Report, language: Language) -> Markup {
     html! {
         ul class="figures" {
-            @for (what, count) in figures(report) {
+            @for (what, count) in figures(report, language) {
                 li { strong { (count) } " " span { (what) } }
             }
         }
     }
 }
 
-fn drawn(section: &Section) -> Markup {
+fn drawn(section: &Section, language: Language) -> Markup {
     let more = section.rows.len().saturating_sub(ROWS_MAX);
     html! {
         section id=(section.id) class=[(section.id == "alarms").then_some("alarm")] {
             h2 { (section.title) }
             @if let Some(words) = &section.words { p { (shown(words)) } }
-            @if let Some(chart) = &section.chart { (chart::drawn(section.title, chart)) }
+            @if let Some(chart) = &section.chart { (chart::drawn(section.title, chart, language)) }
             @if section.columns.is_empty() {
             } @else if section.rows.is_empty() {
-                p class="nothing" { (section.nothing.unwrap_or("none")) }
+                p class="nothing" { (section.nothing.unwrap_or(Word::None.of(language))) }
             } @else {
                 div class="table" tabindex="0" role="region" aria-label=(section.title) {
                     table {
@@ -137,7 +138,7 @@ fn drawn(section: &Section) -> Markup {
                         }
                     }
                 }
-                @if more > 0 { p class="nothing" { "… and " (more) " more; the JSON has all" } }
+                @if more > 0 { p class="nothing" { (Word::MoreInJson.with(language, &[&more.to_string()])) } }
             }
         }
     }

@@ -12,6 +12,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod about_rules;
 mod about_subject;
 mod chart;
 mod entry;
@@ -20,6 +21,7 @@ mod habits;
 mod head;
 mod html;
 mod kinds;
+mod row;
 mod sections;
 mod shown;
 mod subject;
@@ -28,11 +30,15 @@ mod text;
 mod time;
 mod told;
 mod unused;
+mod words;
 
 pub use entry::Entry;
 pub use kinds::Kinds;
+pub use row::{NoRow, relation_and_key, relations_with_keys};
 pub use shown::shown;
 pub use subject::{Sightings, Subject};
 pub use tally::{Question, Tally};
 pub use time::{beginning, end};
 pub use told::{Report, Rules, TrailTold};
+pub use words::Language;
+pub(crate) use words::texts;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::kinds::OPEN;
 use super::tally::Counts;
 use super::told::{Line, Report};
+use super::words::{Language, Word};
 
 /// Names in one cell; more are a number.
 const NAMES_MAX: usize = 6;
@@ -46,11 +47,11 @@ pub enum Chart {
     },
 }
 
-pub(super) fn columns(titles: &[&'static str]) -> Vec<Column> {
+pub(super) fn columns(language: Language, titles: &[Word]) -> Vec<Column> {
     // A title that begins with `#` is of numbers.
-    let column = |title: &&'static str| match title.strip_prefix('#') {
+    let column = |title: &Word| match title.of(language).strip_prefix('#') {
         Some(title) => Column { title, is_number: true },
-        None => Column { title, is_number: false },
+        None => Column { title: title.of(language), is_number: false },
     };
     titles.iter().map(column).collect()
 }
@@ -80,12 +81,24 @@ fn size(bytes: u64) -> String {
     format!("{rest:.1} TB")
 }
 
-fn names(names: &BTreeSet<String>) -> String {
+pub(super) fn names(names: &BTreeSet<String>, language: Language) -> String {
     let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(String::as_str).collect();
     match names.len().saturating_sub(shown.len()) {
         0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+        more => Word::AndMore.with(language, &[&shown.join(", "), &more.to_string()]),
     }
+}
+
+/// Around those of [`counted`] and of lookups.
+fn of_counts(language: Language, before: &[Word], after: &[Word]) -> Vec<Column> {
+    let counts = [
+        Word::NumberStatements,
+        Word::NumberRefused,
+        Word::NumberRows,
+        Word::NumberBytes,
+        Word::NumberLookups,
+    ];
+    columns(language, &[before, &counts, after].concat())
 }
 
 fn counted(counts: &Counts) -> [String; 4] {
@@ -94,48 +107,47 @@ fn counted(counts: &Counts) -> [String; 4] {
 }
 
 /// All sections, in their order.
-pub fn sections(report: &Report) -> Vec<Section> {
+pub fn sections(report: &Report, language: Language) -> Vec<Section> {
     if let Some(subject) = &report.subject {
-        let mut all = super::about_subject::sections(subject);
+        let mut all = super::about_subject::sections(subject, language);
         all.retain(|section| !section.rows.is_empty() || section.nothing.is_some());
         return all;
     }
-    let mut all = vec![alarms(report), days(report), hours(report)];
-    all.extend(of_people(report));
+    let mut all = vec![alarms(report, language), days(report, language), hours(report, language)];
+    all.extend(of_people(report, language));
     all.extend([
-        kinds(report),
-        found(report),
-        refusals(report),
-        failed_logins(report),
-        lookups(report),
-        grants(report),
+        kinds(report, language),
+        found(report, language),
+        refusals(report, language),
+        failed_logins(report, language),
+        lookups(report, language),
+        grants(report, language),
     ]);
-    all.extend(unusual(report));
-    all.extend(of_rules(report));
+    all.extend(unusual(report, language));
+    all.extend(super::about_rules::sections(report, language));
     all.retain(|section| {
         !section.rows.is_empty() || section.nothing.is_some() || section.chart.is_some()
     });
     all
 }
 
-fn alarms(report: &Report) -> Section {
+fn alarms(report: &Report, language: Language) -> Section {
     let rows = report.alarms.iter().map(|alarm| {
-        let place = format!("session {}, statement {}", alarm.session, alarm.statement);
+        let (session, statement) = (alarm.session.to_string(), alarm.statement.to_string());
+        let place = Word::Place.with(language, &[&session, &statement]);
         vec![alarm.time.clone(), alarm.user.clone(), alarm.role.clone(), place]
     });
     Section {
         id: "alarms",
-        title: "ALARMS of the guard",
-        words: Some(
-            "Each is a defect of Scrim: the result was stopped, and no value was sent.".into(),
-        ),
-        columns: columns(&["time", "user", "role", "where"]),
+        title: Word::Alarms.of(language),
+        words: Some(Word::AlarmsWords.of(language).to_owned()),
+        columns: columns(language, &[Word::Time, Word::User, Word::Role, Word::Where]),
         rows: rows.collect(),
         ..Section::default()
     }
 }
 
-fn days(report: &Report) -> Section {
+fn days(report: &Report, language: Language) -> Section {
     let bars = report.days.iter();
     let bars = bars.map(|day| (day.day.clone(), day.counts.statements, day.counts.refused));
     let rows = report.days.iter().map(|day| {
@@ -145,35 +157,44 @@ fn days(report: &Report) -> Section {
     });
     Section {
         id: "days",
-        title: "By day",
-        columns: columns(&["day", "#statements", "#refused", "#rows", "#bytes"]),
+        title: Word::ByDay.of(language),
+        columns: columns(
+            language,
+            &[
+                Word::Day,
+                Word::NumberStatements,
+                Word::NumberRefused,
+                Word::NumberRows,
+                Word::NumberBytes,
+            ],
+        ),
         rows: rows.collect(),
-        nothing: Some("no statement in this period"),
+        nothing: Some(Word::NoStatements.of(language)),
         chart: (!report.days.is_empty()).then(|| Chart::Days(bars.collect())),
         ..Section::default()
     }
 }
 
-fn hours(report: &Report) -> Section {
+fn hours(report: &Report, language: Language) -> Section {
     let is_empty = report.week.iter().flatten().all(|count| *count == 0);
     Section {
         id: "hours",
-        title: "By day of the week and hour",
+        title: Word::ByHour.of(language),
         chart: (!is_empty).then(|| Chart::Week(Box::new(report.week))),
         ..Section::default()
     }
 }
 
-fn of_people(report: &Report) -> [Section; 4] {
+fn of_people(report: &Report, language: Language) -> [Section; 4] {
     let row = |line: &Line, last: &BTreeSet<String>| {
-        let name = if line.name.is_empty() { "(none stated)" } else { &line.name };
+        let name = if line.name.is_empty() { Word::NoneStated.of(language) } else { &line.name };
         let mut row = vec![name.to_owned()];
         row.extend(counted(&line.counts));
-        row.extend([number(line.lookups), names(last)]);
+        row.extend([number(line.lookups), names(last, language)]);
         row
     };
     let bars = |lines: &[Line]| Chart::Bars {
-        parts: ["rows given", ""],
+        parts: [Word::RowsGiven.of(language), ""],
         bars: lines.iter().map(|line| (line.name.clone(), line.counts.rows, 0)).collect(),
     };
     let end_users = report.end_users.iter().map(|line| {
@@ -185,69 +206,37 @@ fn of_people(report: &Report) -> [Section; 4] {
     [
         Section {
             id: "roles",
-            title: "By role",
-            columns: columns(&[
-                "role",
-                "#statements",
-                "#refused",
-                "#rows",
-                "#bytes",
-                "#lookups",
-                "users",
-            ]),
+            title: Word::ByRole.of(language),
+            columns: of_counts(language, &[Word::Role], &[Word::Users]),
             rows: report.roles.iter().map(|line| row(line, &line.users)).collect(),
             ..Section::default()
         },
         Section {
             id: "purposes",
-            title: "By purpose",
-            columns: columns(&[
-                "purpose",
-                "#statements",
-                "#refused",
-                "#rows",
-                "#bytes",
-                "#lookups",
-                "users",
-            ]),
+            title: Word::ByPurpose.of(language),
+            columns: of_counts(language, &[Word::Purpose], &[Word::Users]),
             rows: report.purposes.iter().map(|line| row(line, &line.users)).collect(),
             ..Section::default()
         },
         Section {
             id: "users",
-            title: "By user",
-            columns: columns(&[
-                "user",
-                "#statements",
-                "#refused",
-                "#rows",
-                "#bytes",
-                "#lookups",
-                "roles",
-            ]),
+            title: Word::ByUser.of(language),
+            columns: of_counts(language, &[Word::User], &[Word::Roles]),
             rows: report.users.iter().map(|line| row(line, &line.roles)).collect(),
             chart: (!report.users.is_empty()).then(|| bars(&report.users)),
             ..Section::default()
         },
         Section {
             id: "end-users",
-            title: "By whom users act for",
-            columns: columns(&[
-                "for",
-                "user",
-                "#statements",
-                "#refused",
-                "#rows",
-                "#bytes",
-                "#lookups",
-            ]),
+            title: Word::ByEndUser.of(language),
+            columns: of_counts(language, &[Word::Whom, Word::User], &[]),
             rows: end_users.collect(),
             ..Section::default()
         },
     ]
 }
 
-fn kinds(report: &Report) -> Section {
+fn kinds(report: &Report, language: Language) -> Section {
     let rows = report.kinds.iter().map(|kind| {
         vec![
             kind.kind.clone(),
@@ -255,8 +244,8 @@ fn kinds(report: &Report) -> Section {
             number(kind.statements_masked),
             number(kind.rows_clear),
             number(kind.rows_masked),
-            names(&kind.roles),
-            names(&kind.users),
+            names(&kind.roles, language),
+            names(&kind.users, language),
         ]
     });
     // What is open holds nothing personal, and would make everything else small.
@@ -267,84 +256,97 @@ fn kinds(report: &Report) -> Section {
         .map(|kind| (kind.kind.clone(), kind.statements_masked, kind.statements_clear));
     Section {
         id: "kinds",
-        title: "By kind of data",
-        words: Some(
-            "Statements that read a column of the kind, clear or through masks alone, in conditions too; rows are \
-             those of their results."
-                .into(),
+        title: Word::ByKind.of(language),
+        words: Some(Word::ByKindWords.of(language).to_owned()),
+        columns: columns(
+            language,
+            &[
+                Word::Kind,
+                Word::NumberClear,
+                Word::NumberMasked,
+                Word::NumberRowsClear,
+                Word::NumberRowsMasked,
+                Word::Roles,
+                Word::Users,
+            ],
         ),
-        columns: columns(&[
-            "kind", "#clear", "#masked", "#rows clear", "#rows masked", "roles", "users",
-        ]),
         rows: rows.collect(),
-        chart: report
-            .kinds
-            .iter()
-            .any(|kind| kind.kind != OPEN)
-            .then(|| Chart::Bars { parts: ["masked", "clear"], bars: bars.collect() }),
+        chart: report.kinds.iter().any(|kind| kind.kind != OPEN).then(|| Chart::Bars {
+            parts: [Word::Masked.of(language), Word::Clear.of(language)],
+            bars: bars.collect(),
+        }),
         ..Section::default()
     }
 }
 
-fn found(report: &Report) -> Section {
+fn found(report: &Report, language: Language) -> Section {
     let rows = report.found.iter().map(|found| {
         let (kind, then, role) = (found.kind.clone(), found.then.clone(), found.role.clone());
-        vec![kind, then, role, number(found.count), names(&found.users)]
+        vec![kind, then, role, number(found.count), names(&found.users, language)]
     });
     Section {
         id: "found",
-        title: "Found in results by the guard of a role",
-        words: Some("Columns of results in which something of the kind was, each once.".into()),
-        columns: columns(&["looks like", "then", "role", "#columns", "users"]),
+        title: Word::Found.of(language),
+        words: Some(Word::FoundWords.of(language).to_owned()),
+        columns: columns(
+            language,
+            &[Word::LooksLike, Word::Then, Word::Role, Word::NumberColumns, Word::Users],
+        ),
         rows: rows.collect(),
         ..Section::default()
     }
 }
 
-fn refusals(report: &Report) -> Section {
+fn refusals(report: &Report, language: Language) -> Section {
     let rows = report.refusals.iter().map(|refusal| {
         vec![
             refusal.reason.clone(),
             number(refusal.count),
-            names(&refusal.users),
-            names(&refusal.roles),
-            names(&refusal.rules),
+            names(&refusal.users, language),
+            names(&refusal.roles, language),
+            names(&refusal.rules, language),
         ]
     });
     let bars = report.refusals.iter().map(|refusal| (refusal.reason.clone(), refusal.count, 0));
     Section {
         id: "refusals",
-        title: "Refusals by reason",
-        columns: columns(&["reason", "#refused", "users", "roles", "rules"]),
+        title: Word::Refusals.of(language),
+        columns: columns(
+            language,
+            &[Word::Reason, Word::NumberRefused, Word::Users, Word::Roles, Word::Rules],
+        ),
         rows: rows.collect(),
-        nothing: Some("nothing was refused"),
+        nothing: Some(Word::NothingRefused.of(language)),
         chart: (!report.refusals.is_empty())
-            .then(|| Chart::Bars { parts: ["refused", ""], bars: bars.collect() }),
+            .then(|| Chart::Bars { parts: [Word::Refused.of(language), ""], bars: bars.collect() }),
         ..Section::default()
     }
 }
 
-fn failed_logins(report: &Report) -> Section {
+fn failed_logins(report: &Report, language: Language) -> Section {
     let rows = report.failed_logins.iter().map(|failed| {
         vec![
             failed.claimed_user.clone(),
             failed.sqlstate.clone(),
             number(failed.count),
-            names(&failed.addresses),
+            names(&failed.addresses, language),
             failed.last.clone(),
         ]
     });
     Section {
         id: "failed-logins",
-        title: "Logins that failed",
-        words: Some("The names are what clients claimed.".into()),
-        columns: columns(&["claimed user", "SQLSTATE", "#logins", "from", "last"]),
+        title: Word::FailedLogins.of(language),
+        words: Some(Word::FailedLoginsWords.of(language).to_owned()),
+        columns: columns(
+            language,
+            &[Word::ClaimedUser, Word::Sqlstate, Word::NumberLogins, Word::From, Word::Last],
+        ),
         rows: rows.collect(),
         ..Section::default()
     }
 }
 
-fn lookups(report: &Report) -> Section {
+fn lookups(report: &Report, language: Language) -> Section {
     let rows = report.lookups.iter().map(|lookup| {
         let (statements, values) = (number(lookup.statements), number(lookup.values));
         let (user, role) = (lookup.user.clone(), lookup.role.clone());
@@ -352,18 +354,27 @@ fn lookups(report: &Report) -> Section {
     });
     Section {
         id: "lookups",
-        title: "Lookups by true values",
-        columns: columns(&["column", "user", "role", "#statements", "#values"]),
+        title: Word::LookupsTitle.of(language),
+        columns: columns(
+            language,
+            &[Word::Column, Word::User, Word::Role, Word::NumberStatements, Word::NumberValues],
+        ),
         rows: rows.collect(),
-        nothing: Some("nothing was looked up"),
+        nothing: Some(Word::NothingLookedUp.of(language)),
         ..Section::default()
     }
 }
 
-fn grants(report: &Report) -> Section {
+fn grants(report: &Report, language: Language) -> Section {
     let rows = report.grants.iter().map(|granted| {
-        let glass = if granted.is_break_glass { " BREAK-GLASS" } else { "" };
-        let keys = granted.keys.iter().map(|(column, keys)| format!("{column}: {}", names(keys)));
+        let glass = match granted.is_break_glass {
+            true => format!(" {}", Word::BreakGlass.of(language)),
+            false => String::new(),
+        };
+        let keys = granted
+            .keys
+            .iter()
+            .map(|(column, keys)| format!("{column}: {}", names(keys, language)));
         vec![
             format!("{}{glass}", granted.grant),
             granted.user.clone(),
@@ -378,34 +389,45 @@ fn grants(report: &Report) -> Section {
     });
     Section {
         id: "grants",
-        title: "Temporary access",
-        words: Some(
-            "Cells are those that statements could see by a grant, in every row that it opens, each time counted; \
-             `*` is every row that the role sees."
-                .into(),
+        title: Word::Grants.of(language),
+        words: Some(Word::GrantsWords.of(language).to_owned()),
+        columns: columns(
+            language,
+            &[
+                Word::Grant,
+                Word::User,
+                Word::Role,
+                Word::Opens,
+                Word::Because,
+                Word::WhatHappened,
+                Word::NumberStatements,
+                Word::NumberCells,
+                Word::Keys,
+            ],
         ),
-        columns: columns(&[
-            "grant",
-            "user",
-            "role",
-            "opens",
-            "because",
-            "what happened",
-            "#statements",
-            "#cells",
-            "keys",
-        ]),
         rows: rows.collect(),
         ..Section::default()
     }
 }
 
-fn unusual(report: &Report) -> [Section; 2] {
+/// What there was too much of; a word of the JSON.
+fn measured(of: &str, language: Language) -> String {
+    let word = match of {
+        "rows" => Word::Rows,
+        "statements" => Word::Statements,
+        "refused" => Word::Refused,
+        "lookups" => Word::Lookups,
+        other => return other.to_owned(),
+    };
+    word.of(language).to_owned()
+}
+
+fn unusual(report: &Report, language: Language) -> [Section; 2] {
     let volume = report.unusual_volume.iter().map(|day| {
         vec![
             day.user.clone(),
             day.day.clone(),
-            day.of.to_owned(),
+            measured(day.of, language),
             number(day.count),
             format!("{:.0}", day.usual),
             format!("{:.1}", day.score),
@@ -421,94 +443,42 @@ fn unusual(report: &Report) -> [Section; 2] {
         [] => String::new(),
         users => {
             let users: BTreeSet<String> = users.iter().cloned().collect();
-            format!(" Fewer than {} active days: {}.", super::habits::DAYS_MIN, names(&users))
+            let least = super::habits::DAYS_MIN.to_string();
+            format!(" {}", Word::FewDays.with(language, &[&least, &names(&users, language)]))
         }
     };
     [
         Section {
             id: "unusual-volume",
-            title: "Unusual volume",
-            words: Some(format!(
-                "Days of a user more than 3.5 deviations (1.4826 MAD) over the median of the user's own active days.{few}"
-            )),
-            columns: columns(&["user", "day", "of", "#count", "#usual", "#deviations", "#days"]),
+            title: Word::UnusualVolume.of(language),
+            words: Some(format!("{}{few}", Word::UnusualVolumeWords.of(language))),
+            columns: columns(
+                language,
+                &[
+                    Word::User,
+                    Word::Day,
+                    Word::Of,
+                    Word::NumberCount,
+                    Word::NumberUsual,
+                    Word::NumberDeviations,
+                    Word::NumberDays,
+                ],
+            ),
             rows: volume.collect(),
-            nothing: Some("none"),
+            nothing: Some(Word::None.of(language)),
             ..Section::default()
         },
         Section {
             id: "unusual-hours",
-            title: "Unusual hours",
-            words: Some(
-                "Hours in which, give or take one, the user does nothing on 19 of 20 other days."
-                    .into(),
+            title: Word::UnusualHours.of(language),
+            words: Some(Word::UnusualHoursWords.of(language).to_owned()),
+            columns: columns(
+                language,
+                &[Word::User, Word::Day, Word::Hours, Word::NumberOtherDays],
             ),
-            columns: columns(&["user", "day", "hours", "#other days"]),
             rows: hours.collect(),
-            nothing: Some("none"),
+            nothing: Some(Word::None.of(language)),
             ..Section::default()
         },
     ]
-}
-
-fn of_rules(report: &Report) -> Vec<Section> {
-    let mut all = Vec::new();
-    if let Some(unused) = &report.unused {
-        let rows = unused.iter().map(|one| {
-            let what = match one.what {
-                "user" => "a user who did not log in",
-                "role" => "a role that nobody used",
-                "role_of_user" => "a role that the user did not use",
-                "acts_for_others" => "acts_for_others",
-                "data" => "data that the role did not read",
-                "may" => "may",
-                "lookup" => "lookup",
-                "purpose" => "a purpose that nobody stated",
-                other => other,
-            };
-            let columns: BTreeSet<String> = one.columns.iter().cloned().collect();
-            vec![
-                one.whose.clone(),
-                what.to_owned(),
-                one.which.clone(),
-                names(&columns),
-                one.rule.clone().unwrap_or_default(),
-            ]
-        });
-        all.push(Section {
-            id: "unused",
-            title: "Permissions that nobody used",
-            words: Some(
-                "In this period; by the rules as they are now. Functions and channels are not in the audit.".into(),
-            ),
-            columns: columns(&["whose", "what", "which", "columns", "rule"]),
-            rows: rows.collect(),
-            nothing: Some("all of them were used"),
-            ..Section::default()
-        });
-    }
-    if let Some(unclassified) = &report.unclassified {
-        let rows = unclassified.iter().map(|one| {
-            vec![
-                one.column.clone(),
-                one.database.clone(),
-                number(one.statements),
-                names(&one.users),
-            ]
-        });
-        let words = match report.rules.catalog_of {
-            Some(_) => None,
-            None => Some("Of those that were read; the database was not asked.".to_owned()),
-        };
-        all.push(Section {
-            id: "unclassified",
-            title: "Columns that nobody has classified",
-            words,
-            columns: columns(&["column", "database", "#statements", "users"]),
-            rows: rows.collect(),
-            nothing: Some("none"),
-            ..Section::default()
-        });
-    }
-    all
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::entry::{Entry, Event, Keys, Mask, Read, RowsSeen, Statement};
 use super::tally::Question;
+use super::words::{Language, Sentence, Word};
 
 /// Sightings that are listed one by one; of more only the number is told.
 const LISTED_MAX: usize = 10_000;
@@ -33,7 +34,7 @@ pub struct Subject {
     /// Views and materialised views that read one of those.
     pub views: BTreeSet<String>,
     /// What a reader has to know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Sentence>,
     /// No role has `audit_rows`.
     pub is_unwatched: bool,
 }
@@ -51,9 +52,9 @@ pub struct SubjectTold {
     pub(super) opened_not_listed: u64,
     pub(super) possible: Vec<Possible>,
     /// Why nothing can be on record.
-    pub(super) nothing: Option<&'static str>,
+    pub(super) nothing: Option<Word>,
     #[serde(skip)]
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Sentence>,
 }
 
 /// A statement that was shown the row.
@@ -92,7 +93,7 @@ pub struct OpenedTo {
 pub struct Possible {
     #[serde(flatten)]
     pub(super) by: By,
-    pub(super) why: &'static str,
+    pub(super) why: Word,
     pub(super) relation: String,
     pub(super) statements: u64,
     pub(super) first: String,
@@ -124,7 +125,7 @@ impl Columns {
         for (name, mask) in masked {
             let mask = match mask {
                 Mask::Called(mask) => mask.clone(),
-                Mask::Other(_) => "a mask of a newer Scrim".to_owned(),
+                Mask::Other(_) => Word::NewerMask.of(Language::English).to_owned(),
             };
             self.masked.entry(name.clone()).or_default().insert(mask);
         }
@@ -144,15 +145,8 @@ struct Running {
     keeps: bool,
 }
 
-const NO_KEYS: &str = "its keys do not come out of the statement";
-const OTHER_KEY: &str = "read by another key";
-const BEYOND: &str = "rows beyond those that a record names";
-const NO_AUDIT_ROWS: &str = "the role has no `audit_rows`";
-const NO_END: &str = "the end of the statement is not on record";
-const BY_VIEW: &str = "read by a view";
-
 /// Who, why it is possible, and the relation.
-type PossibleKey = (By, &'static str, String);
+type PossibleKey = (By, Word, String);
 
 /// Everything that is found.
 #[derive(Debug)]
@@ -271,28 +265,28 @@ impl Sightings {
         let Some(seen) = seen else {
             // Of a role without `audit_rows`.
             if rows > 0 || run.keeps {
-                self.may_be(run, NO_AUDIT_ROWS);
+                self.may_be(run, Word::NoAuditRows);
             }
             return;
         };
         self.has_rows = true;
-        let mut doubts: Vec<(&RowsSeen, &'static str)> = Vec::new();
+        let mut doubts: Vec<(&RowsSeen, Word)> = Vec::new();
         let mut is_certain = false;
         for rows in seen {
             let Some(key) = self.subject.family.get(&rows.relation) else {
                 if self.subject.views.contains(&rows.relation) {
-                    doubts.push((rows, BY_VIEW));
+                    doubts.push((rows, Word::ByAView));
                 }
                 continue;
             };
             match (&rows.keys, key) {
-                (Keys::Unknown(_), _) => doubts.push((rows, NO_KEYS)),
-                (Keys::These(_), None) => doubts.push((rows, OTHER_KEY)),
+                (Keys::Unknown(_), _) => doubts.push((rows, Word::KeysDoNotComeOut)),
+                (Keys::These(_), None) => doubts.push((rows, Word::ByAnotherKey)),
                 (Keys::These(keys), Some(key)) if keys.iter().any(|one| one.is(key)) => {
                     is_certain = true;
                     self.seen(place, run, rows);
                 }
-                (Keys::These(_), Some(_)) if rows.more > 0 => doubts.push((rows, BEYOND)),
+                (Keys::These(_), Some(_)) if rows.more > 0 => doubts.push((rows, Word::RowsBeyond)),
                 (Keys::These(_), Some(_)) => {}
             }
         }
@@ -325,16 +319,16 @@ impl Sightings {
     }
 
     /// Whatever it reads of the subject, it may have shown.
-    fn may_be(&mut self, run: &Running, why: &'static str) {
+    fn may_be(&mut self, run: &Running, why: Word) {
         for read in &run.reads {
             let is_view = self.subject.views.contains(&read.relation);
             let mut columns = Columns::default();
             columns.add(&read.clear, &read.masked);
-            self.possible(run, if is_view { BY_VIEW } else { why }, &read.relation, &columns);
+            self.possible(run, if is_view { Word::ByAView } else { why }, &read.relation, &columns);
         }
     }
 
-    fn possible(&mut self, run: &Running, why: &'static str, relation: &str, columns: &Columns) {
+    fn possible(&mut self, run: &Running, why: Word, relation: &str, columns: &Columns) {
         let key = (run.by.clone(), why, relation.to_owned());
         let found = self.possible.entry(key);
         let one = found.or_insert_with(|| (0, run.time, run.time, Columns::default()));
@@ -351,7 +345,7 @@ impl Sightings {
     /// What a session has not ended will not end any more.
     fn is_over(&mut self, session: u64) {
         for run in self.running.remove(&session).into_iter().flat_map(HashMap::into_values) {
-            self.may_be(&run, NO_END);
+            self.may_be(&run, Word::NoEndOnRecord);
         }
     }
 
@@ -367,7 +361,7 @@ impl Sightings {
             let (statements, first, last, columns) = found;
             Possible {
                 by: by.clone(),
-                why,
+                why: *why,
                 relation: relation.clone(),
                 statements: *statements,
                 first: told(*first),
@@ -385,9 +379,7 @@ impl Sightings {
             opened: self.opened.clone(),
             opened_not_listed: self.opened_not_listed,
             possible: possible.collect(),
-            nothing: is_nothing.then_some(
-                "nothing is on record because no role has `audit_rows: true`; which rows a statement showed is not known",
-            ),
+            nothing: is_nothing.then_some(Word::NothingOnRecord),
             notes: self.subject.notes.clone(),
         }
     }

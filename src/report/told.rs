@@ -12,6 +12,7 @@ use super::kinds::UNCLASSIFIED;
 use super::subject::{Sightings, SubjectTold};
 use super::tally::{Alarm, Counts, Group, Tally};
 use super::unused::{Unused, unused};
+use super::words::{Sentence, Word};
 use crate::changes::Picture;
 use crate::rules::RuleSet;
 
@@ -76,7 +77,7 @@ pub struct Report {
     /// Statements by day of the week, from Monday, and hour.
     pub(super) week: [[u64; 24]; 7],
     /// What a reader has to know.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Sentence>,
     /// The one row that was asked for; all else is not shown then.
     #[serde(skip)]
     pub(super) subject: Option<SubjectTold>,
@@ -322,7 +323,7 @@ struct OfSubject<'a> {
     period: &'a Period,
     rules: &'a Versions,
     subject: &'a SubjectTold,
-    notes: &'a [String],
+    notes: &'a [Sentence],
 }
 
 /// Days from the first to the last one; those on which nothing happened too, unless there are too many to be shown.
@@ -440,7 +441,7 @@ fn unclassified(rules: &Rules<'_>, tally: &Tally) -> Vec<Unclassified> {
     all
 }
 
-fn notes(tally: &Tally, rules: Option<&Rules<'_>>) -> Vec<String> {
+fn notes(tally: &Tally, rules: Option<&Rules<'_>>) -> Vec<Sentence> {
     let mut notes = Vec::new();
     if let Some(rules) = rules {
         let untouched = tally
@@ -449,22 +450,15 @@ fn notes(tally: &Tally, rules: Option<&Rules<'_>>) -> Vec<String> {
             .filter(|name| rules.set.roles.get(*name).is_some_and(|role| role.is_untouched()));
         let untouched: Vec<&str> = untouched.map(String::as_str).collect();
         if !untouched.is_empty() {
-            notes.push(format!(
-                "what sessions of {} read is not known: nobody looks at what passes untouched",
-                untouched.join(", ")
-            ));
+            notes.push(Sentence::new(Word::ReadingsUnknown, vec![untouched.join(", ")]));
         }
         let others = tally.rules.iter().any(|v| !v.is_empty() && *v != rules.set.version);
         if others {
-            notes.push(
-                "kinds of data and permissions are told by the rules as they are now; in the \
-                 period others were in force too"
-                    .to_owned(),
-            );
+            notes.push(Sentence::new(Word::OtherRules, Vec::new()));
         }
     }
     if tally.unknown > 0 {
-        notes.push(format!("{} records of a newer Scrim were not understood", tally.unknown));
+        notes.push(Sentence::new(Word::NotUnderstood, vec![tally.unknown.to_string()]));
     }
     notes
 }

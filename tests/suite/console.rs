@@ -3,6 +3,7 @@
 mod browser;
 mod granting;
 mod http;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::harness::own::{Own, last_words, value};
 use http::{Page, Visitor};
 
 /// Who may do what in these tests: otto looks, metabase tries as two roles, the dba does everything; alice nothing.
-const CONSOLE: &str = "console:\n  roles:\n    auditor: [look]\n    analyst: [look, try]\n    admin: [look, try, end_sessions]\n";
+const CONSOLE: &str = "console:\n  roles:\n    auditor: [look]\n    analyst: [look, try]\n    admin: [look, try, end_sessions, trace]\n";
 
 /// The page of a column.
 const COLUMN: &str = "/console/column?schema=public&relation=customers&column=email";
@@ -267,6 +268,7 @@ fn every_page_is_there_in_both_languages_and_holds_no_value() {
     assert!(refused.contains("pg_read_file(?)") && !refused.contains("FROM customers"));
     let report = visitor.get("/console/report?make=1&since=now").status;
     assert_eq!(report, 400);
+    tracing::a_row(&own);
 }
 
 #[test]
@@ -448,7 +450,7 @@ fn what_others_have_chosen_is_a_text() {
         .server()
         .run(
             "desk",
-            "CREATE TABLE \"<script>alert(1)</script>\" (\"\"\"><img src=x onerror=alert(2)>\" text, \"a\u{202e}b\" text); \
+            "CREATE TABLE \"<script>alert(1)</script>\" (\"\"\"><img src=x onerror=alert(2)>\" text PRIMARY KEY, \"a\u{202e}b\" text); \
              GRANT SELECT ON \"<script>alert(1)</script>\" TO scrim",
         )
         .expect("a table");
@@ -480,8 +482,17 @@ fn what_others_have_chosen_is_a_text() {
         }
         seen.push_str(&page.body);
     }
+    let fields = [
+        ("relation", "public.\"<script>alert(1)</script>\""),
+        ("key", "<script>alert(9)</script>"),
+        ("user", "<script>alert(10)</script>"),
+    ];
+    let page = visitor.post(tracing::PATH, &fields);
+    judge(tracing::PATH, &page);
+    assert!(page.status == 200 && !page.body.contains("<script>"), "{}", page.body);
+    seen.push_str(&page.body);
     let escaped = |number: u32| format!("&lt;script&gt;alert({number})&lt;/script&gt;");
-    for number in [1, 3, 4, 8] {
+    for number in [1, 3, 4, 8, 9, 10] {
         assert!(seen.contains(&escaped(number)), "alert({number}) is shown");
     }
     assert!(seen.contains("a\\u{202e}b"));

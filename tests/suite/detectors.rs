@@ -1,19 +1,18 @@
 //! The second net of a role, `guard`: what nobody has classified, in every way out.
 
-use scrim::demo::{SAMPLE_RULES, SERVICE_LOGIN, sample_password};
+use scrim::demo::{SERVICE_LOGIN, sample_password};
 use serde_json::Value;
 
 use crate::harness::client::{Answer, Client};
 use crate::harness::own::{Own, code, value};
+use crate::harness::sample_verifier;
 
 const CARD: &str = "4111 1111 1111 1111";
 const RRN: &str = "850312-1904175";
 
 /// Roles that see a table of notes, each with its own way; the users' verifiers are alice's.
 fn open() -> Own {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    let verifier = verifier.expect("a verifier");
+    let verifier = sample_verifier();
     let mut rules = String::from("open: [public.notes]\nroles:\n");
     for then in ["redact", "refuse", "alarm"] {
         rules += &format!(

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{self, rules_folder};
+use crate::harness::{self, rules_folder, sample_verifier};
 
 const DATABASE: &str = "doubtful";
 
@@ -74,10 +74,7 @@ fn doubtful_rules_are_told() {
         RULES.replace(", certificate: helga", ", password: PASSWORD"),
     )
     .expect("rules");
-    let (_, users) =
-        scrim::demo::SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier =
-        users.split('\"').find(|part| part.starts_with("SCRAM-SHA-256$")).expect("a verifier");
+    let verifier = sample_verifier();
     let text = std::fs::read_to_string(rules.join("r.yaml")).expect("rules");
     std::fs::write(rules.join("r.yaml"), text.replace("PASSWORD", &format!("\"{verifier}\"")))
         .expect("rules");

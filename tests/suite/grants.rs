@@ -2,20 +2,19 @@
 
 use std::process::Command;
 
-use scrim::demo::{SAMPLE_RULES, sample_password};
+use scrim::demo::sample_password;
 use serde_json::{Value, json};
 
 use crate::harness::client::{Answer, Client};
 use crate::harness::own::{Own, bind, code, execute, parse, run_prepared, value};
+use crate::harness::sample_verifier;
 
 /// The first two customers; a grant of these tests is mostly about the first.
 const TWO: &str = "SELECT id, phone FROM customers WHERE id IN (1, 2) ORDER BY id";
 pub(crate) const PHONE: &str = "SELECT phone FROM customers WHERE id = 1";
 
 pub(crate) fn rules() -> String {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    let verifier = verifier.expect("a verifier");
+    let verifier = sample_verifier();
     format!(
         r#"
 roles:

@@ -101,6 +101,13 @@ pub fn server_version() -> u32 {
     })
 }
 
+/// A verifier of the sample: that of alice, good for any name (RFC 5802), so rules of a test's own need none.
+pub fn sample_verifier() -> &'static str {
+    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
+    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
+    verifier.expect("a verifier")
+}
+
 /// A line on standard error that libtest does not keep to itself: why something was not tested.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

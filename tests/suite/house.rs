@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scan", &["forms", "rules", "text"]),
     ("sql", &["policy", "catalog", "grammar", "rules", "text"]),
     ("changes", &["policy", "catalog", "rules", "text"]),
-    ("report", &["changes", "policy", "rules"]),
+    ("report", &["catalog", "changes", "guard", "policy", "rules", "text"]),
     ("explain", &["catalog", "changes", "grammar", "grants", "policy", "rules", "sql", "text"]),
     ("wire", &[]),
     ("guard", &["forms", "policy", "catalog", "rules", "wire"]),

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use scrim::demo::{Desk, RunningScrim, SAMPLE_RULES, sample_password};
+use scrim::demo::{Desk, RunningScrim, sample_password};
 use serde_json::Value;
 
 use crate::harness::client::{Answer, Client, Form, ServerError, put_string};
 use crate::harness::own::{Own, bind, execute, last_words, parse};
+use crate::harness::sample_verifier;
 
 const ROWS_MAX: usize = 5;
 const BYTES_MAX: usize = 2000;
@@ -66,9 +67,7 @@ impl Limited {
 
 /// The users' verifiers are alice's: a verifier does not depend on the name (RFC 5802).
 fn limited_rules() -> String {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    let verifier = verifier.expect("a verifier");
+    let verifier = sample_verifier();
     format!(
         "roles:
   few_rows: {{extends: support, may: [read], limits: {{rows: {ROWS_MAX}}}}}

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use scrim::demo::{Desk, RunningScrim, SAMPLE_RULES, sample_password};
+use scrim::demo::{Desk, RunningScrim, sample_password};
 
 use crate::harness::client::{Answer, Client, text};
+use crate::harness::sample_verifier;
 
 /// What a user of `finder` may look up in a minute.
 const BUDGET: usize = 3;
@@ -18,10 +19,7 @@ impl Finders {
     /// `finder` sees only customers who agreed, and so does `other`, a second user of the role.
     fn open() -> Finders {
         let desk = Desk::open("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
-        let (_, users) =
-            SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-        let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-        let verifier = verifier.expect("a verifier");
+        let verifier = sample_verifier();
         let rules = format!(
             "roles:
   finder:

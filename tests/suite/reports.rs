@@ -350,6 +350,7 @@ fn names_do_nothing_where_they_are_shown() {
         "nimda\u{202e}\u{200b}",
         "&lt;b&gt; ${7*7} {{7*7}}",
         "line\nnot verified: no",
+        "{0} {1} {9}",
     ];
     let mut records = Vec::new();
     for (session, name) in (1..).zip(names) {
@@ -380,7 +381,11 @@ fn names_do_nothing_where_they_are_shown() {
     }
     let folder = folder(&records);
     let user = names[0];
-    for arguments in [&["--format", "html"][..], &["--format", "html", "--user", user]] {
+    for arguments in [
+        &["--format", "html"][..],
+        &["--format", "html", "--user", user],
+        &["--format", "html", "--language", "ko"],
+    ] {
         let (code, page) = scrim(folder.path(), arguments);
         assert_eq!(code, Some(0), "{page}");
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");
@@ -443,6 +448,57 @@ fn the_page_needs_nothing_beside_it() {
         let id = page[at + 7..].split('"').next().expect("an id");
         assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
     }
+}
+
+fn is_hangul(character: char) -> bool {
+    ('가'..='힣').contains(&character)
+}
+
+/// What stands between two texts, wherever they do.
+fn between<'t>(text: &'t str, before: &str, after: &'t str) -> Vec<&'t str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).collect()
+}
+
+#[test]
+fn korean_is_korean_throughout() {
+    let folder = folder(&desk_day());
+    let (code, page) = scrim(folder.path(), &["--format", "html", "--language", "ko"]);
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("<html lang=\"ko\">"), "{page}");
+    let mut count = 0;
+    for (before, after) in [
+        ("<h1>", "</h1>"),
+        ("<h2>", "</h2>"),
+        ("<th scope=\"col\"", "</th>"),
+        ("<dt>", "</dt>"),
+        ("<figcaption>", "</figcaption>"),
+        ("</strong> <span>", "</span>"),
+        ("<p class=\"nothing\">", "</p>"),
+        ("aria-label=\"", "\""),
+    ] {
+        for text in between(&page, before, after) {
+            assert!(text.chars().any(is_hangul), "{before}{text}");
+            count += 1;
+        }
+    }
+    assert!(count > 60, "{count} in\n{page}");
+    // Names, rules and codes are as they are.
+    for part in ["contact.email", "40-roles.yaml:", "alice"] {
+        assert!(page.contains(part), "{part} in\n{page}");
+    }
+    let (code, text) = scrim(folder.path(), &["--language", "ko"]);
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        // Letters of two places each.
+        "해시 체인       온전함\n",
+        "문장 4, 거부 1, 내준 행 49, 사용자 3, 로그인 3, 실패한 로그인 1, 찾아본 값 3\n",
+        "\n역할별\n  역할       문장  거부  행  바이트  찾아보기  사용자\n  support       2     1  40   400 B         0  alice\n",
+        "활동한 날이 7일보다 적은 사용자: alice, ana, rita.",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    let english = scrim(folder.path(), &["--language", "en"]).1;
+    assert!(english.contains("\nBy role\n") && !english.contains(is_hangul), "{english}");
 }
 
 #[test]
@@ -552,6 +608,9 @@ fn wrong_use_is_explained() {
         (&["--kept", "00"], "--verify"),
         (&["--verify", "--unverified"], "cannot be used with"),
         (&["--offline", "--database", "desk"], "cannot be used with"),
+        (&["--language", "fr"], "[possible values: en, ko]"),
+        (&["--language", "ko", "--format", "json"], "`--language` is for text and HTML"),
+        (&["--language", "ko", "--verify"], "cannot be used with"),
     ] {
         let (code, text) = scrim(folder.path(), arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {text}");

@@ -12,6 +12,8 @@ use scrim::rules::{Environment, load};
 use scrim::text::Sources;
 use serde_json::{Value, json};
 
+use crate::harness::sample_verifier;
+
 /// Broken rules whose form is right: what is wrong with them is a meaning, or stands in two places. `scrim check` says it.
 const BEYOND_FORM: &[&str] = &[
     "environment",
@@ -102,7 +104,7 @@ jwt: {issuer: i, audience: [a], keys: k, ca: c, user_claim: sub, role_claim: [a,
 pool: {mode: session, size: 5, min_size: 1, wait_seconds: 1, idle_seconds: 1, lifetime_seconds: 1, check_seconds: 1}
 admin: 127.0.0.1:6433
 masks: in_sql
-console: {roles: {auditor: [look, try, end_sessions, grant]}, session_minutes: 1, session_hours: 1, origins: [https://s.example]}
+console: {roles: {auditor: [look, try, end_sessions, grant, trace]}, session_minutes: 1, session_hours: 1, origins: [https://s.example]}
 audit: {file: f, durability: synced, key_file: k, rotate: {bytes: 10000, daily: true, keep: 3}, sinks: [stdout, {syslog: /dev/log, facility: auth}]}
 grants: {store: {host: h, port: 5432, user: u, name: n, password: p, password_file: f, tls: require, ca: c}, name: one}
 masks: in_sql
@@ -136,9 +138,7 @@ fn read(text: &str) -> Option<Value> {
 }
 
 fn every_rule() -> String {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    EVERY_RULE.replace("VERIFIER", verifier.expect("a verifier"))
+    EVERY_RULE.replace("VERIFIER", sample_verifier())
 }
 
 fn is_taken(text: &str) -> Result<(), String> {

@@ -18,6 +18,7 @@ use crate::clients;
 use crate::harness;
 use crate::harness::client::{Client, PROTOCOL_3_0, put_string};
 use crate::harness::own::{Own, code, value};
+use crate::harness::sample_verifier;
 use crate::tokens::signer::{self, Signer};
 
 /// psql over TCP to `localhost`, with these words of a connection string more.
@@ -299,17 +300,12 @@ impl Authority {
 fn who_may_log_in_by_a_certificate() {
     let (ours, other, signer) = (Authority::new(), Authority::new(), Signer::ecdsa());
     let own = Own::open_changed(|desk, text| {
-        let (_, users) = scrim::demo::SAMPLE_RULES
-            .iter()
-            .find(|(name, _)| name.contains("users"))
-            .expect("users");
-        let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
         let rules = format!(
             "users:\n  kim: {{role: support, certificate: kim.example.com}}\n  \
              lee: {{role: support, certificate: lee.example.com}}\n  \
              both: {{role: support, certificate: both.example.com, password: \"{}\"}}\n  \
              seal: {{role: support, certificate: both.example.com, token: seal@example.com}}\n",
-            verifier.expect("a verifier")
+            sample_verifier()
         );
         std::fs::write(desk.folder().join("masking-rules/60-more.yaml"), rules).expect("rules");
         std::fs::write(desk.folder().join("certs/clients.pem"), &ours.pem).expect("authority");

@@ -1,19 +1,18 @@
 //! What a role sees by what its session states (`scrim.purpose`, `scrim.user`, `scrim.end_user`, a detail), end to end: no
 //! plan, prepared statement, portal or server connection of one statement serves another.
 
-use scrim::demo::{SAMPLE_RULES, sample_password};
+use scrim::demo::sample_password;
 
 use crate::harness::client::{Answer, Client, ServerError};
 use crate::harness::own::{Own, bind, code, execute, parse, run_prepared, value};
+use crate::harness::sample_verifier;
 
 /// Those of customers whom the session sees.
 const SEEN: &str = "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), 'none') FROM customers";
 
 /// The sample has an operator `=` of its own; in the rules it is PostgreSQL's.
 fn rules() -> String {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    let verifier = verifier.expect("a verifier");
+    let verifier = sample_verifier();
     format!(
         r#"
 roles:

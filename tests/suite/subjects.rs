@@ -350,6 +350,17 @@ fn a_person_is_told_who_has_seen_them() {
         code == Some(0) && page.contains("id=\"seen\"") && page.contains("kim@corp.example"),
         "{page}"
     );
+    let (code, text) =
+        scrim(own.desk.folder(), &["--subject", "public.customers:7", "--language", "ko"]);
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        "행              public.customers:7\n",
+        "본 문장 2, ",
+        "\n보았을 수도 있는 것\n",
+        "역할에 `audit_rows`가 없음",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
 }
 
 /// A row of a partition is the same row, whichever name it is read by; and a key in another order of columns too.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::own;
+use super::tracing::put_rows_on_record;
 use crate::harness::say;
 
 #[test]
@@ -17,6 +18,12 @@ fn a_browser_comes_through() {
     let mut alice = own.connect("alice");
     alice.simple("SELECT name, email FROM customers WHERE id = 1");
     alice.simple("SELECT pg_read_file('x')");
+    put_rows_on_record(&own);
+    let mut alice = own.connect("alice");
+    alice.simple("SET scrim.purpose = 'callback'");
+    alice.simple("SELECT id, name, email FROM customers WHERE id = 42");
+    drop(alice);
+    own.wait("its end", || own.audit().iter().any(|one| one.to_string().contains("\"42\"")));
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
     std::fs::create_dir_all(&pictures).expect("a folder");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/console/browser.py");

@@ -76,6 +76,43 @@ def grant(browser):
     browser.press("button[value=en]")
     browser.go("/console/grants")
     browser.picture("grants-over-light-en")
+    # Lea has no role with break-glass; hana has, is warned, and cannot do it in passing.
+    assert not browser.run("return document.getElementById('glass')"), "offered to who may not"
+    sign_out(browser)
+
+    sign_in(browser, "hana")
+    loud = "form.loud "
+    warning = browser.run("return document.getElementById(document.querySelector('form.loud button').getAttribute('aria-describedby')).innerText")
+    assert "alarm" in warning, warning
+    browser.fill(loud + "textarea[name=masks]", "contact.phone=clear")
+    browser.fill(loud + "input[name=table]", "public.customers")
+    browser.fill(loud + "input[name=rows]", "id = 1")
+    browser.press(loud + "button")
+    missing = "[...document.querySelectorAll('form.loud :invalid')].map(field => field.name)"
+    assert browser.run(f"return {missing}") == ["because", "aware"], browser.run(f"return {missing}")
+    browser.fill(loud + "input[name=because]", "on call, T-125")
+    for theme, language in [("light", "en"), ("dark", "ko")]:
+        browser.run("document.getElementById('glass').scrollIntoView()")
+        browser.picture(f"grants-glass-{theme}-{language}")
+        if theme == "light":
+            browser.press("button[value=dark]")
+            browser.wait("dark", "return document.documentElement.dataset.theme === 'dark'")
+            browser.press("button[value=ko]")
+            browser.wait("Korean", "return document.documentElement.lang === 'ko'")
+            browser.size(400, 800)
+            has_no_overflow(browser, "glass")
+            browser.size(1280, 900)
+    browser.fill(loud + "textarea[name=masks]", "contact.phone=clear")
+    browser.fill(loud + "input[name=table]", "public.customers")
+    browser.fill(loud + "input[name=rows]", "id = 1")
+    browser.fill(loud + "input[name=because]", "on call, T-125")
+    # The keyboard alone: a space ticks, Enter sends.
+    box = browser.find(loud + "input[name=aware]")
+    browser.do("POST", f"/element/{box}/value", {"text": " "})
+    browser.fill(loud + "input[name=for]", "15m\ue007")
+    browser.find("[role=status]")
+    browser.wait("BREAK-GLASS", "return document.querySelector('table tbody strong').innerText === '비상 열람'")
+    browser.picture("grants-glass-broken-dark-ko")
 
 
 drive(grant)

@@ -3,27 +3,25 @@
 use std::path::Path;
 use std::process::Command;
 
-use scrim::demo::{SAMPLE_RULES, sample_password};
+use scrim::demo::sample_password;
 use serde_json::Value;
 
 use super::http::Visitor;
 use super::{acts, has_act};
 use crate::harness::client::Client;
 use crate::harness::own::{Own, value};
-use crate::harness::say;
+use crate::harness::{sample_verifier, say};
 
 const CONSOLE: &str = "grants: {store: grants.db}\nconsole:\n  roles:\n    auditor: [look]\n    helper: [grant]\n    lead: [look, grant]\n";
 
 fn rules() -> String {
-    let (_, users) = SAMPLE_RULES.iter().find(|(name, _)| name.contains("users")).expect("users");
-    let verifier = users.split('"').find(|part| part.starts_with("SCRAM-SHA-256$"));
-    let verifier = verifier.expect("a verifier");
+    let verifier = sample_verifier();
     format!(
         r#"
 roles:
   helper:
     extends: support
-    grants: {{may: [contact], longest: 1h, approvers: [lead]}}
+    grants: {{may: [contact], longest: 1h, approvers: [lead], break_glass: true}}
   lead:
     extends: support
 users:
@@ -142,6 +140,78 @@ fn a_grant_goes_from_request_to_its_end() {
             [("user", user.into()), ("act", act.into()), ("refused", refused), ("grant", grant)];
         assert!(has_act(&own, &expected), "{expected:?} in {:?}", acts(&own));
     }
+    the_glass(&own, [&mut hana, &mut lea, &mut otto], &masked);
+}
+
+const GLASS: &str = "/console/grants/break-glass";
+
+/// What hana would send, with one field otherwise.
+fn broken(name: &str, value: &'static str) -> Vec<(&'static str, &'static str)> {
+    let mut fields = changed(name, value);
+    fields.extend([("glass", "1"), ("aware", if name == "aware" { value } else { "1" })]);
+    fields
+}
+
+/// Broken by whoever needs it, where the rules have it, and heard.
+fn the_glass(own: &Own, [hana, lea, otto]: [&mut Visitor; 3], masked: &str) {
+    let page = hana.get("/console/grants").body;
+    assert!(page.contains(GLASS) && page.contains("an alarm goes to whoever watches"), "{page}");
+    // Lea may decide, and has no role with it.
+    for visitor in [&mut *lea, &mut *otto] {
+        assert!(!visitor.get("/console/grants").body.contains(GLASS));
+    }
+    for (fields, words) in [
+        (broken("aware", ""), "that you know of the alarm"),
+        (broken("aware", "on"), "that you know of the alarm"),
+        (broken("because", ""), "needs a reason"),
+        (broken("because", " \t "), "needs a reason"),
+        (broken("for", "2h"), "lasts 3600 seconds at most"),
+        (broken("masks", "identity=clear"), "may not be granted `identity`"),
+        (broken("rows", "email = 'x'"), "is not clear for role `helper`"),
+        (broken("role", "lead"), "has no role `lead`"),
+    ] {
+        let page = hana.post(GLASS, &fields);
+        assert_eq!(page.status, 409, "{words}: {}", page.body);
+        assert!(page.body.replace("&#39;", "'").contains(words), "{words} in {}", page.body);
+        // Typed into this form, and still in this one alone.
+        assert_eq!(page.body.matches("value=\"public.customers\"").count(), 1, "{}", page.body);
+    }
+    let page = lea.post(GLASS, &broken("user", "hana"));
+    assert!(page.status == 409 && page.body.contains("role `lead` can be granted nothing"));
+    assert_eq!(otto.post(GLASS, &broken("", "")).status, 403);
+    let mut foreign = hana.clone();
+    foreign.headers = vec![("Sec-Fetch-Site".to_owned(), "cross-site".to_owned())];
+    assert_eq!(foreign.post(GLASS, &broken("", "")).status, 403);
+    assert_eq!(hana.get(GLASS).status, 404);
+    let grants = || own.audit().into_iter().filter(|one| one["event"] == "grant");
+    assert_eq!((grants().count(), phone(own).as_str()), (3, masked), "nothing came of it");
+    // For oneself, whomever a form names.
+    let done = hana.post(GLASS, &broken("user", "lars"));
+    assert_eq!((done.status, done.location()), (303, "/console/grants?done=2"), "{}", done.body);
+    own.wait("the record", || grants().count() == 4);
+    let record = grants().next_back().expect("a record");
+    for (name, value) in [
+        ("action", "break_glass"),
+        ("by", "hana"),
+        ("user", "hana"),
+        ("role", "helper"),
+        ("because", "T-123 <b>"),
+    ] {
+        assert_eq!(record[name], value, "{name} in {record}");
+    }
+    own.wait("the alarm", || own.figure("scrim_break_glass_total") == 1.0);
+    assert!(own.said().contains("ALARM: a user has broken the glass"), "{}", own.said());
+    own.wait("the grant", || own.figure("scrim_grants_in_force") == 1.0);
+    assert_ne!(phone(own), masked);
+    assert!(lea.get("/console/grants").body.contains("<strong>BREAK-GLASS</strong>"));
+    let ended = lea.post("/console/grants/decide", &[("number", "2"), ("act", "revoke")]);
+    assert_eq!(ended.status, 303, "{}", ended.body);
+    for (user, refused) in
+        [("hana", Value::Null), ("lea", "by_the_rules".into()), ("otto", "not_allowed".into())]
+    {
+        let expected = [("user", user.into()), ("act", "break_glass".into()), ("refused", refused)];
+        assert!(has_act(own, &expected), "{expected:?} in {:?}", acts(own));
+    }
 }
 
 #[test]
@@ -219,6 +289,8 @@ fn a_browser_asks_and_agrees() {
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     own.wait("the records", || {
-        own.audit().iter().filter(|one| one["event"] == "grant").count() == 3
+        let grants = own.audit().into_iter().filter(|one| one["event"] == "grant");
+        let actions: Vec<Value> = grants.map(|one| one["action"].clone()).collect();
+        actions == ["asked", "approved", "revoked", "break_glass"]
     });
 }
