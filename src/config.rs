@@ -131,7 +131,7 @@ pub struct Unusable(pub String);
 impl Config {
     /// What of the rules cannot work with this configuration: masks that need a key, where there is none, users who
     /// log in by a certificate or a token, where nobody's can be checked, roles of the console that are not there, and
-    /// roles that could write the grants.
+    /// roles that could write the grants or the audit's table.
     pub fn judge(&self, rules: &RuleSet) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         if self.pseudonym_key.is_none() {
@@ -139,6 +139,7 @@ impl Config {
         }
         found.extend(self.console.iter().flat_map(|console| console.judge(rules)));
         found.extend(self.grants.iter().flat_map(|options| grants::judge(options, rules)));
+        found.extend(audit::judge(&self.audit, rules));
         if !self.takes_client_certificates {
             let users = rules.users.values().filter(|user| user.certificate.is_some());
             found.extend(users.map(|user| {

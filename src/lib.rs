@@ -33,7 +33,7 @@
 //! | [`config`] | `scrim.yaml` | hold a secret that prints |
 //! | [`http`] | one request to an address of the configuration | follow where an answer leads |
 //! | [`tokens`] | JSON Web Tokens and their issuer's keys | let a token, or a claim of one, print |
-//! | [`audit`] | records, the hash chain, the writer | see a value or a literal, but for keys of rows |
+//! | [`audit`] | records, the hash chain, the writer, and who gets a copy | see a value or a literal, but for keys of rows |
 //! | [`ledger`] | grants in a file or a shared database, and what of them is in force | grant what it cannot read |
 //! | [`upstream`] | one server connection: TLS, login, queries of our own | know sessions |
 //! | [`shadow`] | statements by rules that are not in force; what would change | be on a statement's way |
@@ -57,7 +57,7 @@
 //! sql, changes → policy → mask, catalog, rules → text
 //! ledger → grants, upstream          grants → policy, rules
 //! scan → forms → mask, rules         report → changes, guard → policy         console → report, explain, ledger → changes, grants, sql
-//! pool → upstream → wire          guard → forms, policy, rules, wire          tokens, telemetry → http          admin → metrics          audit, metrics, http → nothing
+//! pool → upstream → wire          guard → forms, policy, rules, wire          tokens, telemetry → http          admin → metrics          audit → upstream          metrics, http → nothing
 //! ```
 //!
 //! A statement flows once, left to right: `wire` (frame) → `session` (whose, which state) → `sql`

@@ -39,6 +39,11 @@ fn number_of(file: &Path, name: &std::ffi::OsStr) -> Option<u64> {
     (is_closed && digits(number)).then(|| number.parse().ok()).flatten()
 }
 
+/// The number of the last record in a file, by its name; `None`: it is no closed one.
+pub(super) fn number_of_closed(file: &Path, path: &Path) -> Option<u64> {
+    number_of(file, path.file_name()?)
+}
+
 /// The closed files of a trail, oldest first.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod recent;
 mod record;
 mod rendered;
 mod sinks;
+mod table;
 mod trail;
 mod writer;
 
@@ -22,5 +23,6 @@ pub use record::{
     RelationRead, RelationWritten, RowsSeen, SessionFacts, StatementFacts, StatementRecord,
     Verdict,
 };
-pub use sinks::{FACILITIES, SinkOptions, SyslogAddress};
+pub use sinks::{FACILITIES, SinkOptions, SyslogAddress, machine};
+pub use table::{TableFault, TablePlace, check_table, make_table, table_by_hand};
 pub use writer::{Audit, AuditOptions, Durability, NotAccepted};

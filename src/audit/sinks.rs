@@ -1,4 +1,5 @@
-//! Who gets each line of the trail beside the file: standard output, and a syslog (RFC 5424) by datagrams.
+//! Who gets each line of the trail beside the file: standard output, a syslog (RFC 5424) by datagrams, and a table of a
+//! PostgreSQL.
 //!
 //! A sink has a copy. The chain lives in the file, and is checked there; a sink that is not well stops statements all the
 //! same. A syslog line is one message. What is too long for one, as a record with a long statement may be, is cut there to
@@ -10,7 +11,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ use syslog_fmt::{Facility, Severity};
 
 use super::chain::hash;
 use super::record::{ConsoleFacts, Record, Verdict};
+use super::table::{Table, TablePlace};
 
 /// RFC 5424 lets a receiver cut what is longer than 2048 bytes; rsyslog and syslog-ng take 8 KiB unless told otherwise.
 const MESSAGE_BYTES_MAX: usize = 8192;
@@ -58,6 +60,8 @@ pub enum SinkOptions {
         /// Number of the facility.
         facility: u8,
     },
+    /// A row for each line.
+    Table(Box<TablePlace>),
 }
 
 /// Where a syslog listens.
@@ -89,6 +93,7 @@ impl SinkOptions {
                 syslog.socket()?;
                 Ok(Outlet::Syslog(syslog))
             }
+            SinkOptions::Table(place) => Ok(Outlet::Table(Box::new(Table::open(place)?))),
         }
     }
 }
@@ -100,6 +105,14 @@ pub(super) struct Line {
     pub(super) place: Range<usize>,
     /// What a syslog wants to know.
     pub(super) about: About,
+}
+
+impl Line {
+    /// Without its end.
+    fn text<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let whole = bytes.get(self.place.clone()).unwrap_or_default();
+        whole.strip_suffix(b"\n").unwrap_or(whole)
+    }
 }
 
 /// What a syslog wants to know of a record.
@@ -140,9 +153,18 @@ impl From<&Record> for About {
 pub(super) enum Outlet {
     Stdout(File),
     Syslog(Syslog),
+    Table(Box<Table>),
 }
 
 impl Outlet {
+    /// Gives it what of the trail in `file` it has not got, if it can tell.
+    pub(super) fn catch_up(&mut self, file: &Path) -> io::Result<()> {
+        match self {
+            Outlet::Table(table) => table.catch_up(file),
+            Outlet::Stdout(_) | Outlet::Syslog(_) => Ok(()),
+        }
+    }
+
     /// Gives it the lines from `taken` on, and counts there which it has.
     pub(super) fn give(
         &mut self,
@@ -151,14 +173,21 @@ impl Outlet {
         taken: &mut usize,
     ) -> io::Result<()> {
         while let Some(line) = lines.get(*taken) {
-            let text = bytes.get(line.place.clone()).unwrap_or_default();
-            match self {
-                Outlet::Stdout(out) => out.write_all(text)?,
-                Outlet::Syslog(syslog) => {
-                    syslog.send(text.strip_suffix(b"\n").unwrap_or(text), &line.about)?;
+            let count = match self {
+                Outlet::Stdout(out) => {
+                    out.write_all(bytes.get(line.place.clone()).unwrap_or_default())?;
+                    1
                 }
-            }
-            *taken = taken.saturating_add(1);
+                Outlet::Syslog(syslog) => {
+                    syslog.send(line.text(bytes), &line.about)?;
+                    1
+                }
+                Outlet::Table(table) => {
+                    let rest = lines.iter().skip(*taken).map(|line| line.text(bytes));
+                    table.give(&rest.collect::<Vec<_>>())?
+                }
+            };
+            *taken = taken.saturating_add(count);
         }
         Ok(())
     }
@@ -268,17 +297,23 @@ fn cut(line: &[u8]) -> Vec<u8> {
 fn formatter(facility: u8) -> io::Result<Formatter> {
     let facility =
         Facility::try_from(facility).map_err(|_| io::Error::other("there is no such facility"))?;
-    // As `hostname` tells it; where that cannot be read, RFC 5424 has a dash.
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(255).collect();
+    // Where it cannot be read, RFC 5424 has a dash.
+    let host = machine();
     let process = std::process::id().to_string();
     let config = Config {
         facility,
-        hostname: (!host.is_empty()).then_some(host.as_str()),
+        hostname: host.as_deref(),
         app_name: Some("scrim"),
         proc_id: Some(&process),
     };
     Ok(config.into_formatter())
+}
+
+/// The name of this machine, as `hostname` tells it.
+pub fn machine() -> Option<String> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(255).collect();
+    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The writer behind the queue: one thread, which alone touches the file and the sinks.
 //!
 //! INVARIANT: a record that was accepted is written to the file and given to every sink, or the process has ended. While
-//! one of them cannot take it nothing more is accepted, and what was accepted before is tried again until it can.
+//! one of them cannot take it nothing more is accepted, and what was accepted before is tried again until it can. Who is
+//! closed waits for no sink that fails: then the file alone has the last records.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ pub struct Audit {
     queue: mpsc::Sender<Entry>,
     is_well: Arc<AtomicBool>,
     lag_us: Arc<AtomicU64>,
+    is_closing: Arc<AtomicBool>,
     durability: Durability,
     recent: Arc<Recent>,
 }
@@ -115,6 +117,15 @@ impl Audit {
     /// The file or its key cannot be opened, read or created; another process writes the file; it is no trail; a sink
     /// cannot be reached.
     pub fn open(options: &AuditOptions) -> io::Result<Audit> {
+        // Who calls this may be async, and a sink that has a runtime of its own may be neither made nor dropped there.
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| Audit::opened(options)).join();
+            opened
+                .unwrap_or_else(|_| Err(io::Error::other("it panicked, which is a fault of Scrim")))
+        })
+    }
+
+    fn opened(options: &AuditOptions) -> io::Result<Audit> {
         let key_file = match &options.key_file {
             Some(path) => path.clone(),
             None => {
@@ -124,8 +135,12 @@ impl Audit {
             }
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, &read_or_make_key(&key_file)?);
-        let outlets = options.sinks.iter().map(SinkOptions::open).collect::<io::Result<_>>()?;
+        let outlets = options.sinks.iter().map(SinkOptions::open);
+        let mut outlets: Vec<Outlet> = outlets.collect::<io::Result<_>>()?;
         let (trail, link) = Trail::open(&options.file, options.rotation)?;
+        for outlet in &mut outlets {
+            outlet.catch_up(&options.file)?;
+        }
         Audit::start(trail, outlets, link, key, options.durability, RETRY)
     }
 
@@ -140,7 +155,8 @@ impl Audit {
         let (queue, entries) = mpsc::channel(QUEUE_RECORDS_MAX);
         let is_well = Arc::new(AtomicBool::new(true));
         let lag_us = Arc::new(AtomicU64::new(0));
-        let (well, lag) = (is_well.clone(), lag_us.clone());
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let (well, lag, closing) = (is_well.clone(), lag_us.clone(), is_closing.clone());
         let recent = Arc::<Recent>::default();
         let kept = Arc::clone(&recent);
         let writer = Writer {
@@ -151,12 +167,13 @@ impl Audit {
             key,
             is_well: well,
             lag_us: lag,
+            is_closing: closing,
             durability,
             retry,
             recent: kept,
         };
         std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries))?;
-        Ok(Audit { queue, is_well, lag_us, durability, recent })
+        Ok(Audit { queue, is_well, lag_us, is_closing, durability, recent })
     }
 
     /// From now on the last lines of the trail are kept for [`Audit::recent`].
@@ -215,8 +232,9 @@ impl Audit {
     }
 
     /// Writes what was accepted so far to disk and ends the writer: nothing is accepted afterwards, and the file
-    /// is another's to open. Returns too when the file cannot be written.
+    /// is another's to open. Returns too when the file cannot be written. A sink that fails is not waited for.
     pub async fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
         let (done, on_disk) = oneshot::channel();
         let end = Entry { what: What::End, at: Instant::now(), done: Some(done) };
         if self.queue.send(end).await.is_ok() {
@@ -234,6 +252,7 @@ struct Writer<S> {
     key: hmac::Key,
     is_well: Arc<AtomicBool>,
     lag_us: Arc<AtomicU64>,
+    is_closing: Arc<AtomicBool>,
     durability: Durability,
     retry: Duration,
     recent: Arc<Recent>,
@@ -286,15 +305,10 @@ impl<S: Sink> Writer<S> {
         }
         let sync = is_end || self.durability == Durability::Synced;
         self.try_until_done(&mut waiting, "file", |writer| writer.sink.append(&bytes, sync));
-        for index in 0..self.outlets.len() {
-            // Those that an outlet has taken are not given to it again.
-            let mut taken = 0_usize;
-            self.try_until_done(&mut waiting, "sink", |writer| {
-                match writer.outlets.get_mut(index) {
-                    Some(outlet) => outlet.give(&bytes, &lines, &mut taken),
-                    None => Ok(()),
-                }
-            });
+        for mut outlet in std::mem::take(&mut self.outlets) {
+            if self.give(&mut outlet, (&bytes, &lines), &mut waiting) {
+                self.outlets.push(outlet);
+            }
         }
         if self.recent.is_wanted() {
             for line in &lines {
@@ -303,10 +317,32 @@ impl<S: Sink> Writer<S> {
         }
         let lag = oldest.map(|oldest| oldest.elapsed().as_micros()).unwrap_or_default();
         self.lag_us.store(u64::try_from(lag).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if !self.is_well.swap(true, Ordering::AcqRel) {
+        // Where a sink was given up, nothing is well, and nothing more comes.
+        if !self.is_closing.load(Ordering::Acquire) && !self.is_well.swap(true, Ordering::AcqRel) {
             tracing::info!("the audit trail can be written again");
         }
         (waiting, is_end)
+    }
+
+    /// Gives a sink the lines of a batch, however often that must be tried. False: it was given up, since Scrim stops.
+    fn give(
+        &self,
+        outlet: &mut Outlet,
+        (bytes, lines): (&[u8], &[Line]),
+        waiting: &mut Vec<oneshot::Sender<bool>>,
+    ) -> bool {
+        // Those that an outlet has taken are not given to it again.
+        let mut taken = 0_usize;
+        while let Err(error) = outlet.give(bytes, lines, &mut taken) {
+            self.fail(&error, "sink", waiting);
+            if self.is_closing.load(Ordering::Acquire) {
+                tracing::warn!(
+                    "a sink has not got the last lines; a table gets them from the file at the next start, others do not"
+                );
+                return false;
+            }
+        }
+        true
     }
 
     /// Does it, however often that must be tried. Who waits for the batch is told of the first failure.
@@ -319,14 +355,22 @@ impl<S: Sink> Writer<S> {
         loop {
             match work(self) {
                 Ok(done) => return done,
-                Err(error) => {
-                    self.is_well.store(false, Ordering::Release);
-                    tracing::error!(%error, what, "the audit cannot be written; statements are refused");
-                    tell(std::mem::take(waiting), false);
-                    std::thread::sleep(self.retry);
-                }
+                Err(error) => self.fail(&error, what, waiting),
             }
         }
+    }
+
+    /// Says so, and waits before it is tried again.
+    fn fail(
+        &self,
+        error: &io::Error,
+        what: &'static str,
+        waiting: &mut Vec<oneshot::Sender<bool>>,
+    ) {
+        self.is_well.store(false, Ordering::Release);
+        tracing::error!(%error, what, "the audit cannot be written; statements are refused");
+        tell(std::mem::take(waiting), false);
+        std::thread::sleep(self.retry);
     }
 
     fn sign(&self, record: &Record) {

@@ -13,7 +13,7 @@ use crate::text::{Diagnostic, Severity, render};
 
 /// Checks the configuration and the rules: syntax and names, and against the live catalog whether relations and
 /// columns exist, masks fit their types, filters can be read, and what nobody has classified yet; and whether a database in
-/// which grants are kept can be used.
+/// which grants are kept, and a table to which the audit trail is copied, can be used.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -64,6 +64,8 @@ impl CheckArgs {
                 let columns = columns.map_err(|why| joined(&rules, &found, &why))?;
                 let grants = super::grant::check(config).await;
                 grants.map_err(|why| joined(&rules, &found, &why))?;
+                let audit = super::audit::check(config).await;
+                audit.map_err(|why| joined(&rules, &found, &why))?;
                 Some(columns)
             }
             None => None,

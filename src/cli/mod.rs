@@ -1,5 +1,6 @@
 //! The commands, a file each. Arguments in, one call, an exit code out.
 
+pub mod audit;
 pub mod check;
 pub mod demo;
 pub mod diff;
@@ -44,6 +45,7 @@ enum Command {
     Diff(diff::DiffArgs),
     Report(report::ReportArgs),
     Shadow(shadow::ShadowArgs),
+    Audit(audit::AuditArgs),
     Grant(grant::GrantArgs),
     Schema(schema::SchemaArgs),
     Password(password::PasswordArgs),
@@ -62,6 +64,7 @@ impl Cli {
             Command::Diff(args) => args.run().await,
             Command::Report(args) => args.run().await,
             Command::Shadow(args) => args.run().await,
+            Command::Audit(args) => args.run().await,
             Command::Grant(args) => args.run().await,
             Command::Schema(args) => args.run(),
             Command::Password(args) => args.run(),

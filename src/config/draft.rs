@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::audit::audit;
+use super::audit::{AuditDraft, audit};
 use super::console::{ConsoleOptions, console};
 use super::grants::{GrantsDraft, grants};
 use super::limits::limits;
@@ -18,7 +18,6 @@ use super::tokens::tokens;
 use super::{
     ClientTls, Config, ConnectionLimits, ListenAddress, LogOptions, PseudonymKey, TrustedProxies,
 };
-use crate::audit::AuditOptions;
 use crate::pool::PoolOptions;
 use crate::telemetry::TelemetryOptions;
 use crate::text::reader::Reader;
@@ -83,7 +82,7 @@ pub(super) struct Draft<'a> {
     key: Option<(PathBuf, Span)>,
     client_ca: Option<(PathBuf, Span)>,
     tokens: Option<(Option<TokenOptions>, Span)>,
-    audit: AuditOptions,
+    audit: AuditDraft,
     grants: Option<GrantsDraft>,
     admin: Option<(SocketAddr, Span)>,
     console: Option<(ConsoleOptions, Span)>,
@@ -144,7 +143,7 @@ impl<'a> Draft<'a> {
                     draft.drain_seconds =
                         reader.number(value, 0, DRAIN_SECONDS_MAX).unwrap_or_default();
                 }
-                "audit" => draft.audit = audit(reader, value, folder, draft.audit),
+                "audit" => draft.audit = audit(reader, value, folder),
                 "grants" => draft.grants = grants(reader, value, folder),
                 "secrets" => draft.secrets(reader, value),
                 _ => reader.unknown_key(entry, &KEYS),
@@ -168,7 +167,7 @@ impl<'a> Draft<'a> {
             key: None,
             client_ca: None,
             tokens: None,
-            audit: AuditOptions::of_file(folder.join("audit.jsonl")),
+            audit: AuditDraft::new(folder),
             grants: None,
             admin: None,
             console: None,
@@ -226,6 +225,7 @@ impl<'a> Draft<'a> {
             listen.push(ListenAddress::Tcp(SocketAddr::from(LISTEN)));
         }
         let grants = self.grants.map(|store| store.finish(reader, &user));
+        let audit = self.audit.finish(reader, &user);
         Config {
             listen,
             proxies: self.proxies,
@@ -244,7 +244,7 @@ impl<'a> Draft<'a> {
             reload_on_change: self.reload_on_change,
             log: self.log,
             telemetry: self.telemetry,
-            audit: self.audit,
+            audit,
             grants,
             pseudonym_key: self.pseudonym_key,
             pool: self.pool,

@@ -257,8 +257,9 @@ fn of_audit(key: &str) -> Option<Value> {
             list(json!({"anyOf": [
                 word(&["stdout"]),
                 filled_mapping(&audit::SYSLOG, &["syslog"], of_syslog),
+                filled_mapping(&audit::TABLE, &["postgres"], of_table),
             ]})),
-            "Who gets each line too: stdout, {syslog: /dev/log}, {syslog: \"udp://10.0.0.5:514\"}.",
+            "Who gets each line too: stdout, {syslog: /dev/log}, {syslog: \"udp://10.0.0.5:514\"}, {postgres: {host: …, user: …}}.",
         ),
         _ => return None,
     };
@@ -282,6 +283,22 @@ fn of_syslog(key: &str) -> Option<Value> {
     let (schema, words) = match key {
         "syslog" => (filled_text(), "A datagram socket, or udp://ADDRESS:PORT."),
         "facility" => (word(&FACILITIES.map(|(name, _)| name)), "authpriv, if nothing is said."),
+        _ => return None,
+    };
+    Some(described(schema, words))
+}
+
+fn of_table(key: &str) -> Option<Value> {
+    let (schema, words) = match key {
+        "postgres" => (
+            filled_mapping(&audit::POSTGRES, &["host", "user"], of_store),
+            "The PostgreSQL in which the table is.",
+        ),
+        "table" => (filled_text(), "schema.table; scrim_audit.trail if not said."),
+        "name" => (
+            filled_text(),
+            "As what this Scrim's lines are known there; the machine's name if not said.",
+        ),
         _ => return None,
     };
     Some(described(schema, words))
@@ -318,7 +335,7 @@ mod tests {
     /// A key that is new in a reader is described here, or this fails.
     #[test]
     fn every_key_is_described() {
-        let all: [Described; 12] = [
+        let all: [Described; 14] = [
             (&draft::KEYS, of_file),
             (&server::KEYS, of_database),
             (&grants::STORE, of_store),
@@ -327,6 +344,8 @@ mod tests {
             (&audit::KEYS, of_audit),
             (&audit::ROTATE, of_rotate),
             (&audit::SYSLOG, of_syslog),
+            (&audit::TABLE, of_table),
+            (&audit::POSTGRES, of_store),
             (&tokens::KEYS, of_tokens),
             (&pool::KEYS, of_pool),
             (&log::KEYS, of_log),

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::audit::{Audit, GrantRecord, Record};
+use crate::audit::{Audit, GrantRecord, Record, machine};
 use crate::grants::time;
 use crate::ledger::{Board, Follower, GrantsOptions, Happened};
 use crate::metrics::Metrics;
@@ -42,7 +42,9 @@ impl Granting {
         metrics: Arc<Metrics>,
     ) -> Granting {
         let follower = Follower::new(&options.place, audit_file);
-        let name = follower.is_shared().then(|| options.name.unwrap_or_else(machine));
+        let name = follower
+            .is_shared()
+            .then(|| options.name.or_else(machine).unwrap_or_else(|| "scrim".to_owned()));
         let (unread, rules) = (Arc::default(), String::new());
         let (said, refused) = (Vec::new(), Vec::new());
         Granting { follower, name, board, proxy, audit, metrics, unread, said, rules, refused }
@@ -153,11 +155,4 @@ impl Granting {
         }
         *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
     }
-}
-
-/// The machine's name, as `hostname` tells it.
-fn machine() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.trim().chars().filter(char::is_ascii_graphic).take(255).collect();
-    if name.is_empty() { "scrim".to_owned() } else { name }
 }

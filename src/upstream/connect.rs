@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -50,6 +50,27 @@ pub struct Endpoint {
     pub tls: TlsMode,
     /// Certificates that `VerifyFull` trusts, already loaded.
     pub ca: Option<Arc<rustls::RootCertStore>>,
+}
+
+/// The same place, by the same login and the same proof: a configuration that was not changed.
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Endpoint) -> bool {
+        // Without `..`: a field that is added is to be thought of here.
+        let Endpoint { hosts, user, password, tls, ca } = self;
+        let roots =
+            |ca: &Option<Arc<rustls::RootCertStore>>| ca.as_ref().map(|ca| ca.roots.clone());
+        *hosts == other.hosts
+            && *user == other.user
+            && exposed(password) == exposed(&other.password)
+            && *tls == other.tls
+            && roots(ca) == roots(&other.ca)
+    }
+}
+
+impl Eq for Endpoint {}
+
+fn exposed(secret: &Option<SecretString>) -> Option<&str> {
+    secret.as_ref().map(|secret| secret.expose_secret())
 }
 
 /// Why there is no connection. The text is for the log and says nothing secret.

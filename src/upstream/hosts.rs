@@ -107,6 +107,16 @@ impl PartialEq for Hosts {
     }
 }
 
+impl fmt::Display for Hosts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, host) in self.all.iter().enumerate() {
+            let before = if number == 0 { "" } else { ", " };
+            write!(out, "{before}{host}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Hosts {
     /// One address, and whatever is there will do.
     pub fn one(name: impl Into<String>, port: u16) -> Hosts {

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 /// What this version has of the design's commands.
 const COMMANDS: &[&str] = &[
     "run", "demo", "check", "explain", "scan", "test", "diff", "report", "shadow", "grant",
-    "schema", "password",
+    "audit", "schema", "password",
 ];
 
 fn scrim(arguments: &[&str]) -> Output {
@@ -51,6 +51,8 @@ fn wrong_use_fails_on_standard_error() {
         &["diff", "/no/such/folder", "/no/such/folder"],
         &["report", "--config", "/no/such/scrim.yaml"],
         &["report", "--no-such-option"],
+        &["audit", "init", "--config", "/no/such/scrim.yaml"],
+        &["audit", "no-such-command"],
         &["demo", "--no-such-option"],
     ] {
         let output = scrim(arguments);

@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("explain", &["catalog", "changes", "grammar", "grants", "policy", "rules", "sql", "text"]),
     ("wire", &[]),
     ("guard", &["forms", "policy", "catalog", "rules", "wire"]),
-    ("audit", &[]),
+    ("audit", &["upstream"]),
     ("http", &[]),
     ("tokens", &["http"]),
     ("upstream", &["wire", "catalog"]),

@@ -1,6 +1,7 @@
 //! The one integration binary: it links PostgreSQL's parser and TLS once. Every module is a topic.
 
 mod absent;
+mod audit_table;
 mod canary;
 mod cases;
 mod catalogs;

@@ -65,6 +65,7 @@ fn on_each(chosen: &[Server], arguments: &[String]) -> Outcome {
 /// differs by its version (sockets, processes, files, the pool), or take minutes and are a second look at what stays in.
 /// `cargo xtask test --servers all` leaves out nothing.
 const INDEPENDENT: &[&str] = &[
+    "audit_table::",
     "cases::again::",
     "cases::lifted::",
     "cases::real::",

@@ -203,3 +203,26 @@ async fn a_sink_that_is_not_well_refuses_and_gets_each_line_once() {
     let written = String::from_utf8(text).unwrap();
     assert_eq!(got, written.lines().skip(1).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn who_is_closed_waits_for_no_sink_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("log");
+    let receiver = UnixDatagram::bind(&socket).unwrap();
+    let sinks =
+        vec![SinkOptions::Syslog { address: SyslogAddress::Unix(socket.clone()), facility: 16 }];
+    let options =
+        AuditOptions { sinks, ..AuditOptions::of_file(folder.path().join("audit.jsonl")) };
+    let audit = Audit::open(&options).unwrap();
+    drop(receiver);
+    let mut accepted = 0_u64;
+    while audit.accept(record(accepted)).await.is_ok() {
+        accepted += 1;
+        tokio::task::yield_now().await;
+    }
+    audit.close().await;
+    // What was accepted is in the file, and another may write there.
+    assert_eq!(verify(&std::fs::read(&options.file).unwrap()), Ok(accepted as usize));
+    let alone = AuditOptions::of_file(options.file.clone());
+    Audit::open(&alone).unwrap().close().await;
+}
