@@ -133,7 +133,7 @@ fn the_rows_are_the_lines_over_outages_and_starts() {
     let asked = |sql: &str| run_in(&server, "audit", sql).trim().to_owned();
     assert_eq!(
         asked(
-            "SELECT user_name, role, application, database, client, statement, verdict, reason FROM scrim_audit.trail \
+            "SELECT user_name, role, application, database, split_part(client, ':', 1), statement, verdict, reason FROM scrim_audit.trail \
              WHERE verdict = 'refuse'"
         ),
         "alice|support|a\"b\\c','{}|desk|127.0.0.1|2|refuse|function"

@@ -21,9 +21,9 @@ fn a_browser_comes_through() {
     put_rows_on_record(&own);
     let mut alice = own.connect("alice");
     alice.simple("SET scrim.purpose = 'callback'");
-    alice.simple("SELECT id, name, email FROM customers WHERE id = 42");
+    alice.simple("SELECT id, name, email FROM customers WHERE id = 3");
     drop(alice);
-    own.wait("its end", || own.audit().iter().any(|one| one.to_string().contains("\"42\"")));
+    own.wait("its end", || own.audit().iter().any(|one| !one["rows_seen"].is_null()));
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
     std::fs::create_dir_all(&pictures).expect("a folder");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/console/browser.py");
