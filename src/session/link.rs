@@ -42,6 +42,8 @@ pub struct Link {
     server_room: Room,
     /// What there is while there is no server.
     nothing: BytesMut,
+    /// Room has been given back, and nothing has moved since.
+    is_at_rest: bool,
 }
 
 /// How writing to a socket stands.
@@ -76,6 +78,7 @@ impl Link {
             server_flow: Flow::default(),
             server_room: Room::default(),
             nothing: BytesMut::new(),
+            is_at_rest: false,
         }
     }
 
@@ -135,6 +138,7 @@ impl Link {
         }
         free(&mut self.from_client);
         free(self.server_inbox());
+        self.is_at_rest = true;
     }
 
     /// Writes what waits, reads what may be read; ready when anything has moved.
@@ -161,11 +165,9 @@ impl Link {
                 }
             }
             if server {
-                match self.server_room.poll_read(
-                    context,
-                    &mut connection.stream,
-                    &mut connection.buffer,
-                ) {
+                let room = &mut self.server_room;
+                let (stream, inbox) = (&mut connection.stream, &mut connection.buffer);
+                match room.poll_read(context, stream, inbox, self.is_at_rest) {
                     Poll::Ready(Ok(1..)) => has_moved = true,
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ServerGone),
                     Poll::Pending if flow.is_broken => return Poll::Ready(Moved::ServerGone),
@@ -174,13 +176,18 @@ impl Link {
             }
         }
         if client {
-            match self.client_room.poll_read(context, &mut self.client, &mut self.from_client) {
+            let (room, inbox) = (&mut self.client_room, &mut self.from_client);
+            match room.poll_read(context, &mut self.client, inbox, self.is_at_rest) {
                 Poll::Ready(Ok(1..)) => has_moved = true,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::ClientGone),
                 Poll::Pending => {}
             }
         }
-        if has_moved { Poll::Ready(Moved::Bytes) } else { Poll::Pending }
+        if !has_moved {
+            return Poll::Pending;
+        }
+        self.is_at_rest = false;
+        Poll::Ready(Moved::Bytes)
     }
 }
 
@@ -211,6 +218,7 @@ impl Room {
         context: &mut Context<'_>,
         stream: &mut (impl AsyncRead + Unpin),
         inbox: &mut BytesMut,
+        is_at_rest: bool,
     ) -> Poll<io::Result<usize>> {
         let Room { bytes, is_large } = self;
         inbox.reserve(*bytes);
@@ -224,7 +232,8 @@ impl Room {
             Poll::Ready(_) => {}
             Poll::Pending => {
                 *bytes = ROOM_BYTES_MIN;
-                if inbox.is_empty() && std::mem::take(is_large) {
+                // Who rests waits without the room that reading takes.
+                if inbox.is_empty() && (std::mem::take(is_large) || is_at_rest) {
                     free(inbox);
                 }
             }
@@ -285,16 +294,35 @@ mod tests {
         let (mut room, mut inbox, mut largest) = (Room::default(), BytesMut::new(), 0);
         let mut total = 0;
         while total < 512 * 1024 {
-            let count = poll_fn(|context| room.poll_read(context, &mut far, &mut inbox)).await;
+            let count =
+                poll_fn(|context| room.poll_read(context, &mut far, &mut inbox, false)).await;
             largest = largest.max(count.unwrap());
             total += inbox.split().len();
         }
         assert!(largest > ROOM_BYTES_MAX / 2 && largest <= 2 * ROOM_BYTES_MAX, "{largest}");
         poll_fn(|context| {
-            assert!(room.poll_read(context, &mut far, &mut inbox).is_pending());
+            assert!(room.poll_read(context, &mut far, &mut inbox, false).is_pending());
             Poll::Ready(())
         })
         .await;
         assert_eq!(inbox.capacity(), 0);
+    }
+
+    /// By 2 KiB for each of ten thousand clients this shows.
+    #[tokio::test]
+    async fn short_room_stays_while_a_session_is_busy_and_not_while_it_rests() {
+        let (mut near, mut far) = tokio::io::duplex(1024);
+        let (mut room, mut inbox) = (Room::default(), BytesMut::new());
+        near.write_all(b"x").await.unwrap();
+        for (is_at_rest, has_room) in [(false, true), (true, false), (false, true)] {
+            poll_fn(|context| {
+                let _ = room.poll_read(context, &mut far, &mut inbox, is_at_rest);
+                inbox.clear();
+                assert!(room.poll_read(context, &mut far, &mut inbox, is_at_rest).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            assert_eq!(inbox.capacity() > 0, has_room, "at rest: {is_at_rest}");
+        }
     }
 }
