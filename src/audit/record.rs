@@ -105,7 +105,7 @@ pub enum Record {
         rules: String,
     },
     /// Somebody did something in the console, or tried to.
-    Console(ConsoleFacts),
+    Console(Box<ConsoleFacts>),
     /// The session has ended.
     Logout {
         /// Who.

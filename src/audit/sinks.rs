@@ -19,7 +19,7 @@ use syslog_fmt::v5424::{Config, Formatter, Msg, write_msg, write_nil_value};
 use syslog_fmt::{Facility, Severity};
 
 use super::chain::hash;
-use super::record::{ConsoleFacts, Record, Verdict};
+use super::record::{Record, Verdict};
 use super::table::{Table, TablePlace};
 
 /// RFC 5424 lets a receiver cut what is longer than 2048 bytes; rsyslog and syslog-ng take 8 KiB unless told otherwise.
@@ -131,8 +131,8 @@ impl From<&Record> for About {
             Record::ReloadRefused { .. } => Severity::Err,
             Record::Login { refused: Some(_), .. }
             | Record::Found { .. }
-            | Record::Console(ConsoleFacts { refused: Some(_), .. })
             | Record::Recovered { .. } => Severity::Warning,
+            Record::Console(facts) if facts.refused.is_some() => Severity::Warning,
             Record::Statement(statement) => match statement.verdict {
                 Verdict::Refuse => Severity::Warning,
                 Verdict::Forward | Verdict::Rewrite => Severity::Info,
@@ -141,7 +141,7 @@ impl From<&Record> for About {
             | Record::Completed(_)
             | Record::Rotated { .. }
             | Record::Reload { .. }
-            | Record::Console(ConsoleFacts { refused: None, .. })
+            | Record::Console(_)
             | Record::Logout { .. } => Severity::Info,
         };
         About { event: record.event(), severity }

@@ -428,7 +428,7 @@ impl Console {
             row: None,
             rules: call.look.rules.clone(),
         };
-        self.audit.accept(Record::Console(with(facts))).await.map_err(|error| {
+        self.audit.accept(Record::Console(Box::new(with(facts)))).await.map_err(|error| {
             tracing::error!(%error, "a record of the console is missing in the audit trail");
             said(&call.look, StatusCode::SERVICE_UNAVAILABLE, Word::NoAudit)
         })

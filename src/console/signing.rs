@@ -48,7 +48,7 @@ impl Console {
         let user = rules.user(name).filter(|_| checked.is_ok());
         let user = user.filter(|user| visitors::signed(user.clone(), &self.options).rights.look);
         let record = |refused| {
-            Record::Console(ConsoleFacts {
+            Record::Console(Box::new(ConsoleFacts {
                 user: name.chars().take(NAME_CHARACTERS_MAX).collect(),
                 client: call.client.to_string(),
                 act: "sign_in",
@@ -58,7 +58,7 @@ impl Console {
                 role: None,
                 row: None,
                 rules: rules.version.clone(),
-            })
+            }))
         };
         let (status, word, seconds, refused) = match (checked, &user) {
             (Ok(()), Some(_)) => (StatusCode::OK, Word::SignInWrong, None, None),

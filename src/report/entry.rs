@@ -471,7 +471,7 @@ mod tests {
             Record::Rotated { closed: "a".into(), removed: Vec::new(), removed_through: None },
             Record::Reload { before: "1".into(), rules: "2".into() },
             Record::ReloadRefused { rules: "1".into() },
-            Record::Console(ConsoleFacts {
+            Record::Console(Box::new(ConsoleFacts {
                 user: "alice".into(),
                 client: "10.0.0.1".into(),
                 act: "sign_in",
@@ -481,7 +481,7 @@ mod tests {
                 role: None,
                 row: None,
                 rules: "1".into(),
-            }),
+            })),
             Record::Logout { facts },
         ];
         for record in &made {

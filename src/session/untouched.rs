@@ -144,11 +144,14 @@ impl Untouched {
             let client = out.to_server.len() < WAITING_BYTES_MAX && self.due.len() < GROUPS_MAX;
             let server = out.to_client.len() < WAITING_BYTES_MAX;
             let wanted = self.wanted();
-            let moved = tokio::select! {
-                moved = self.attached.exchange(client, server, None) => moved,
+            let (moved, is_wanted) = tokio::select! {
+                moved = self.attached.exchange(client, server, None) => (moved, false),
                 // Looked at above, once all that has come is heard.
-                () = wanted => None,
+                () = wanted => (None, true),
             };
+            if is_wanted {
+                self.moving.end_turn();
+            }
             match moved {
                 Some(Moved::Bytes) | None => {}
                 Some(Moved::ClientGone) => return Ending::ClientGone,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::time::Instant;
 
 use super::Untouched;
 use super::belongings::{Belongings, question};
@@ -21,6 +22,11 @@ use crate::sql::leaves_untold;
 use crate::upstream::QueryError;
 use crate::wire::{Frame, reader, writer};
 
+/// Who has waited for a connection and is at work has it for so long, though others wait: to move costs PostgreSQL as much
+/// as a few dozen short transactions, and two hundred sessions at work would do little else.
+const TURN: Duration = Duration::from_millis(200);
+/// Who has done nothing for so long is not at work.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long the server may take to say what is there, and to take it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A longer text of the unnamed statement is not kept, and keeps the connection instead.
@@ -85,6 +91,8 @@ pub struct Moving {
     unnamed: Option<Box<[u8]>>,
     /// What the connection that was given up had; `None`: there is a connection.
     left: Option<Belongings>,
+    /// Until when it keeps the connection that it has waited for; `None`: it has waited for none.
+    turn: Option<Instant>,
     /// Statements that could not be moved as they were.
     pub(super) outdated: Outdated,
 }
@@ -105,6 +113,7 @@ impl Moving {
             is_kept: false,
             unnamed: None,
             left: None,
+            turn: None,
             outdated: Outdated::default(),
         }
     }
@@ -112,6 +121,11 @@ impl Moving {
     /// True until the connection is given up, and when there is one again.
     pub fn has_server(&self) -> bool {
         self.left.is_none()
+    }
+
+    /// The session is not at work any more, or has been for long enough.
+    pub fn end_turn(&mut self) {
+        self.turn = None;
     }
 
     /// The session does what nobody can follow.
@@ -170,7 +184,9 @@ impl Moving {
 impl Untouched {
     /// True when somebody waits for a connection and this one may go.
     pub(super) fn is_to_give(&self) -> bool {
-        self.may_give() && self.moving.place.is_wanted()
+        self.may_give()
+            && self.moving.place.is_wanted()
+            && self.moving.turn.is_none_or(|turn| turn <= Instant::now())
     }
 
     /// True when the connection may go, as far as is known without asking.
@@ -186,13 +202,21 @@ impl Untouched {
             && self.from_server.between_messages()
     }
 
-    /// Returns when somebody wants a connection; never while this one may not go.
+    /// Returns when somebody wants a connection and this session has had its turn, or nothing has come for a while; never
+    /// while its connection may not go.
     pub(super) fn wanted(&self) -> impl Future<Output = ()> + use<> {
         let place = self.may_give().then(|| Arc::clone(&self.moving.place));
+        let turn = self.moving.turn;
         async move {
-            match place {
-                Some(place) => place.wanted().await,
-                None => std::future::pending().await,
+            let Some(place) = place else { return std::future::pending().await };
+            let is_on = |turn: &Instant| *turn > Instant::now();
+            if turn.is_none_or(|turn| !is_on(&turn)) || !place.is_wanted() {
+                place.wanted().await;
+            }
+            if let Some(turn) = turn.filter(is_on) {
+                // Somebody else may have one to give now.
+                place.pass_on();
+                tokio::time::sleep_until(turn.min(Instant::now() + PAUSE)).await;
             }
         }
     }
@@ -307,6 +331,7 @@ impl Untouched {
                 writer::parameter_status(&mut self.attached.out.to_client, name, value);
             }
         }
+        self.moving.turn = Some(Instant::now() + TURN);
         self.attached.attach(server);
         self.attached.may_be_cancelled().await;
         Ok(())
