@@ -17,7 +17,7 @@ const THREADS: u32 = 4;
 /// What a process may have open beside its clients.
 const OTHER_FILES: u32 = 300;
 /// Until what was needed for the last statements has been given back.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(3);
 
 const STATEMENT: &str = "SELECT id, name, email FROM public.customers WHERE id = 1001";
 
