@@ -51,8 +51,12 @@ fn texts(answer: &Answer) -> Vec<Vec<Option<String>>> {
 /// Nothing that was received holds a card, in whatever form.
 fn is_clean(client: &mut Client) -> bool {
     let received = client.take_received();
-    let text = String::from_utf8_lossy(&received).into_owned();
-    !text.contains("4111") && !text.contains("850312")
+    holds_nothing(&String::from_utf8_lossy(&received))
+}
+
+/// No card and no number of a resident. Of the card eight digits: four stand in a port or a microsecond of a log by chance.
+fn holds_nothing(text: &str) -> bool {
+    ["4111 1111", "41111111", "850312-", "8503121"].iter().all(|part| !text.contains(part))
 }
 
 #[test]
@@ -113,7 +117,7 @@ fn what_is_found_is_redacted_in_every_form() {
         has("card", 2) && has("rrn", 2) && has("card", 4) && has("card", 0)
     });
     assert!(own.figure("scrim_guard_found_total") > 0.0);
-    assert!(!own.said().contains("4111"), "{}", own.said());
+    assert!(holds_nothing(&own.said()), "{}", own.said());
 }
 
 #[test]
@@ -142,8 +146,7 @@ fn what_is_found_ends_the_statement() {
     assert_eq!(code(&answers[1]), "42501");
     client.simple("ROLLBACK");
     assert_eq!(value(&client.simple("SELECT note FROM notes WHERE id = 1")[0]), "a soft shirt");
-    let received = client.take_received();
-    assert!(!String::from_utf8_lossy(&received).contains("4111 "));
+    assert!(is_clean(&mut client));
 }
 
 #[test]

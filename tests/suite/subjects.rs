@@ -268,7 +268,10 @@ fn what_the_role_does_not_see_is_not_on_record() {
     let (_, without) = ends(&own, "ana", 1).remove(0);
     assert_eq!(without, Value::Null);
     let text = std::fs::read_to_string(own.desk.audit_file()).expect("a trail");
-    assert!(!text.contains("90417") && !text.contains("qzx"), "a value of a customer");
+    // The mark of digits alone stands in a microsecond or a hash by chance, so it is looked for as the sample has it.
+    for part in ["qzx", "90417.", "-190417", "-290417"] {
+        assert!(!text.contains(part), "a value of a customer: {part}");
+    }
 }
 
 #[test]

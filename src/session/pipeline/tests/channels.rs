@@ -24,8 +24,24 @@ pub struct Channels {
     doing: Vec<(bool, String)>,
     /// What it sends.
     sending: Vec<String>,
-    /// Has come in, and has not been said: process id and channel.
-    waiting: Vec<(i32, String)>,
+    /// Has come in, and has not been said.
+    waiting: Vec<Waiting>,
+    /// All that has been said or could have been, in order.
+    pub told: Vec<Told>,
+}
+
+struct Waiting {
+    sender: i32,
+    channel: String,
+    /// It would have been said when it came; `None`: it is the session's own, which comes at its commit.
+    was_heard: Option<bool>,
+}
+
+/// A notification. Whether it is said depends on chance where the client is amid a pipeline that ends with listening to its
+/// channel or no longer doing so: a server to which Scrim has not sent that pipeline's beginning is idle for longer.
+pub struct Told {
+    pub bytes: Vec<u8>,
+    pub is_certain: bool,
 }
 
 impl Channels {
@@ -71,20 +87,39 @@ impl Channels {
             }
         }
         let own = self.process_id.unwrap_or(CLIENT);
-        self.waiting.extend(sending.into_iter().map(|channel| (own, channel)));
+        self.waiting.extend(sending.into_iter().map(|channel| Waiting {
+            sender: own,
+            channel,
+            was_heard: None,
+        }));
     }
 
     /// Another session has sent something.
     pub fn comes(&mut self, channel: &str) {
-        self.waiting.push((self.process_id.map_or(0, |_| SOMEBODY), channel.to_owned()));
+        self.waiting.push(Waiting {
+            sender: self.process_id.map_or(0, |_| SOMEBODY),
+            channel: channel.to_owned(),
+            was_heard: Some(self.hears(channel)),
+        });
+    }
+
+    fn hears(&self, channel: &str) -> bool {
+        let is_kept = self.process_id.is_none() && channel == FORBIDDEN;
+        self.heard.contains(channel) && !is_kept
     }
 
     /// Says what has come in; the session is outside a transaction.
     pub fn say(&mut self, out: &mut BytesMut) {
-        for (sender, channel) in std::mem::take(&mut self.waiting) {
-            let is_kept = self.process_id.is_none() && channel == FORBIDDEN;
-            if self.heard.contains(&channel) && !is_kept {
-                notification(out, sender, &channel);
+        for Waiting { sender, channel, was_heard } in std::mem::take(&mut self.waiting) {
+            let is_heard = self.hears(&channel);
+            let is_certain = was_heard.is_none_or(|before| before == is_heard);
+            let mut bytes = BytesMut::new();
+            notification(&mut bytes, sender, &channel);
+            if is_heard {
+                out.extend_from_slice(&bytes);
+            }
+            if is_heard || !is_certain {
+                self.told.push(Told { bytes: bytes.to_vec(), is_certain });
             }
         }
     }
@@ -93,6 +128,13 @@ impl Channels {
     pub fn is_deaf(&self) -> bool {
         self.heard.is_empty()
     }
+}
+
+/// True when all that is certain was said, and nothing but what could have been, in order.
+pub fn could_be(said: &[Vec<u8>], told: &[Told]) -> bool {
+    let Some((first, rest)) = told.split_first() else { return said.is_empty() };
+    let is_said = said.first() == Some(&first.bytes) && could_be(&said[1..], rest);
+    is_said || (!first.is_certain && could_be(said, rest))
 }
 
 pub fn notification(out: &mut BytesMut, sender: i32, channel: &str) {
