@@ -52,8 +52,24 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command.
-    pub async fn run(self) -> ExitCode {
+    /// Runs the command, on a runtime with the threads that it wants.
+    pub fn execute(self) -> ExitCode {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Command::Run(args) = &self.command
+            && let Some(workers) = args.workers()
+        {
+            runtime.worker_threads(workers);
+        }
+        match runtime.enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.run()),
+            Err(error) => {
+                complain(&format!("error: the system gives no threads: {error}"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => args.run().await,
             Command::Demo(args) => args.run().await,

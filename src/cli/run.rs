@@ -29,7 +29,14 @@ pub struct RunArgs {
     /// How the log looks, whatever `log.format` says.
     #[arg(long, value_enum)]
     log: Option<Log>,
+    /// Threads that serve sessions; otherwise one for each processor. Fewer, where PostgreSQL or the clients share the
+    /// machine: threads that have little to do cost more by waking each other than they bring.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=WORKERS_MAX))]
+    workers: Option<u16>,
 }
+
+/// More would be a slip of the pen; tokio's own bound is in the ten thousands.
+const WORKERS_MAX: i64 = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Log {
@@ -38,6 +45,11 @@ enum Log {
 }
 
 impl RunArgs {
+    /// How many threads are wanted; `None`: as many as there are processors.
+    pub fn workers(&self) -> Option<usize> {
+        self.workers.map(usize::from)
+    }
+
     /// Exit code 0 after a clean stop, 1 when it could not start.
     pub async fn run(self) -> ExitCode {
         let options = ServiceOptions {

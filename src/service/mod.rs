@@ -138,6 +138,8 @@ pub async fn run(options: ServiceOptions) -> Result<(), String> {
         };
         tokio::spawn(admin::serve(listener, Arc::new(board), console));
     }
+    let workers = tokio::runtime::Handle::current().metrics().num_workers();
+    tracing::info!(workers, "serving sessions");
     let serving = tokio::spawn(serve(proxy, sockets.clients, stages));
     (options.announce)(&format!("scrim listening on {addresses}"));
     systemd::ready();

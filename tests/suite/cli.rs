@@ -37,6 +37,8 @@ fn wrong_use_fails_on_standard_error() {
         &[][..],
         &["no-such-command"],
         &["run", "--no-such-option"],
+        &["run", "--workers", "0"],
+        &["run", "--workers", "many"],
         &["run", "--config", "/no/such/scrim.yaml"],
         &["check", "--config", "/no/such/scrim.yaml"],
         &["explain"],

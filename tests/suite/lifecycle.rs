@@ -1,5 +1,6 @@
 //! The process under a service manager: it drains, ends, and tells how it is.
 
+use std::io::Read as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -78,6 +79,16 @@ impl Managed {
     }
 }
 
+impl Managed {
+    /// What it has written to standard error, once it has ended.
+    fn last_said(mut self) -> String {
+        let mut said = String::new();
+        let mut stream = self.process.stderr.take().expect("a pipe");
+        stream.read_to_string(&mut said).expect("text");
+        said
+    }
+}
+
 impl Drop for Managed {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -99,7 +110,7 @@ for target in range(3, 3 + len(held)):
     os.dup2(target + 40, target, inheritable=True)
 own = str(os.getpid())
 os.environ.update(LISTEN_PID=own, LISTEN_FDS=str(len(held)), WATCHDOG_PID=own)
-os.execv(sys.argv[1], [sys.argv[1], "run", "--config", sys.argv[2]])
+os.execv(sys.argv[1], [sys.argv[1], "run", "--workers", "1", "--config", sys.argv[2]])
 "#;
 
 #[test]
@@ -156,4 +167,6 @@ fn a_service_manager_is_told_and_may_give_the_sockets() {
     managed.signal("TERM");
     wait_for("STOPPING=1");
     assert!(last_words(&mut client).contains("C57P01"));
+    let said = managed.last_said();
+    assert!(said.contains("serving sessions workers=1"), "{said}");
 }
