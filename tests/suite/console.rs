@@ -2,7 +2,7 @@
 
 mod browser;
 mod granting;
-mod http;
+pub mod http;
 mod tracing;
 
 use std::collections::BTreeMap;

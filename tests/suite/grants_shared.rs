@@ -12,6 +12,7 @@ use scrim::demo::{PostgresOptions, PrivatePostgres, sample_password};
 use scrim::wire::certificates::make_certificates;
 use serde_json::{Value, json};
 
+use crate::console::http::Visitor;
 use crate::grants::{
     FIRST, PHONE, connect, grant, granted, must, one, rules, seen, texts, truth, wait_for,
 };
@@ -96,7 +97,8 @@ impl<'s> Store<'s> {
 
     /// A Scrim with a database of its own that keeps its grants here.
     fn scrim(&self, name: &str) -> Own {
-        own(&format!("{}  name: {name}\n", self.setting()))
+        let console = "console: {roles: {helper: [grant], lead: [grant]}}\n";
+        own(&format!("{}  name: {name}\n{console}", self.setting()))
     }
 }
 
@@ -203,6 +205,54 @@ fn what_is_done_at_one_counts_at_all() {
         assert!(is_done, "{told}");
         let (is_done, told) = run(&own.desk.configuration(), &["report", "--format", "json"]);
         assert!(is_done && told.contains("revoked by hana"), "{told}");
+    }
+    by_the_consoles(all, &phone);
+}
+
+/// Asked for in the console of one Scrim, agreed to in that of the other, and taken back at the first.
+fn by_the_consoles(all: [&Own; 2], phone: &str) {
+    let [mut hana, mut lea] = [(all[0], "hana"), (all[1], "lea")].map(|(own, user)| {
+        own.wait("the catalog", || own.readiness().0 == 200);
+        let mut visitor = Visitor::new(own.admin());
+        let page = visitor.sign_in_as(user, &sample_password("alice"));
+        assert_eq!(page.status, 303, "{}", page.body);
+        visitor
+    });
+    let asked = hana.post(
+        "/console/grants/ask",
+        &[
+            ("user", "hana"),
+            ("masks", "contact.phone=clear"),
+            ("table", "public.customers"),
+            ("rows", "id = 1"),
+            ("for", "30m"),
+            ("because", "by the console"),
+        ],
+    );
+    let number = asked.location().strip_prefix("/console/grants?done=");
+    let number = number.unwrap_or_else(|| panic!("{}", asked.body));
+    let page = lea.get("/console/grants");
+    assert!(
+        page.body.contains("by the console") && page.body.contains("value=\"approve\""),
+        "{}",
+        page.body
+    );
+    for (visitor, act, in_force) in [(&mut lea, "approve", 1.0), (&mut hana, "revoke", 0.0)] {
+        let done = visitor.post("/console/grants/decide", &[("number", number), ("act", act)]);
+        assert_eq!(done.status, 303, "{act}: {}", done.body);
+        for own in all {
+            wait_for(own, in_force);
+            let mut client = connect(own, "hana", &[]);
+            assert_eq!(seen(&mut client, PHONE) == [[phone]], in_force == 1.0, "{act}");
+        }
+    }
+    // The steps stand in both trails, who did something where in that one's own.
+    for (own, expected) in all.iter().zip([&["ask_grant", "revoke_grant"][..], &["approve_grant"]])
+    {
+        own.wait("the steps", || steps(own).len() == 6);
+        let acts = own.audit().into_iter().filter(|one| one["event"] == "console");
+        let acts: Vec<Value> = acts.map(|one| one["act"].clone()).collect();
+        assert_eq!(acts[1..], *expected, "behind the login");
     }
 }
 
