@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::words::{Sentence, Word};
+
 /// Cells that a statement could see by a grant.
 #[derive(Debug, Deserialize)]
 pub struct Opened {
@@ -50,7 +52,7 @@ pub struct Granted {
     pub(super) opens: String,
     pub(super) because: String,
     /// `asked by hana at …`
-    pub(super) happened: Vec<String>,
+    pub(super) happened: Vec<Sentence>,
     pub(super) is_break_glass: bool,
     /// Statements that could see something by it.
     pub(super) statements: u64,
@@ -58,6 +60,20 @@ pub struct Granted {
     pub(super) cells: u64,
     /// Keys by relation.column; `*`: every row that the role sees.
     pub(super) keys: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What another version of Scrim calls otherwise is told as it stands.
+fn step(action: String, by: Option<String>, at: String) -> Sentence {
+    match (action.as_str(), by) {
+        ("asked", Some(by)) => Sentence::new(Word::StepAsked, vec![by, at]),
+        ("approved", Some(by)) => Sentence::new(Word::StepApproved, vec![by, at]),
+        ("rejected", Some(by)) => Sentence::new(Word::StepRejected, vec![by, at]),
+        ("revoked", Some(by)) => Sentence::new(Word::StepRevoked, vec![by, at]),
+        ("break_glass", Some(by)) => Sentence::new(Word::StepBreakGlass, vec![by, at]),
+        ("expired", None) => Sentence::new(Word::StepExpired, vec![at]),
+        (_, Some(by)) => Sentence::new(Word::StepOfSomebody, vec![action, by, at]),
+        (_, None) => Sentence::new(Word::StepOfNobody, vec![action, at]),
+    }
 }
 
 /// All of them, by number.
@@ -81,8 +97,7 @@ impl Grants {
         let Happened { grant, action, by, at, asked_by, opens, because } = event;
         let granted = self.of(grant, user, role);
         granted.is_break_glass |= action == "break_glass";
-        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        let step = format!("{action}{by} at {at}");
+        let step = step(action, by, at);
         // A step may stand there twice: a Scrim that was broken off in between does not know whether it has written it.
         if !granted.happened.contains(&step) {
             granted.happened.push(step);
@@ -112,5 +127,32 @@ impl Grants {
     /// In the order of their numbers.
     pub fn told(&self) -> Vec<Granted> {
         self.all.values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::Language;
+    use super::*;
+
+    #[test]
+    fn steps_in_both_languages() {
+        let told = |action: &str, by: Option<&str>| {
+            let step = step(action.into(), by.map(str::to_owned), "10:00".into());
+            (step.told(Language::English), step.told(Language::Korean))
+        };
+        for (action, korean) in [
+            ("asked", "10:00에 hana이(가) 요청함"),
+            ("approved", "10:00에 hana이(가) 승인함"),
+            ("rejected", "10:00에 hana이(가) 거절함"),
+            ("revoked", "10:00에 hana이(가) 취소함"),
+            ("break_glass", "10:00에 hana이(가) 비상 열람함"),
+            ("pondered", "10:00에 hana: pondered"),
+        ] {
+            let english = format!("{action} by hana at 10:00");
+            assert_eq!(told(action, Some("hana")), (english, korean.to_owned()));
+        }
+        assert_eq!(told("expired", None), ("expired at 10:00".into(), "10:00에 만료됨".into()));
+        assert_eq!(told("asked", None), ("asked at 10:00".into(), "10:00에 asked".into()));
     }
 }

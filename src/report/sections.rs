@@ -375,13 +375,14 @@ fn grants(report: &Report, language: Language) -> Section {
             .keys
             .iter()
             .map(|(column, keys)| format!("{column}: {}", names(keys, language)));
+        let steps = granted.happened.iter().map(|step| step.told(language));
         vec![
             format!("{}{glass}", granted.grant),
             granted.user.clone(),
             granted.role.clone(),
             granted.opens.clone(),
             granted.because.clone(),
-            granted.happened.join("; "),
+            steps.collect::<Vec<_>>().join("; "),
             number(granted.statements),
             number(granted.cells),
             keys.collect::<Vec<_>>().join("; "),

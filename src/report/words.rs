@@ -129,6 +129,14 @@ texts! {
     Opens: "opens", "여는 것";
     Because: "because", "이유";
     WhatHappened: "what happened", "있었던 일";
+    StepAsked: "asked by {0} at {1}", "{1}에 {0}이(가) 요청함";
+    StepApproved: "approved by {0} at {1}", "{1}에 {0}이(가) 승인함";
+    StepRejected: "rejected by {0} at {1}", "{1}에 {0}이(가) 거절함";
+    StepRevoked: "revoked by {0} at {1}", "{1}에 {0}이(가) 취소함";
+    StepBreakGlass: "break_glass by {0} at {1}", "{1}에 {0}이(가) 비상 열람함";
+    StepExpired: "expired at {0}", "{0}에 만료됨";
+    StepOfSomebody: "{0} by {1} at {2}", "{2}에 {1}: {0}";
+    StepOfNobody: "{0} at {1}", "{1}에 {0}";
     Keys: "keys", "키";
     Of: "of", "무엇의 수";
     Hours: "hours", "시간";
