@@ -453,7 +453,7 @@ impl Serving {
                     runs_code,
                     ..
                 } = part;
-                if let Some(stand_in) = self.pipeline.stand_in(&effect) {
+                if let Some(stand_in) = self.pipeline.stand_in_prepared(&effect) {
                     text = stand_in.text.into();
                     tag = Some(stand_in.tag);
                 }

@@ -30,6 +30,7 @@ mod listening;
 mod lookalikes;
 mod lookups;
 mod masked_copy;
+mod messages;
 mod notifications;
 mod outages;
 mod parse_rate;

@@ -343,6 +343,33 @@ fn a_cancel_never_ends_another_sessions_statement() {
     assert!(cancelled > 0, "no cancel arrived at all, so nothing was tested");
 }
 
+/// Found by dice: the server was asked for the client's name, while it was not known yet whether there is such a statement.
+#[test]
+fn deallocate_in_the_pipeline_that_prepares_or_prepared_before_there_is_anything() {
+    let pooled = Pooled::open("size: 1");
+    let mut one = pooled.connect("alice");
+    parse(&mut one, "s", "SELECT 42");
+    one.send(b'S', b"");
+    parse(&mut one, "d", "DEALLOCATE s");
+    one.send(b'S', b"");
+    for _ in 0..2 {
+        assert_eq!(code(&one.answers()), "none");
+    }
+    assert_eq!(execute(&mut one, "d")[0].tag.as_deref(), Some("DEALLOCATE"));
+    // There is none any more, and then there is one again.
+    assert_eq!(code(&execute(&mut one, "d")), "26000");
+    parse(&mut one, "s", "SELECT 43");
+    one.send(b'S', b"");
+    assert_eq!(code(&one.answers()), "none");
+    assert_eq!(code(&execute(&mut one, "d")), "none");
+    assert_eq!(code(&execute(&mut one, "s")), "26000");
+    // What SQL has prepared has its own name on the server connection.
+    assert_eq!(code(&one.simple("PREPARE s AS SELECT 44")), "none");
+    assert_eq!(code(&execute(&mut one, "d")), "26000");
+    assert_eq!(value(&mut one, "EXECUTE s"), "44");
+    assert_eq!(code(&one.simple("DEALLOCATE s")), "none");
+}
+
 #[test]
 fn a_statement_of_the_protocol_is_deallocated_by_sql_and_not_executed() {
     let pooled = Pooled::open("size: 1");

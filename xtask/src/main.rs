@@ -5,9 +5,9 @@
 mod bench;
 mod cases;
 mod ci;
+mod dice;
 mod driver_suites;
 mod fuzz;
-mod fuzz_sql;
 mod needs;
 mod parse_rate;
 mod readme;
@@ -27,6 +27,10 @@ pub const CHORES: &[(&str, &str)] = &[
     ("test", "all tests; --servers all: the suite on every PostgreSQL; the rest goes to cargo"),
     ("cases", "the statement cases; --update writes the tables that the pages should show"),
     ("fuzz-sql", "random statements against the masked copy; --seconds N, --seed S"),
+    (
+        "fuzz-messages",
+        "random messages, legal or not, against PostgreSQL's own answers; --seconds N, --seed S",
+    ),
     ("fuzz", "libFuzzer: TARGET [--seconds N]; without a TARGET it says which there are"),
     (
         "driver-suites",
@@ -51,7 +55,8 @@ fn main() -> ExitCode {
         "demo" => demo(&arguments),
         "test" => tests::run(&arguments),
         "cases" => cases::run(&arguments),
-        "fuzz-sql" => fuzz_sql::run(&arguments),
+        "fuzz-sql" => dice::run(dice::STATEMENTS, &arguments),
+        "fuzz-messages" => dice::run(dice::MESSAGES, &arguments),
         "fuzz" => fuzz::run(&arguments),
         "driver-suites" => driver_suites::run(&arguments),
         "parse-rate" => parse_rate::run(&arguments),

@@ -84,6 +84,7 @@ const INDEPENDENT: &[&str] = &[
     "lifecycle::",
     "limits::",
     "listening::",
+    "messages::",
     "notifications::",
     "outages::",
     "parse_rate::",

@@ -20,6 +20,9 @@ use crate::wire::reader::{self, BindHead, Named};
 use crate::wire::writer::{self, ErrorMessage, Unwritable};
 use crate::wire::{Frame, Piece};
 
+/// The keyword, which no text can write in another way.
+const DEALLOCATE: &[u8] = b"deallocate";
+
 /// Type byte and length, which the first piece of a long message begins with.
 const HEADER_BYTES: usize = 5;
 
@@ -166,7 +169,14 @@ impl Pipeline {
             let text = text.to_ascii_lowercase();
             ["execute", "fetch", "move"].into_iter().any(|word| text.contains(word))
         };
-        let waits = origin == Origin::Query && !self.queue.is_empty() && may_name(&text);
+        // And so is what DEALLOCATE names, which has another name on a shared server connection.
+        let may_deallocate = |text: &str| {
+            let mut words = text.as_bytes().windows(DEALLOCATE.len());
+            words.any(|word| word.eq_ignore_ascii_case(DEALLOCATE))
+        };
+        let waits = !self.queue.is_empty()
+            && ((origin == Origin::Query && may_name(&text))
+                || (self.is_shared && may_deallocate(&text)));
         if waits || self.settings_are_uncertain() {
             return Ok(self.wait(piece, out));
         }
@@ -380,9 +390,16 @@ impl Pipeline {
             Known::Yes(prepared) if self.may_use(&prepared.effect) == Use::Uncertain => {
                 Ok(self.wait(Piece::Whole(frame), out))
             }
-            Known::Yes(prepared) => {
-                Ok(Step::Execute(Execute { portal, rows_max, prepared: Some(prepared) }))
-            }
+            Known::Yes(prepared) => match self.stood_in_for(&prepared) {
+                Some((_, Known::Uncertain)) => Ok(self.wait(Piece::Whole(frame), out)),
+                Some((name, Known::No)) => {
+                    self.refuse_parse(POISON_NAME, no_such_statement(name), out);
+                    Ok(Step::Done)
+                }
+                Some((_, Known::Yes(_))) | None => {
+                    Ok(Step::Execute(Execute { portal, rows_max, prepared: Some(prepared) }))
+                }
+            },
             Known::No => Ok(Step::Execute(Execute { portal, rows_max, prepared: None })),
         }
     }

@@ -366,6 +366,31 @@ impl Pipeline {
         }
     }
 
+    /// What is prepared for a DEALLOCATE, of what may only be there when it is executed.
+    pub fn stand_in_prepared(&self, effect: &Effect) -> Option<StandIn> {
+        let Effect::Deallocate(Some(name)) = effect else { return None };
+        let is_of_sql = match self.statement(name) {
+            Known::Yes(prepared) => prepared.source.is_none(),
+            Known::No | Known::Uncertain => false,
+        };
+        (self.is_shared && !is_of_sql).then_some(DEALLOCATE)
+    }
+
+    /// What a prepared DEALLOCATE names, where another statement was prepared in its place, and whether it is there by now.
+    pub(super) fn stood_in_for<'p>(&self, prepared: &'p Prepared) -> Option<(&'p str, Known)> {
+        match &prepared.effect {
+            Effect::Deallocate(Some(name)) if prepared.tag == Some(DEALLOCATE.tag) => {
+                let known = match self.statement(name) {
+                    // SQL has prepared it since, and it would stay on the server connection.
+                    Known::Yes(named) if named.source.is_none() => Known::No,
+                    known => known,
+                };
+                Some((name, known))
+            }
+            _ => None,
+        }
+    }
+
     /// What is going on at the server connection.
     pub fn remains(&self) -> Remains {
         if !self.is_quiet() || self.from_server.is_some() {

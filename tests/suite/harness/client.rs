@@ -252,11 +252,15 @@ impl Client {
 
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        let sent = match &mut self.stream {
+        self.try_send(bytes).expect("the other side takes bytes");
+    }
+
+    /// The same to somebody who may be gone.
+    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes),
             Stream::Unix(stream) => stream.write_all(bytes),
-        };
-        sent.expect("the other side takes bytes");
+        }
     }
 
     /// Panics if anything comes within this time.

@@ -1,14 +1,19 @@
-//! Random statements against the masked copy, for as long as one likes.
+//! What the suite does with a few throws of the dice, for as long as one likes.
 
 use crate::Outcome;
 use crate::needs;
 use crate::run;
 
+/// Random statements against the masked copy.
+pub const STATEMENTS: &str = "random::random_";
+/// Random messages against PostgreSQL's own answers.
+pub const MESSAGES: &str = "messages::sessions_made_by_dice";
+
 /// A day: without end, as far as people are concerned.
 const SECONDS: &str = "86400";
 
-/// `--seconds N` ends it, `--seed S` starts elsewhere.
-pub fn run(arguments: &[String]) -> Outcome {
+/// Runs the test of that name. `--seconds N` ends it, `--seed S` starts elsewhere.
+pub fn run(test: &str, arguments: &[String]) -> Outcome {
     let mut seconds = SECONDS;
     let mut seed = "1";
     let mut rest = arguments.iter();
@@ -24,7 +29,7 @@ pub fn run(arguments: &[String]) -> Outcome {
     }
     needs::compiler()?;
     needs::postgres()?;
-    let mut cargo = run::cargo(&["test", "--quiet", "--test", "suite", "random::random_"]);
+    let mut cargo = run::cargo(&["test", "--quiet", "--test", "suite", test]);
     cargo.args(["--", "--nocapture"]);
     cargo.env("SCRIM_FUZZ_SECONDS", seconds).env("SCRIM_SEED", seed);
     run::succeed(&mut cargo)
