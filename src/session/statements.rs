@@ -377,10 +377,11 @@ impl Statements {
         self.cursors.retain(|_, cursor| cursor.holds);
     }
 
+    /// The unnamed one stays (`DropAllPreparedStatements`).
     fn drop_statements(&mut self) {
-        self.prepared.clear();
+        self.prepared.retain(|name, _| name.is_empty());
         self.made_by_sql = 0;
-        self.older.clear();
+        self.older.retain(|name| name.is_empty());
     }
 
     /// What a cursor reads, where its rows are to be on record.

@@ -10,7 +10,7 @@ use super::again::Binding;
 use super::copy_in::Copied;
 use super::expected::{Execution, Fate, Judged, Probed, Progress, QueryRun, Reply, SentStatement};
 use super::lookup::{Known, Use};
-use super::shared::Provided;
+use super::shared::{ByName, Provided};
 use super::{
     Ask, Course, ENTRIES_MAX, Execute, Fault, Origin, Out, POISON, POISON_NAME, PROBE_NAME,
     Pipeline, Step, Txn,
@@ -19,9 +19,6 @@ use crate::audit::StatementFacts;
 use crate::wire::reader::{self, BindHead, Named};
 use crate::wire::writer::{self, ErrorMessage, Unwritable};
 use crate::wire::{Frame, Piece};
-
-/// The keyword, which no text can write in another way.
-const DEALLOCATE: &[u8] = b"deallocate";
 
 /// Type byte and length, which the first piece of a long message begins with.
 const HEADER_BYTES: usize = 5;
@@ -169,14 +166,13 @@ impl Pipeline {
             let text = text.to_ascii_lowercase();
             ["execute", "fetch", "move"].into_iter().any(|word| text.contains(word))
         };
-        // And so is what DEALLOCATE names, which has another name on a shared server connection.
-        let may_deallocate = |text: &str| {
-            let mut words = text.as_bytes().windows(DEALLOCATE.len());
-            words.any(|word| word.eq_ignore_ascii_case(DEALLOCATE))
+        // And so is what PREPARE and DEALLOCATE name, which has another name on a shared server connection.
+        let has = |word: &[u8]| {
+            text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
         };
         let waits = !self.queue.is_empty()
             && ((origin == Origin::Query && may_name(&text))
-                || (self.is_shared && may_deallocate(&text)));
+                || (self.is_shared && (has(b"prepare") || has(b"deallocate"))));
         if waits || self.settings_are_uncertain() {
             return Ok(self.wait(piece, out));
         }
@@ -390,13 +386,17 @@ impl Pipeline {
             Known::Yes(prepared) if self.may_use(&prepared.effect) == Use::Uncertain => {
                 Ok(self.wait(Piece::Whole(frame), out))
             }
-            Known::Yes(prepared) => match self.stood_in_for(&prepared) {
-                Some((_, Known::Uncertain)) => Ok(self.wait(Piece::Whole(frame), out)),
-                Some((name, Known::No)) => {
+            Known::Yes(prepared) => match self.by_name(&prepared) {
+                ByName::Uncertain => Ok(self.wait(Piece::Whole(frame), out)),
+                ByName::Absent(name) => {
                     self.refuse_parse(POISON_NAME, no_such_statement(name), out);
                     Ok(Step::Done)
                 }
-                Some((_, Known::Yes(_))) | None => {
+                ByName::Taken(name) => {
+                    self.refuse_parse(POISON_NAME, statement_exists(name), out);
+                    Ok(Step::Done)
+                }
+                ByName::AsItMust => {
                     Ok(Step::Execute(Execute { portal, rows_max, prepared: Some(prepared) }))
                 }
             },
@@ -588,6 +588,13 @@ fn rename(bytes: &Bytes, portal: &str, statement: &str, there: &str, out: &mut O
 }
 
 /// In PostgreSQL's own words.
+fn statement_exists(name: &str) -> Bytes {
+    let mut said = BytesMut::new();
+    let message = format!("prepared statement \"{name}\" already exists");
+    writer::error_response(&mut said, &ErrorMessage::new("ERROR", "42P05", &message));
+    said.freeze()
+}
+
 fn no_such_statement(name: &str) -> Bytes {
     let mut said = BytesMut::new();
     let message = match name {

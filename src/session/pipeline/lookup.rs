@@ -165,7 +165,8 @@ impl Pipeline {
 fn touches(effect: &Effect, name: &str) -> bool {
     match effect {
         Effect::Deallocate(Some(touched)) | Effect::Prepare(touched) => touched == name,
-        Effect::Deallocate(None) | Effect::DiscardAll => true,
+        // The unnamed one stays.
+        Effect::Deallocate(None) | Effect::DiscardAll => !name.is_empty(),
         Effect::None
         | Effect::Set(_)
         | Effect::Execute(_)

@@ -48,6 +48,18 @@ pub struct StandIn {
 /// Fails where DEALLOCATE would, which is in a failed transaction, and changes nothing that anybody can see.
 const DEALLOCATE: StandIn = StandIn { text: "SET scrim.deallocated TO ''", tag: "DEALLOCATE" };
 
+/// What is known of the statement that a text names.
+pub(super) enum ByName<'n> {
+    /// There, or not there, as the text needs it; or the server connection knows.
+    AsItMust,
+    /// It is not there.
+    Absent(&'n str),
+    /// It is there already.
+    Taken(&'n str),
+    /// It depends on how an earlier unit ends.
+    Uncertain,
+}
+
 /// What a statement that a message names is called on the server connection.
 pub(super) enum Provided {
     /// What the client calls it; the server knows whether there is one.
@@ -376,18 +388,24 @@ impl Pipeline {
         (self.is_shared && !is_of_sql).then_some(DEALLOCATE)
     }
 
-    /// What a prepared DEALLOCATE names, where another statement was prepared in its place, and whether it is there by now.
-    pub(super) fn stood_in_for<'p>(&self, prepared: &'p Prepared) -> Option<(&'p str, Known)> {
+    /// Whether what a prepared DEALLOCATE or PREPARE names is as it must be: the server connection has it under another
+    /// name and cannot say.
+    pub(super) fn by_name<'p>(&self, prepared: &'p Prepared) -> ByName<'p> {
         match &prepared.effect {
             Effect::Deallocate(Some(name)) if prepared.tag == Some(DEALLOCATE.tag) => {
-                let known = match self.statement(name) {
-                    // SQL has prepared it since, and it would stay on the server connection.
-                    Known::Yes(named) if named.source.is_none() => Known::No,
-                    known => known,
-                };
-                Some((name, known))
+                match self.statement(name) {
+                    Known::Yes(named) if named.source.is_some() => ByName::AsItMust,
+                    // What SQL has prepared since would stay there.
+                    Known::Yes(_) | Known::No => ByName::Absent(name),
+                    Known::Uncertain => ByName::Uncertain,
+                }
             }
-            _ => None,
+            Effect::Prepare(name) if self.is_shared => match self.statement(name) {
+                Known::Yes(named) if named.source.is_some() => ByName::Taken(name),
+                Known::Yes(_) | Known::No => ByName::AsItMust,
+                Known::Uncertain => ByName::Uncertain,
+            },
+            _ => ByName::AsItMust,
         }
     }
 

@@ -34,6 +34,23 @@ const TEXTS: &[&str] = &[
     "CLOSE c",
     "COPY (SELECT id, email FROM {customers} ORDER BY id) TO STDOUT",
     "DEALLOCATE s",
+    "DEALLOCATE s",
+    "PREPARE s AS SELECT email FROM {customers} WHERE id = 3",
+    "DEALLOCATE ALL",
+    "DECLARE h CURSOR WITH HOLD FOR SELECT email FROM {customers} ORDER BY id",
+    "FETCH 1 FROM h",
+    "CLOSE h",
+    "CLOSE ALL",
+    "DISCARD ALL",
+    "CLOSE p",
+    "SET DateStyle TO 'SQL, DMY'",
+    "SELECT '2026-03-01'::date",
+    "RESET DateStyle",
+    "SAVEPOINT a",
+    "SELECT pg_catalog.set_config('work_mem', '9MB', true)",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "SHOW transaction_read_only",
+    "ROLLBACK AND CHAIN",
 ];
 
 /// Of several statements.
