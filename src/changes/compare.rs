@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::granted;
 use super::order::{self, Shown};
-use super::picture::{
-    ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen, UserPicture,
-};
+use super::picture::{ColumnPicture, Filter, Picture, RelationPicture, RolePicture, Seen};
+use super::users::of_users;
 use crate::rules::{Detection, Limits, Permissions, ScrubKind, Then};
 use crate::text::Origin;
 
@@ -48,6 +48,8 @@ pub enum Subject {
     Rows,
     /// Which columns rows can be found by.
     Lookup,
+    /// What may be opened for a while.
+    Grant,
     /// Statements.
     May,
     /// Limits.
@@ -108,7 +110,7 @@ pub fn compare(old: &Picture, new: &Picture) -> Vec<Change> {
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of a change, one by one")]
-fn change(
+pub(super) fn change(
     subject: Subject,
     effect: Effect,
     role: Option<&str>,
@@ -154,6 +156,7 @@ fn together(found: Vec<Change>) -> Vec<Change> {
 
 fn of_role(name: &str, old: &RolePicture, new: &RolePicture, found: &mut Vec<Change>) {
     of_relations(name, old, new, found);
+    granted::of_grants(name, old, new, found);
     let lines = || Lines { old: vec![old.origin.clone()], new: vec![new.origin.clone()] };
     let mut push = |subject, effect, what: &str, old: &str, new: &str, why| {
         found.push(change(subject, effect, Some(name), what, old, new, lines(), why));
@@ -273,6 +276,7 @@ fn of_relations(role: &str, old: &RolePicture, new: &RolePicture, found: &mut Ve
     let none = RelationPicture { is_hidden: true, ..RelationPicture::default() };
     let names: BTreeSet<&String> = old.relations.keys().chain(new.relations.keys()).collect();
     let (mut columns, mut lookups, mut rows) = (ByPlace::new(), ByPlace::new(), ByPlace::new());
+    let (mut granted, grants) = (ByPlace::new(), old.role.grants.as_ref());
     for name in &names {
         let was = old.relations.get(*name).unwrap_or(&none);
         let is = new.relations.get(*name).unwrap_or(&none);
@@ -283,6 +287,9 @@ fn of_relations(role: &str, old: &RolePicture, new: &RolePicture, found: &mut Ve
             let (before, after) = (was.columns.get(column), is.columns.get(column));
             columns.extend(of_column(role, &what, before, after).map(|change| (place, change)));
             lookups.extend(of_lookup(role, &what, before, after).map(|change| (place, change)));
+            let after = (new.role.grants.as_ref(), after);
+            let opened = granted::of_column(role, &what, (grants, before), after);
+            granted.extend(opened.map(|change| (place, change)));
         }
         let is_there = |picture: &RelationPicture| !picture.is_hidden && picture.closed.is_none();
         if is_there(was) && is_there(is) {
@@ -290,7 +297,7 @@ fn of_relations(role: &str, old: &RolePicture, new: &RolePicture, found: &mut Ve
             rows.extend(change.map(|change| ((name.as_str(), ""), change)));
         }
     }
-    for changes in [columns, lookups, rows] {
+    for changes in [columns, lookups, granted, rows] {
         let told = |((relation, column), change): &(&(&str, &str), &Change)| {
             !is_of_parent(relation, column, change, &changes, &new.relations)
         };
@@ -337,7 +344,8 @@ fn of_lookup(
     Some(change(Subject::Lookup, effect, Some(role), what, could, can, lines(old, new), None))
 }
 
-fn lines(old: Option<&ColumnPicture>, new: Option<&ColumnPicture>) -> Lines {
+/// The lines behind a column, before and after.
+pub(super) fn lines(old: Option<&ColumnPicture>, new: Option<&ColumnPicture>) -> Lines {
     let of = |column: Option<&ColumnPicture>| {
         let decision = column.map(|column| &column.decision);
         let lines = decision.into_iter().flat_map(|found| [&found.classified, &found.rule]);
@@ -447,45 +455,7 @@ fn limits(old: Limits, new: Limits) -> [(&'static str, Option<u64>, Option<u64>,
     ]
 }
 
-fn yes_or_no(truth: bool) -> &'static str {
+/// A truth in words.
+pub(super) fn yes_or_no(truth: bool) -> &'static str {
     if truth { "yes" } else { "no" }
-}
-
-fn of_users(
-    old: &BTreeMap<String, UserPicture>,
-    new: &BTreeMap<String, UserPicture>,
-    found: &mut Vec<Change>,
-) {
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for name in names {
-        let (was, is) = (old.get(name), new.get(name));
-        let roles = |user: Option<&UserPicture>| -> BTreeSet<String> {
-            user.into_iter().flat_map(|user| user.roles.iter().cloned()).collect()
-        };
-        let origin = |user: Option<&UserPicture>| -> Vec<Origin> {
-            user.map(|user| user.origin.clone()).into_iter().collect()
-        };
-        let lines = || Lines { old: origin(was), new: origin(is) };
-        let listed = |user: Option<&UserPicture>| match user {
-            None => "no user".to_owned(),
-            Some(user) => user.roles.join(", "),
-        };
-        let (had, has) = (roles(was), roles(is));
-        let first = |user: Option<&UserPicture>| user.and_then(|user| user.roles.first().cloned());
-        let effect = match (has.is_subset(&had), had.is_subset(&has)) {
-            (false, _) => Some(Effect::More),
-            (true, false) => Some(Effect::Less),
-            (true, true) => (first(was) != first(is)).then_some(Effect::Other),
-        };
-        if let Some(effect) = effect {
-            let (was, is) = (listed(was), listed(is));
-            found.push(change(Subject::User, effect, None, name, &was, &is, lines(), None));
-        }
-        let acts = |user: Option<&UserPicture>| user.is_some_and(|user| user.acts_for_others);
-        if was.is_some() && is.is_some() && acts(was) != acts(is) {
-            let what = format!("{name} acts for others");
-            let (was, is) = (yes_or_no(acts(was)), yes_or_no(acts(is)));
-            found.push(change(Subject::User, Effect::Other, None, &what, was, is, lines(), None));
-        }
-    }
 }

@@ -12,9 +12,11 @@
 //! looked at, and counts like one that shows more.
 
 mod compare;
+mod granted;
 mod order;
 mod picture;
 mod report;
+mod users;
 
 pub use compare::{ALL_ROWS, Change, Effect, Lines, Subject, compare};
 pub use picture::{

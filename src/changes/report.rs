@@ -15,7 +15,7 @@ pub struct Report {
 }
 
 /// Sections in their order: title, subject, and the effect where a subject has a section for each.
-const SECTIONS: [(&str, Subject, Option<Effect>); 14] = [
+const SECTIONS: [(&str, Subject, Option<Effect>); 15] = [
     ("newly seen", Subject::Column, Some(Effect::More)),
     (
         "to be looked at: which one shows more cannot be told",
@@ -26,6 +26,7 @@ const SECTIONS: [(&str, Subject, Option<Effect>); 14] = [
     ("seen in another way, and no more", Subject::Column, Some(Effect::Other)),
     ("rows", Subject::Rows, None),
     ("lookups", Subject::Lookup, None),
+    ("grants", Subject::Grant, None),
     ("may", Subject::May, None),
     ("limits", Subject::Limit, None),
     ("functions", Subject::Function, None),
@@ -149,6 +150,7 @@ fn as_json(change: &Change) -> Value {
         Subject::Column => "column",
         Subject::Rows => "rows",
         Subject::Lookup => "lookup",
+        Subject::Grant => "grant",
         Subject::May => "may",
         Subject::Limit => "limit",
         Subject::Function => "function",

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::explain::{Problems, roles_of_nobody};
+use crate::explain::{Problems, idle_rules};
 use crate::rules::RuleSet;
 use crate::text::{Diagnostic, Severity, render};
 
 /// Checks the configuration and the rules: syntax and names, and against the live catalog whether relations and
-/// columns exist, masks fit their types, filters can be read, and what nobody has classified yet; and whether a database in
-/// which grants are kept, and a table to which the audit trail is copied, can be used.
+/// columns exist, masks fit their types, filters can be read, and what nobody has classified yet; what of the rules, `grants`
+/// among them, never comes to anything; and whether a database in which grants are kept, and a table to which the audit
+/// trail is copied, can be used.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,7 +56,7 @@ impl CheckArgs {
     async fn check(self) -> Result<String, String> {
         let (config, rules, mut found) = self.read()?;
         found.extend(config.iter().flat_map(|config| config.judge(&rules)));
-        found.extend(roles_of_nobody(&rules));
+        found.extend(idle_rules(&rules));
         let rules = Arc::new(rules);
         let columns = match config.as_ref().filter(|_| !self.offline) {
             Some(config) => {

@@ -18,14 +18,16 @@ const SHOWS_MORE: u8 = 3;
 const NOT_TOLD: u8 = 2;
 
 /// Two sets of rules against the live catalog: what each role newly sees, what has to be looked at because it cannot be
-/// compared, and what is no longer seen; then rows, lookups, permissions, limits, functions, roles and users.
+/// compared, and what is no longer seen; then rows, lookups, what may be granted for a while, permissions, limits, functions,
+/// roles and users.
 ///
 /// A set is a folder, or a folder in a git revision (`main:masking-rules`). What is compared is what a role sees of
 /// each column, whatever the lines are by which it does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Which mask shows more: hide, then null and constant, then redact, then masks that show a part, then clear. Of two that
-show a part, round, truncate and cap can be compared with their like; everything else has to be looked at (`?`).
+show a part, round, truncate and cap can be compared with their like; everything else has to be looked at (`?`). Of what may be
+granted, more tags, a longer time, less approval, other approvers and each of break_glass, whole_columns and widen_rows count as more.
 
 Examples:
   scrim diff old-rules masking-rules

@@ -8,7 +8,7 @@ use super::asked::Fields;
 use super::frame::{Look, Tab, shown};
 use super::words::Word;
 use crate::catalog::Snapshot;
-use crate::explain::{Problems, roles_of_nobody};
+use crate::explain::{Problems, idle_rules};
 use crate::policy::Made;
 use crate::rules::RuleSet;
 use crate::text::{Diagnostic, Severity, render};
@@ -29,7 +29,7 @@ pub struct Judged {
 impl Judged {
     /// Of rules and a catalog.
     pub fn new(rules: &Arc<RuleSet>, snapshot: &Arc<Snapshot>) -> Judged {
-        let mut found: Vec<Diagnostic> = roles_of_nobody(rules);
+        let mut found: Vec<Diagnostic> = idle_rules(rules);
         found.extend(Problems::new(rules, snapshot, &Made::default()).found);
         found.sort_by_key(|problem| problem.severity);
         let drawn = found.iter().map(|problem| {

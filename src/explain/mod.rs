@@ -4,13 +4,15 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod explanation;
+mod idle;
 mod one_user;
 mod problems;
 mod statement;
 mod who_sees;
 
 pub use explanation::{Explanation, Outcome, Refused, Relation, Sent};
+pub use idle::idle_rules;
 pub use one_user::OneUser;
-pub use problems::{Problems, roles_of_nobody};
+pub use problems::Problems;
 pub use statement::{Asked, stated, statement};
 pub use who_sees::{Reader, Rows, Sight, WhoSees};

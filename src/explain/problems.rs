@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::catalog::{KNOWN_VERSIONS, SearchPath, Snapshot};
 use crate::policy::{Made, RoleView, Stated};
-use crate::rules::{Role, RuleSet};
+use crate::rules::RuleSet;
 use crate::sql::{self, Speaker};
 use crate::text::{Diagnostic, Severity};
 
@@ -27,6 +27,7 @@ impl Problems {
         let mut problems = Problems::default();
         problems.found.extend(unknown_version(snapshot.major_version()));
         let mut closed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+        let mut idle: BTreeMap<&str, Vec<Diagnostic>> = BTreeMap::new();
         let search_path = SearchPath::default();
         for (role, purpose) in rules.standpoints() {
             let stated = Stated::named(purpose);
@@ -36,6 +37,15 @@ impl Problems {
             for problem in view.problems().into_iter().chain(view.doubts(made_of)) {
                 if !problems.found.contains(&problem.diagnostic) {
                     problems.found.push(problem.diagnostic);
+                }
+            }
+            let granted = view.idle_grants().into_iter().map(|problem| problem.diagnostic);
+            let granted: Vec<Diagnostic> = granted.collect();
+            match idle.get_mut(role.as_str()) {
+                // What another purpose opens is not idle.
+                Some(idle) => idle.retain(|found| granted.contains(found)),
+                None => {
+                    idle.insert(role, granted);
                 }
             }
             (problems.classified, problems.unclassified) = view.column_counts();
@@ -48,21 +58,12 @@ impl Problems {
                 }
             }
         }
+        problems.found.extend(idle.into_values().flatten());
         let closed =
             closed.into_iter().map(|((view, why), roles)| closed_view(&view, &why, &roles));
         problems.found.extend(closed);
         problems
     }
-}
-
-/// Roles that nobody has, which needs no database to be seen.
-pub fn roles_of_nobody(rules: &RuleSet) -> Vec<Diagnostic> {
-    rules.roles_of_nobody().into_iter().map(role_of_nobody).collect()
-}
-
-fn role_of_nobody(role: &Role) -> Diagnostic {
-    Diagnostic::warning(format!("nobody has the role `{}`", role.name), role.span)
-        .help("no user, no `token_users` and no other role by `extends` names it")
 }
 
 /// Columns that a newer PostgreSQL gives its catalogs have been judged by nobody.

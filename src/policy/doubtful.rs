@@ -1,6 +1,8 @@
 //! Rules that fit the database and still cannot be meant: what never counts, what counts for every row, and what is hidden
 //! here and shown there. For `check`.
 
+mod grants;
+
 use std::collections::BTreeSet;
 
 use super::access::{Access, ColumnVerdict};

@@ -20,7 +20,7 @@ use super::expression::{Row, checked_expression};
 use super::role_view::{RoleView, RowConditions};
 use super::stated::literal;
 use super::template::mentions;
-use crate::catalog::{Relation, RelationKind, TypeFamily};
+use crate::catalog::{Column, Relation, RelationKind, TypeFamily};
 use crate::grammar::{self, quote_identifier};
 use crate::mask;
 use crate::rules::{MaskSpec, RelationName, SqlText, Tag, TagPattern};
@@ -129,7 +129,7 @@ impl RoleView {
     pub(super) fn with_openings(
         &self,
         relation: &Relation,
-        column: &crate::catalog::Column,
+        column: &Column,
         tag: Option<&Tag>,
         spec: MaskSpec,
     ) -> MaskSpec {
@@ -143,7 +143,7 @@ impl RoleView {
     fn laid_over(
         &self,
         relation: &Relation,
-        column: &crate::catalog::Column,
+        column: &Column,
         tag: &str,
         spec: MaskSpec,
         opening: &Opening,
@@ -303,6 +303,37 @@ impl RoleView {
         found
     }
 
+    /// The columns of the key by which a grant names rows of a table.
+    ///
+    /// # Errors
+    /// Why its rows cannot be told.
+    pub(super) fn key_of_rows<'r>(
+        &self,
+        relation: &'r Relation,
+    ) -> Result<Vec<&'r Column>, String> {
+        let table = name_of(relation);
+        let key: Vec<&Column> = relation
+            .primary_key
+            .iter()
+            .filter_map(|number| relation.columns.iter().find(|column| column.number == *number))
+            .collect();
+        if key.is_empty() || key.len() != relation.primary_key.len() {
+            return Err(format!("`{table}` has no primary key, by which rows could be told"));
+        }
+        for column in &key {
+            let is_told =
+                matches!(column.family, TypeFamily::Integer | TypeFamily::Uuid | TypeFamily::Text);
+            if !is_told || !matches!(self.decide_by_rules(relation, column), (MaskSpec::Clear, ..))
+            {
+                return Err(format!(
+                    "the key `{}` of `{table}` is not a plain one that role `{}` sees clear",
+                    column.name, self.role.name
+                ));
+            }
+        }
+        Ok(key)
+    }
+
     /// A question for the keys of the rows that fulfil a condition, of those that the role sees (all, where they are to be
     /// more), one more than may be opened; with the columns of the key and the condition as it is to be kept.
     ///
@@ -330,25 +361,7 @@ impl RoleView {
                 return Err(format!("`{table}` cannot be read by role `{}`", self.role.name));
             }
         };
-        let key: Vec<_> = relation
-            .primary_key
-            .iter()
-            .filter_map(|number| relation.columns.iter().find(|column| column.number == *number))
-            .collect();
-        if key.is_empty() || key.len() != relation.primary_key.len() {
-            return Err(format!("`{table}` has no primary key, by which rows could be told"));
-        }
-        for column in &key {
-            let is_told =
-                matches!(column.family, TypeFamily::Integer | TypeFamily::Uuid | TypeFamily::Text);
-            if !is_told || !matches!(self.decide_by_rules(relation, column), (MaskSpec::Clear, ..))
-            {
-                return Err(format!(
-                    "the key `{}` of `{table}` is not a plain one that role `{}` sees clear",
-                    column.name, self.role.name
-                ));
-            }
-        }
+        let key = self.key_of_rows(relation)?;
         let checked = self.judged(relation, condition)?;
         let canonical = canonical(condition).ok_or("the condition is not one expression")?;
         let name = quote_identifier(&relation.name);

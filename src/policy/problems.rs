@@ -23,7 +23,7 @@ impl RoleView {
         let mut found = Vec::new();
         self.unknown_names(&mut found);
         self.unmatched_masks(&mut found);
-        self.unmatched_lookups(&mut found);
+        self.unmatched_tags(&mut found);
         self.unclassified(&mut found);
         self.copies(&mut found);
         self.unnamed_rows(&mut found);
@@ -146,8 +146,8 @@ impl RoleView {
         }
     }
 
-    /// Lookup tags that no masked column has.
-    fn unmatched_lookups(&self, found: &mut Vec<Problem>) {
+    /// Tags of `lookup` and `grants` that no column has.
+    fn unmatched_tags(&self, found: &mut Vec<Problem>) {
         let tables = &self.rules().tables;
         let tags: BTreeSet<&str> = tables
             .iter()
@@ -157,13 +157,16 @@ impl RoleView {
                 Tag::Open => None,
             })
             .collect();
-        for (pattern, span) in &self.role().lookup {
+        let looked_up = self.role().lookup.iter().map(|tag| (tag, "nothing is looked up by it"));
+        let grants = self.role().grants.iter();
+        let granted = grants.flat_map(|grants| grants.may.iter().chain(&grants.hidden));
+        let granted = granted.map(|tag| (tag, "nothing is opened by it"));
+        for ((pattern, span), what) in looked_up.chain(granted) {
             let TagPattern::Prefix(prefix) = pattern else { continue };
             if !tags.iter().any(|tag| covers(pattern, tag)) {
                 let help = nearest(prefix, tags.iter().copied())
                     .map(|near| format!("did you mean `{near}`?"));
-                let message =
-                    format!("no column has the tag `{prefix}`, so nothing is looked up by it");
+                let message = format!("no column has the tag `{prefix}`, so {what}");
                 found.push(warning(message, Some(*span), help));
             }
         }

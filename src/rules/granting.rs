@@ -175,6 +175,15 @@ pub fn seconds(text: &str) -> Option<u64> {
     number.checked_mul(each)
 }
 
+/// Seconds as they would be written: the way back of [`seconds`].
+pub fn lasting(seconds: u64) -> String {
+    let (each, unit) = [(24 * 3600, 'd'), (3600, 'h'), (60, 'm')]
+        .into_iter()
+        .find(|(each, _)| seconds >= *each && seconds.is_multiple_of(*each))
+        .unwrap_or((1, 's'));
+    format!("{}{unit}", seconds / each)
+}
+
 struct Nothing;
 
 impl Environment for Nothing {
@@ -296,5 +305,13 @@ mod tests {
         ] {
             assert_eq!(seconds(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for text in ["90s", "30m", "90m", "8h", "36h", "2d", "1s"] {
+            assert_eq!(seconds(text).map(lasting).as_deref(), Some(text));
+        }
+        assert_eq!([lasting(3600), lasting(86_400), lasting(0)], ["1h", "1d", "0s"]);
     }
 }

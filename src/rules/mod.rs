@@ -23,7 +23,7 @@ mod tag;
 mod token_users;
 mod user;
 
-pub use granting::{GrantRules, granted_mask, seconds};
+pub use granting::{GrantRules, granted_mask, lasting, seconds};
 pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, load};
 pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};

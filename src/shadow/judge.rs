@@ -186,7 +186,8 @@ fn difference(change: Change) -> Option<Difference> {
         Subject::Lookup => ("lookup", old, new),
         // A filter's SQL is the rules', and may have values in it all the same: its lines say where to look.
         Subject::Rows => ("rows", filtered(&old), filtered(&new)),
-        Subject::May
+        Subject::Grant
+        | Subject::May
         | Subject::Limit
         | Subject::Function
         | Subject::Channel

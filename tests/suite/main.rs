@@ -11,6 +11,7 @@ mod config;
 mod console;
 mod detectors;
 mod dice;
+mod doubtful_grants;
 mod doubtful_rules;
 mod explained;
 mod explained_people;

@@ -259,6 +259,68 @@ fn everything_that_opens_something_fails() {
     }
 }
 
+/// The sample's roles can be granted nothing; here the agent can, before and after.
+fn granting(old: &str, new: &str, more: &[(&str, &str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, grants) in [("old", old), ("new", new)] {
+        let more = more.iter().filter(|_| name == "new");
+        let line = "  agent:\n";
+        let with = format!("{line}    grants: {{{grants}}}\n");
+        let change = ("roles", line, if grants.is_empty() { line } else { with.as_str() });
+        let change: Vec<_> = std::iter::once(change).chain(more.copied()).collect();
+        write(folder.path(), name, &change);
+    }
+    folder
+}
+
+#[test]
+fn what_may_be_granted_is_told() {
+    let config = harness::configuration().display().to_string();
+    let diff = |folder: &TempDir, more: &[&str]| {
+        let live = ["old", "new", "--config", &config];
+        scrim(folder.path(), &[&live[..], more].concat())
+    };
+    let old = "may: [contact], longest: 1h, approvers: [auditor]";
+    let new = "may: [contact.phone, identity], hidden: [identity], longest: 30m, approvers: [auditor], approval: none, \
+               break_glass: true";
+    let (code, text) = diff(&granting(old, new, &[]), &[]);
+    assert_eq!(code, Some(3), "{text}");
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("      ")).collect();
+    let last = lines.pop();
+    assert_eq!(
+        lines,
+        [
+            "grants",
+            "  + may identity: cannot → can be opened for a while",
+            "  + hidden identity: cannot → can be opened though it is hidden",
+            "  + approval: required → none",
+            "  + break_glass: no → yes",
+            "  - may contact: can be opened for a while → contact.phone alone",
+            "  - longest: 1h → 30m",
+            "",
+        ]
+    );
+    assert_eq!(last, Some("4 changes show more, 2 changes show less"));
+    assert!(text.contains("\n      agent; 40-roles.yaml:"), "{text}");
+    let (code, text) = diff(&granting("", old, &[]), &["--format", "json"]);
+    let report: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}"));
+    assert_eq!((code, report["more"].as_u64()), (Some(3), Some(2)));
+    let all = report["changes"].as_array().expect("changes");
+    assert!(all.iter().all(|change| change["subject"] == "grant" && change["effect"] == "more"));
+    assert_eq!(all[0]["what"], "may contact");
+    assert_eq!(all[1]["new"], "longest 1h, approval required, approvers auditor");
+    let narrower = "may: [contact.phone], longest: 1h, approvers: [auditor]";
+    for (from, to, code) in [(old, narrower, 0), (narrower, old, 3), (old, "", 0), (old, old, 0)] {
+        let (found, text) = diff(&granting(from, to, &[]), &[]);
+        assert_eq!(found, Some(code), "{text}");
+    }
+    // The same mask and the same grants: the column is another.
+    let tag = ("customers", "rrn: identity.national_id", "rrn: contact.id");
+    let (code, text) = diff(&granting(old, old, &[tag]), &[]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("+ public.customers.rrn: cannot → can be opened for a while"), "{text}");
+}
+
 #[test]
 fn programs_read_the_same() {
     let config = harness::configuration().display().to_string();

@@ -33,9 +33,13 @@ users:
 }
 
 fn own() -> Own {
+    own_with(&rules())
+}
+
+fn own_with(rules: &str) -> Own {
     let own = Own::open_changed(|desk, text| {
         let file = desk.folder().join("masking-rules/60-grants.yaml");
-        std::fs::write(file, rules()).expect("rules");
+        std::fs::write(file, rules).expect("rules");
         text + CONSOLE
     });
     own.wait("the catalog", || own.readiness().0 == 200);
@@ -293,4 +297,20 @@ fn a_browser_asks_and_agrees() {
         let actions: Vec<Value> = grants.map(|one| one["action"].clone()).collect();
         actions == ["asked", "approved", "revoked", "break_glass"]
     });
+}
+
+#[test]
+fn the_page_of_rules_tells_of_grants_that_come_to_nothing() {
+    let rules = rules()
+        .replace("may: [contact]", "may: [contact, contact.phnoe]")
+        .replace("approvers: [lead]", "approvers: [lead, spare]")
+        .replace("  lead:\n", "  spare:\n    extends: support\n  lead:\n");
+    let own = own_with(&rules);
+    let page = visitor(&own, "lea", "alice").get("/console/rules").body;
+    for part in [
+        "no user has the role `spare`, so nobody agrees by it",
+        "no column has the tag `contact.phnoe`, so nothing is opened by it",
+    ] {
+        assert!(page.contains(part), "{part} in\n{page}");
+    }
 }
