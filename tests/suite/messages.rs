@@ -33,8 +33,8 @@ struct Stage {
 }
 
 impl Stage {
-    fn open() -> Stage {
-        let own = Own::open("pool: {size: 2}\n");
+    fn open(mode: &str) -> Stage {
+        let own = Own::open(&format!("pool: {{mode: {mode}, size: 2}}\n"));
         let mut alice = own.connect("alice");
         let seen = "SELECT id, email, phone, region FROM public.customers ORDER BY id";
         let answer = alice.simple(seen).remove(0);
@@ -253,7 +253,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 #[expect(clippy::print_stdout, reason = "libtest shows what a test prints")]
 fn sessions_made_by_dice_hear_what_postgresql_says() {
-    let stage = Stage::open();
+    let stages = ["transaction", "session"].map(Stage::open);
     let (mut wrong, mut completed, mut failed) = (Vec::new(), 0, 0);
     let began = Instant::now();
     let seconds = number("SCRIM_FUZZ_SECONDS").map(Duration::from_secs);
@@ -265,6 +265,8 @@ fn sessions_made_by_dice_hear_what_postgresql_says() {
             None => seed - first < SESSIONS,
         }
     {
+        // Each mode of the pool in turn.
+        let stage = &stages[usize::from(seed.is_multiple_of(2))];
         for (user, shown) in KINDS {
             let mut dice = Dice::new(seed);
             let scripts = [script::write(&mut dice), script::write(&mut dice)];
