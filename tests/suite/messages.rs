@@ -67,7 +67,7 @@ impl Stage {
     }
 
     /// What PostgreSQL says to either of two who play at once, and what is otherwise.
-    fn play(&self, user: &str, shown: &str, scripts: &[Vec<Act>; 2]) -> Played {
+    fn play(&self, user: &str, shown: &'static str, scripts: &[Vec<Act>; 2]) -> Played {
         let expected = [0, 1].map(|which| {
             let mut player = Player::new(self.direct(), shown);
             scripts[which].iter().for_each(|act| player.play(act));
@@ -82,13 +82,18 @@ impl Stage {
             }
         }
         let found = players.map(Player::end);
-        let mut both = expected.iter().zip(&found);
-        let difference = both.find_map(|(expected, found)| difference(expected, found));
+        let difference = (0..2).find_map(|which| {
+            let (expected, found) = (&expected[which][..], &found[which][..]);
+            match scripts[which].last().is_some_and(Act::is_forbidden) {
+                true => difference_until_sent_away(expected, found),
+                false => difference(expected, found),
+            }
+        });
         Played { said: expected.concat(), difference }
     }
 
     /// Acts are left out while it still differs.
-    fn shrunk(&self, user: &str, shown: &str, mut scripts: [Vec<Act>; 2]) -> String {
+    fn shrunk(&self, user: &str, shown: &'static str, mut scripts: [Vec<Act>; 2]) -> String {
         let mut attempts = 0;
         let mut size = scripts[0].len().max(scripts[1].len());
         while size > 0 && attempts < SHRINK_ATTEMPTS {
@@ -131,11 +136,7 @@ struct Player {
 }
 
 impl Player {
-    fn new(client: Client, customers: &str) -> Player {
-        let customers = match customers {
-            "public.customers" => "public.customers",
-            _ => "shown.customers",
-        };
+    fn new(client: Client, customers: &'static str) -> Player {
         Player { client, customers, heard: Vec::new(), has_ended: false }
     }
 
@@ -226,12 +227,14 @@ fn is_known(expected: &str, found: &str) -> bool {
     }
 }
 
+/// Who does not keep to the protocol has to go at once, before all is answered; PostgreSQL forgives some of it.
+fn difference_until_sent_away(expected: &[String], found: &[String]) -> Option<String> {
+    let ended = found.iter().position(|said| said == "E FATAL 08P01").unwrap_or(usize::MAX);
+    difference(expected.get(..ended).unwrap_or(expected), found.get(..ended).unwrap_or(found))
+}
+
 /// The first place where two differ.
 fn difference(expected: &[String], found: &[String]) -> Option<String> {
-    // Who does not keep to the protocol has to go at once; PostgreSQL forgives some of it.
-    let ended = found.iter().position(|said| said == "E FATAL 08P01").unwrap_or(usize::MAX);
-    let expected = expected.get(..ended).unwrap_or(expected);
-    let found = found.get(..ended).unwrap_or(found);
     let differ =
         |(expected, found): (&String, &String)| expected != found && !is_known(expected, found);
     let place = expected.iter().zip(found).position(differ);

@@ -102,6 +102,11 @@ pub enum Act {
 }
 
 impl Act {
+    /// No client may send it, wherever it stands.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Act::Odd(b'z' | b'p' | b'D' | b'C', _))
+    }
+
     /// As bytes, with the table as it is called there.
     pub fn message(&self, customers: &str) -> Vec<u8> {
         let mut body = Vec::new();
