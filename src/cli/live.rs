@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::catalog::{RelationOid, Snapshot};
+use crate::catalog::{Made, Snapshot};
 use crate::config::{Config, ProcessEnvironment, load_rules};
-use crate::policy::{IndexOf, Made};
 use crate::rules::RuleSet;
-use crate::upstream::{ServerConnection, load_snapshot, rows_read_only};
+use crate::upstream::{ServerConnection, load_made, load_snapshot, rows_read_only};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A question over data that takes longer is no question for a few rows.
 const DATA_TIMEOUT: Duration = Duration::from_secs(20);
+
+const TOO_LONG: &str = "error: the database takes too long to tell its catalog";
 
 /// The configuration, its rules and the catalog of one database, or what is wrong, ready to be shown.
 pub(super) async fn config_rules_and_snapshot(
@@ -23,23 +24,6 @@ pub(super) async fn config_rules_and_snapshot(
     let snapshot = snapshot(&config, database).await?;
     Ok((config, rules, snapshot))
 }
-
-/// Generated columns with the columns of the same relation that they are made of. Until PostgreSQL 14 the column itself
-/// depends on those, later its expression does.
-const GENERATED: &str = "SELECT a.attrelid, a.attnum, d.refobjsubid FROM pg_attribute a \
-    JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum \
-    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid \
-      AND d.refobjsubid > 0 AND d.refobjsubid <> a.attnum \
-      AND ((d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid) \
-        OR (d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum)) \
-    WHERE a.attgenerated <> '' ORDER BY 1, 2, 3";
-
-/// Indexes by the relation that they are of, with every column that they are made of: keys, expressions, conditions.
-const INDEXES: &str = "SELECT i.indrelid, c.relname, (SELECT string_agg(DISTINCT n::text, ' ') FROM ( \
-      SELECT unnest(i.indkey::int2[])::int4 AS n UNION SELECT d.refobjsubid FROM pg_depend d \
-      WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
-        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid) AS of) \
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relpersistence <> 't' ORDER BY 1, 2";
 
 /// The catalog of one database.
 pub(super) async fn snapshot(config: &Config, database: Option<&str>) -> Result<Snapshot, String> {
@@ -53,25 +37,10 @@ pub(super) async fn snapshot_and_made(
     database: Option<&str>,
 ) -> Result<(Snapshot, Made), String> {
     let mut connection = connect(config, database).await?;
-    // First reads the catalog, which pins the search_path.
     let snapshot = read(&mut connection).await?;
-    let rows = asked(&mut connection, GENERATED).await?;
-    let columns = rows.iter().filter_map(|row| match row.as_slice() {
-        [Some(oid), Some(number), Some(of)] => {
-            Some((RelationOid(oid.parse().ok()?), number.parse().ok()?, of.parse().ok()?))
-        }
-        _ => None,
-    });
-    let columns = columns.collect();
-    let rows = asked(&mut connection, INDEXES).await?;
-    let indexes = rows.into_iter().filter_map(|row| match row.as_slice() {
-        [Some(oid), Some(name), Some(of)] => {
-            let of = of.split(' ').filter_map(|number| number.parse().ok()).collect();
-            Some(IndexOf { relation: RelationOid(oid.parse().ok()?), name: name.clone(), of })
-        }
-        _ => None,
-    });
-    Ok((snapshot, Made { columns, indexes: indexes.collect() }))
+    let made = tokio::time::timeout(CONNECT_TIMEOUT, load_made(&mut connection)).await;
+    let made = made.map_err(|_| TOO_LONG.to_owned())?.map_err(|error| format!("error: {error}"))?;
+    Ok((snapshot, made))
 }
 
 /// Rows of a question over data, by a transaction that can only read. What the server says to it may quote data, and is
@@ -83,15 +52,6 @@ pub(super) async fn rows_of(
     let failed = || "error: the condition cannot be computed for every row".to_owned();
     let rows = rows_read_only(connection, query, DATA_TIMEOUT).await;
     rows.map_err(|_| failed())?.ok_or_else(failed)
-}
-
-async fn asked(
-    connection: &mut ServerConnection,
-    query: &str,
-) -> Result<Vec<Vec<Option<String>>>, String> {
-    let rows = tokio::time::timeout(CONNECT_TIMEOUT, connection.query(query)).await;
-    rows.map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?
-        .map_err(|error| format!("error: {error}"))
 }
 
 pub(super) async fn connect(
@@ -113,6 +73,6 @@ pub(super) async fn connect(
 pub(super) async fn read(connection: &mut ServerConnection) -> Result<Snapshot, String> {
     tokio::time::timeout(CONNECT_TIMEOUT, load_snapshot(connection))
         .await
-        .map_err(|_| "error: the database takes too long to tell its catalog".to_owned())?
+        .map_err(|_| TOO_LONG.to_owned())?
         .map_err(|error| format!("error: {error}"))
 }

@@ -4,7 +4,6 @@
 //! is on record before it is, and is judged once more as the grant stands then.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::runtime::Handle;
@@ -20,11 +19,6 @@ use crate::grants::{Grant, How, Wanted, approve, draft, reject, revoke};
 use crate::ledger::{Fault, Ledger, Place, now};
 use crate::policy::RoleView;
 use crate::rules::{RuleSet, User};
-use crate::upstream::{ServerConnection, rows_read_only};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The condition of a request is one for a few rows.
-const KEYS_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why something was not done.
 enum NotDone {
@@ -160,18 +154,6 @@ impl Console {
         };
         // The database may have thought for a while.
         Ok(draft.request(found, &view, by, rules, time_of(place).await?)?)
-    }
-
-    /// What the database says is not repeated: it may quote data.
-    async fn keys(&self, query: &str) -> Option<Vec<Vec<Option<String>>>> {
-        let parameters = [
-            ("client_encoding".to_owned(), "UTF8".to_owned()),
-            ("application_name".to_owned(), "scrim console".to_owned()),
-        ];
-        let opening =
-            ServerConnection::open(&self.endpoint, &self.database, &parameters, CONNECT_TIMEOUT);
-        let mut connection = opening.await.ok()?;
-        rows_read_only(&mut connection, query, KEYS_TIMEOUT).await.ok()?
     }
 
     /// Approves, rejects or takes back.

@@ -17,9 +17,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod asked;
+mod database;
 mod frame;
 mod granting;
 mod grants;
+mod keeping;
 mod matrix;
 mod playground;
 mod privacy;
@@ -436,37 +438,6 @@ impl Console {
 
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.lease.snapshot()
-    }
-
-    /// The matrix under these rules and the catalog as it is known.
-    async fn sheet(&self, rules: &Arc<RuleSet>) -> Option<Arc<Sheet>> {
-        self.kept(&self.sheet, rules, |sheet| &sheet.version, Sheet::new).await
-    }
-
-    /// What is wrong with these rules and the catalog as it is known.
-    async fn judged(&self, rules: &Arc<RuleSet>) -> Option<Arc<Judged>> {
-        self.kept(&self.judged, rules, |judged| &judged.version, Judged::new).await
-    }
-
-    /// What was made of these rules and this catalog before, or is made of them now, and is kept.
-    async fn kept<T: Send + Sync + 'static>(
-        &self,
-        place: &Mutex<Option<Arc<T>>>,
-        rules: &Arc<RuleSet>,
-        version_of: fn(&T) -> &(String, u64),
-        make: fn(&Arc<RuleSet>, &Arc<Snapshot>) -> T,
-    ) -> Option<Arc<T>> {
-        let snapshot = self.snapshot()?;
-        let version = (rules.version.clone(), snapshot.version);
-        let kept = place.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(kept) = kept.filter(|kept| *version_of(kept) == version) {
-            return Some(kept);
-        }
-        let rules = Arc::clone(rules);
-        let making = tokio::task::spawn_blocking(move || Arc::new(make(&rules, &snapshot)));
-        let made = making.await.ok()?;
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&made));
-        Some(made)
     }
 
     async fn column(&self, call: &Call<'_>, rules: &Arc<RuleSet>) -> Reply {

@@ -7,9 +7,8 @@ use maud::{Markup, html};
 use super::asked::Fields;
 use super::frame::{Look, Tab, shown};
 use super::words::Word;
-use crate::catalog::Snapshot;
+use crate::catalog::{Made, Snapshot};
 use crate::explain::{Problems, idle_rules};
-use crate::policy::Made;
 use crate::rules::RuleSet;
 use crate::text::{Diagnostic, Severity, render};
 
@@ -24,18 +23,22 @@ pub struct Judged {
     pub version: (String, u64),
     /// How bad, and the whole as `check` draws it.
     pub problems: Vec<(Severity, String)>,
+    /// Generated columns and indexes were looked at, too.
+    pub is_whole: bool,
 }
 
 impl Judged {
-    /// Of rules and a catalog.
-    pub fn new(rules: &Arc<RuleSet>, snapshot: &Arc<Snapshot>) -> Judged {
+    /// Of rules and a catalog; `made` is what the database has said of generated columns and indexes.
+    pub fn new(rules: &Arc<RuleSet>, snapshot: &Arc<Snapshot>, made: Option<Made>) -> Judged {
+        let is_whole = made.is_some();
         let mut found: Vec<Diagnostic> = idle_rules(rules);
-        found.extend(Problems::new(rules, snapshot, &Made::default()).found);
+        found.extend(Problems::new(rules, snapshot, &made.unwrap_or_default()).found);
         found.sort_by_key(|problem| problem.severity);
         let drawn = found.iter().map(|problem| {
             (problem.severity, render(&rules.sources, std::slice::from_ref(problem), false))
         });
-        Judged { version: (rules.version.clone(), snapshot.version), problems: drawn.collect() }
+        let version = (rules.version.clone(), snapshot.version);
+        Judged { version, problems: drawn.collect(), is_whole }
     }
 }
 
@@ -70,6 +73,9 @@ pub fn page(
         }
         h2 { (look.say(Word::Problems)) }
         p class="soft" { (look.say(Word::ProblemsHelp)) }
+        @if judged.is_some_and(|judged| !judged.is_whole) {
+            p class="alarm" { (look.say(Word::ProblemsNotWhole)) }
+        }
         @match judged {
             None => p class="alarm" { (look.say(Word::NoCatalog)) },
             Some(judged) if judged.problems.is_empty() => p class="nothing" { (look.say(Word::NoProblems)) },

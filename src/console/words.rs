@@ -153,7 +153,8 @@ texts! {
     RulesHelp: "The rules as they are in force. They are changed in git, not here.", "지금 적용 중인 규칙입니다. 규칙은 여기가 아니라 git에서 바꿉니다.";
     Problems: "Problems", "문제";
     NoProblems: "Nothing is wrong with them.", "문제가 없습니다.";
-    ProblemsHelp: "What scrim check says of these rules and of the database, but for generated columns and the names of indexes, for which it asks the database more.", "이 규칙과 데이터베이스에 대해 scrim check가 말하는 내용입니다. 생성 열과 색인 이름은 데이터베이스에 더 물어야 하므로 scrim check에서만 봅니다.";
+    ProblemsHelp: "What scrim check says of these rules and of the database.", "이 규칙과 데이터베이스에 대해 scrim check가 말하는 내용입니다.";
+    ProblemsNotWhole: "Generated columns and the names of indexes were not looked at: the database does not answer. Try again in a moment.", "데이터베이스가 응답하지 않아 생성 열과 색인 이름은 보지 못했습니다. 잠시 뒤 다시 해 보세요.";
     LastReloadRefused: "Rules that were to come into force later are broken, so those below stay:", "나중에 적용하려던 규칙이 잘못되어 아래 규칙이 그대로 남아 있습니다:";
     Files: "Files", "파일";
     ReportHelp: "What the audit trail says: who saw which kinds of data, what was refused, what is unusual. It reads the whole trail, so it takes a moment.", "감사 기록이 말하는 내용입니다. 누가 어떤 종류의 데이터를 보았고, 무엇이 거부되었고, 무엇이 평소와 다른지 보여 줍니다. 기록 전체를 읽으므로 잠시 걸립니다.";

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::catalog::{KNOWN_VERSIONS, SearchPath, Snapshot};
-use crate::policy::{Made, RoleView, Stated};
+use crate::catalog::{KNOWN_VERSIONS, Made, SearchPath, Snapshot};
+use crate::policy::{RoleView, Stated};
 use crate::rules::RuleSet;
 use crate::sql::{self, Speaker};
 use crate::text::{Diagnostic, Severity};

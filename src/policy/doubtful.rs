@@ -10,32 +10,9 @@ use super::expression::checked_expression;
 use super::problems::{Problem, warning};
 use super::role_view::RoleView;
 use super::template::mentions;
-use crate::catalog::{Column, Relation, RelationKind, RelationOid};
+use crate::catalog::{Column, IndexOf, Made, MadeOf, Relation, RelationKind, RelationOid};
 use crate::rules::{MaskSpec, RelationName, TableRule};
 use crate::text::nearest;
-
-/// A generated column, and a column of the same relation that it is made of: relation, `attnum`, `attnum`.
-pub type MadeOf = (RelationOid, i16, i16);
-
-/// An index, by what a name in the catalogs could tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexOf {
-    /// Of which relation.
-    pub relation: RelationOid,
-    /// Its name.
-    pub name: String,
-    /// `attnum` of every column that it is made of, in expressions and conditions too.
-    pub of: Vec<i16>,
-}
-
-/// What of a database is made of columns.
-#[derive(Debug, Clone, Default)]
-pub struct Made {
-    /// Generated columns.
-    pub columns: Vec<MadeOf>,
-    /// Indexes.
-    pub indexes: Vec<IndexOf>,
-}
 
 /// A shorter name of a column is a word like others.
 const TELLING_CHARACTERS_MIN: usize = 3;

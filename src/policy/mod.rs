@@ -19,7 +19,6 @@ mod wire_masks;
 
 pub use access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind, Read};
 pub use classify::{Classification, Given, covers, mask_rule};
-pub use doubtful::{IndexOf, Made, MadeOf};
 pub use expression::{ExpressionError, Row, checked_expression};
 pub use opening::{KEYS_MAX, OpenRows, Opening, Openings};
 pub use problems::Problem;

@@ -11,7 +11,7 @@ mod looking;
 mod query;
 mod stream;
 
-pub use catalog_loader::{LoadError, load_snapshot};
+pub use catalog_loader::{LoadError, load_made, load_snapshot};
 pub use connect::{Endpoint, ServerConnection, TlsMode, UpstreamError, cancel};
 pub use hosts::{Host, Hosts, SessionAttributes};
 pub use looking::rows_read_only;

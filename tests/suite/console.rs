@@ -272,6 +272,34 @@ fn every_page_is_there_in_both_languages_and_holds_no_value() {
 }
 
 #[test]
+fn what_check_says_stands_on_the_page_of_the_rules() {
+    let own = Own::open_changed(|desk, text| {
+        let people = "CREATE TABLE public.people (id int PRIMARY KEY, rrn text,
+              born text GENERATED ALWAYS AS (left(rrn, 6)) STORED, name text);
+            CREATE INDEX people_by_rrn ON public.people (name)";
+        desk.server().run("desk", people).unwrap_or_else(|error| panic!("{error}"));
+        let rules = "tables:\n  public.people:\n    columns: {id: open, rrn: identity, born: open, name: open}\n\
+                     roles:\n  helper: {masks: {\"*\": redact, identity: hide}}\n";
+        std::fs::write(desk.folder().join("masking-rules/60-people.yaml"), rules).expect("rules");
+        text + CONSOLE
+    });
+    own.wait("the catalog", || own.readiness().0 == 200);
+    let mut visitor = Visitor::new(own.admin());
+    visitor.sign_in("otto");
+    for _ in 0..2 {
+        let page = visitor.get("/console/rules").body;
+        for told in [
+            "nobody has the role `helper`",
+            "and sees `born`, which is generated from it",
+            "and sees an index whose name tells of it: `people_by_rrn`",
+        ] {
+            assert!(page.contains(told), "{told}\nis not in\n{page}");
+        }
+        assert!(!page.contains("were not looked at"), "{page}");
+    }
+}
+
+#[test]
 fn what_is_not_asked_for_by_our_own_pages_is_not_done() {
     let own = own();
     let mut visitor = Visitor::new(own.admin());
