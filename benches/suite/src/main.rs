@@ -45,7 +45,7 @@ Examples:
 The results are DATE.md, DATE.json and DATE-*.svg. benches/README.md explains them."
 )]
 struct Arguments {
-    /// What to measure: select, writes, latency, texts, connects, bulk, idle. Nothing said: all of them.
+    /// What to measure: select, writes, latency, texts, connects, bulk, masks, tpch, idle. Nothing said: all of them.
     #[arg(value_name = "SCENARIO", value_parser = known)]
     scenarios: Vec<String>,
     /// How often the ways of a case take turns.
