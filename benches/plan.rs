@@ -11,7 +11,7 @@ use scrim::catalog::{
     Column, Relation, RelationKind, RelationOid, SearchPath, Snapshot, TypeFamily,
 };
 use scrim::policy::RoleView;
-use scrim::rules::{self, Environment};
+use scrim::rules::{self, NoEnvironment};
 use scrim::sql::{Speaker, plan};
 use scrim::text::{Sources, render};
 
@@ -59,14 +59,6 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     ("star", "SELECT * FROM customers c JOIN orders USING (id) WHERE lower(c.name) LIKE 'k%'"),
 ];
-
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn variable(&self, _name: &str) -> Option<String> {
-        None
-    }
-}
 
 fn relation(oid: u32, name: &str, columns: &[(&str, TypeFamily)]) -> Relation {
     let columns = columns.iter().zip(1..).map(|((name, family), number)| {

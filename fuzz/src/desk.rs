@@ -7,7 +7,7 @@ use postgres::{Client, NoTls, SimpleQueryMessage};
 use scrim::catalog::{self, SearchPath, Snapshot};
 use scrim::demo::{DATABASE, PostgresOptions, PrivatePostgres, SAMPLE_RULES, SERVICE_LOGIN};
 use scrim::policy::RoleView;
-use scrim::rules::{self, Environment, RuleSet};
+use scrim::rules::{self, NoEnvironment, RuleSet};
 use scrim::sql::{Effect, Names, Plan, Refusal, Speaker, plan_following};
 use scrim::text::{Sources, render};
 
@@ -34,14 +34,6 @@ pub struct Desk {
     /// The masked roles.
     pub roles: Vec<Seen>,
     paths: Vec<SearchPath>,
-}
-
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn variable(&self, _name: &str) -> Option<String> {
-        None
-    }
 }
 
 /// A server of one's own with the sample database. It ends when it is dropped, or with this process.

@@ -155,21 +155,13 @@ fn is_within(end: &Option<Scalar>, wider: &Option<Scalar>, is_high: bool) -> boo
 #[cfg(test)]
 mod tests {
     use super::{Shown, compare};
-    use crate::rules::{Environment, MaskSpec, load};
+    use crate::rules::{MaskSpec, NoEnvironment, load};
     use crate::text::Sources;
-
-    struct Nothing;
-
-    impl Environment for Nothing {
-        fn variable(&self, _: &str) -> Option<String> {
-            None
-        }
-    }
 
     fn mask(text: &str) -> MaskSpec {
         let mut sources = Sources::default();
         sources.add("t.yaml", format!("roles: {{r: {{masks: {{a: {text}}}}}}}\n"));
-        let (rules, _) = load(sources, &Nothing).unwrap_or_else(|_| panic!("{text}"));
+        let (rules, _) = load(sources, &NoEnvironment).unwrap_or_else(|_| panic!("{text}"));
         rules.roles["r"].masks[0].mask.clone()
     }
 

@@ -153,16 +153,8 @@ fn hash(text: &str) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{Environment, load};
+    use crate::rules::{NoEnvironment, load};
     use crate::text::Sources;
-
-    struct Nothing;
-
-    impl Environment for Nothing {
-        fn variable(&self, _name: &str) -> Option<String> {
-            None
-        }
-    }
 
     fn rules(role: &str, password: &str) -> RuleSet {
         let key = base64::engine::general_purpose::STANDARD.encode(format!("{password:0>32}"));
@@ -172,7 +164,7 @@ mod tests {
         );
         let mut sources = Sources::default();
         sources.add("rules.yaml".to_owned(), text);
-        load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
+        load(sources, &NoEnvironment).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
     }
 
     fn options() -> ConsoleOptions {

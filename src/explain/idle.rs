@@ -110,16 +110,8 @@ fn has_password(rules: &RuleSet, role: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::idle_rules;
-    use crate::rules::{Environment, load};
+    use crate::rules::{NoEnvironment, load};
     use crate::text::{Severity, Sources};
-
-    struct Nothing;
-
-    impl Environment for Nothing {
-        fn variable(&self, _: &str) -> Option<String> {
-            None
-        }
-    }
 
     /// What is said, with the line where it stands. `+` is a user with a password, `-` one with a certificate; `more` is
     /// another file.
@@ -142,7 +134,7 @@ mod tests {
         sources.add("r.yaml", text.as_str());
         sources.add("s.yaml", more);
         let (rules, _) =
-            load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}: {text}"));
+            load(sources, &NoEnvironment).unwrap_or_else(|(_, found)| panic!("{found:?}: {text}"));
         let found = idle_rules(&rules).into_iter().map(|found| {
             assert_eq!(found.severity, Severity::Warning);
             let line = found.primary.map(|label| rules.origin(label.span).to_string());

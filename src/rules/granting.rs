@@ -4,7 +4,7 @@
 //! INVARIANT: a role that says nothing can be granted nothing, and what a role says is not inherited: who extends a role
 //! does not come by somebody else's exceptions.
 
-use super::load::Environment;
+use super::load::NoEnvironment;
 use super::mask_spec::MaskSpec;
 use super::read_mask::read_mask;
 use super::tag::{Tag, TagPattern};
@@ -184,14 +184,6 @@ pub fn lasting(seconds: u64) -> String {
     format!("{}{unit}", seconds / each)
 }
 
-struct Nothing;
-
-impl Environment for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
 /// The mask that a grant names for a tag, both as they are written: `contact.phone`, `clear`.
 ///
 /// A mask looks at its own column and nothing else, needs no key, and shows something: an expression, or one that goes by
@@ -211,7 +203,7 @@ pub fn granted_mask(tag: &str, mask: &str) -> Result<MaskSpec, String> {
         yaml::parse(&sources, id).map_err(|found| first(found).unwrap_or_else(unread))?;
     let Kind::Mapping(entries) = &document.kind else { return Err(unread()) };
     let [entry] = entries.as_slice() else { return Err(unread()) };
-    let mut reader = Reader::new(&Nothing);
+    let mut reader = Reader::new(&NoEnvironment);
     let spec = read_mask(&mut reader, entry);
     let has_errors = reader.has_errors();
     let (found, _) = reader.finish();

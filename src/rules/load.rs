@@ -9,7 +9,7 @@ use super::name::{RelationName, RelationPattern};
 use super::read_role::{RoleDraft, read_role};
 use super::table::TableRule;
 use super::{OpenRule, RuleSet, TokenUsers, User};
-pub use crate::text::reader::Environment;
+pub use crate::text::reader::{Environment, NoEnvironment};
 use crate::text::reader::{Reader, with_near};
 use crate::text::yaml::{self, Entry, Kind, Node};
 use crate::text::{Diagnostic, Sources, Span};

@@ -274,23 +274,15 @@ fn ended(why: String) -> Farewell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{Environment, load};
+    use crate::rules::{NoEnvironment, load};
     use crate::text::Sources;
-
-    struct Nothing;
-
-    impl Environment for Nothing {
-        fn variable(&self, _name: &str) -> Option<String> {
-            None
-        }
-    }
 
     const ROLES: &str = "roles:\n  desk:\n    may: [read]\n    masks: {\"*\": redact}\n";
 
     fn rules(roles: &str, users: &str) -> RuleSet {
         let mut sources = Sources::default();
         sources.add("rules.yaml".to_owned(), format!("{roles}{users}"));
-        load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
+        load(sources, &NoEnvironment).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
     }
 
     fn users(role: &str, password: &str) -> String {

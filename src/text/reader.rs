@@ -15,6 +15,16 @@ pub trait Environment {
     fn variable(&self, name: &str) -> Option<String>;
 }
 
+/// Has no variables: a `${NAME}` is an error.
+#[derive(Debug, Clone, Copy)]
+pub struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 /// Collects complaints while a tree is read.
 pub struct Reader<'a> {
     environment: &'a dyn Environment,

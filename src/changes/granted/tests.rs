@@ -1,21 +1,15 @@
 use std::sync::Arc;
 
 use crate::changes::{Effect, Picture, Report, Subject, compare};
-use crate::rules::{Environment, RuleSet, load};
+use crate::rules::{NoEnvironment, RuleSet, load};
 use crate::text::Sources;
-
-struct Nothing;
-
-impl Environment for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 fn rules(text: &str) -> Arc<RuleSet> {
     let mut sources = Sources::default();
     sources.add("t.yaml", text);
-    Arc::new(load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}: {text}")).0)
+    Arc::new(
+        load(sources, &NoEnvironment).unwrap_or_else(|(_, found)| panic!("{found:?}: {text}")).0,
+    )
 }
 
 /// A helper with these `grants`, before and after.

@@ -2,16 +2,8 @@
 
 use super::*;
 use crate::grants::{LAPSES_AFTER_MS, Rows};
-use crate::rules::{Environment, load};
+use crate::rules::{NoEnvironment, load};
 use crate::text::Sources;
-
-struct Nothing;
-
-impl Environment for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 const RULES: &str = "
 roles:
@@ -37,7 +29,7 @@ fn rules_of(roles: &str) -> RuleSet {
     let users: String = users.iter().map(|(name, roles)| user(name, roles)).collect();
     let mut sources = Sources::default();
     sources.add("rules.yaml".to_owned(), format!("{roles}users:\n{users}{}", user("fred", "free")));
-    load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
+    load(sources, &NoEnvironment).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
 }
 
 fn wish(user: &str, role: &str) -> Wish {

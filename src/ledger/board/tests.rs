@@ -2,16 +2,8 @@
 
 use super::*;
 use crate::grants::{State, Wish};
-use crate::rules::{Environment, load};
+use crate::rules::{NoEnvironment, load};
 use crate::text::Sources;
-
-struct Nothing;
-
-impl Environment for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 fn rules() -> RuleSet {
     let verifier = postgres_protocol::password::scram_sha_256(b"x");
@@ -22,7 +14,7 @@ fn rules() -> RuleSet {
     );
     let mut sources = Sources::default();
     sources.add("rules.yaml".to_owned(), text);
-    load(sources, &Nothing).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
+    load(sources, &NoEnvironment).unwrap_or_else(|(_, found)| panic!("{found:?}")).0
 }
 
 /// In force from 0 to a second, by the clock of where it is kept.

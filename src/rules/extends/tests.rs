@@ -1,18 +1,10 @@
-use crate::rules::{Environment, MaskSpec, RuleSet, TagPattern, load};
+use crate::rules::{MaskSpec, NoEnvironment, RuleSet, TagPattern, load};
 use crate::text::{Diagnostic, Sources};
-
-struct Nothing;
-
-impl Environment for Nothing {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 fn read(text: &str) -> Result<(RuleSet, Vec<Diagnostic>), Vec<String>> {
     let mut sources = Sources::default();
     sources.add("roles.yaml", text);
-    load(sources, &Nothing)
+    load(sources, &NoEnvironment)
         .map_err(|(_, found)| found.into_iter().map(|found| found.message).collect())
 }
 

@@ -1,5 +1,6 @@
 //! The pipeline against a model of the server: by hand, and by chance.
 
+mod bench;
 mod chance;
 mod channels;
 mod model;
@@ -15,7 +16,8 @@ use crate::session::settings::Values;
 use crate::sql::{Effect, StatementKind};
 use crate::wire::reader::Named;
 use crate::wire::writer;
-use model::{Bench, CANARY, error, summary};
+use bench::{Bench, summary};
+use model::{CANARY, error};
 
 /// Messages of a client, in words: `Q text`, `P name text`, `B portal statement`, `DS name`, `DP name`,
 /// `E portal rows`, `CS name`, `CP name`, `S`, `H`. `-` is the empty name.

@@ -9,20 +9,12 @@ use scrim::catalog::{
 use scrim::demo::{DATABASE, SAMPLE_PSEUDONYM_KEY};
 use scrim::mask::key_settings;
 use scrim::policy::{RoleView, Stated};
-use scrim::rules::{self, Environment, RuleSet};
+use scrim::rules::{self, NoEnvironment, RuleSet};
 use scrim::sql::{Reading, Refusal, Speaker, plan};
 use scrim::text::{Sources, render};
 
 use super::client::{self, Answer, Client, Form, ServerError};
 use super::{connect_direct, postgres};
-
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn variable(&self, _name: &str) -> Option<String> {
-        None
-    }
-}
 
 /// The SQL that goes upstream for a text, its statements joined by `;` and a line's end; or the refusal.
 pub fn sent(role: &str, search_path: Option<&str>, text: &str) -> String {

@@ -4,9 +4,10 @@
 use bytes::BytesMut;
 use proptest::prelude::*;
 
+use super::bench::{Bench, summary};
 use super::channels::{FORBIDDEN, could_be};
 use super::message;
-use super::model::{Bench, CANARY, Model, summary};
+use super::model::{CANARY, Model};
 use crate::session::pipeline::Event;
 use crate::wire::{Limits, Piece, Pieces};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::{BufMut, BytesMut};
 
-use super::model::Bench;
+use super::bench::Bench;
 use super::{message, run};
 
 /// How the client knows itself, as it knows nobody else.
