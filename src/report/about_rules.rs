@@ -1,7 +1,9 @@
-//! The rules in the report, in sections: what they allow and nobody has used, and what they do not classify.
+//! The rules in the report, in sections: what they allow and nobody has used, and what they do not classify; and
+//! which of them go by the row.
 
 use std::collections::BTreeSet;
 
+use super::by_row::ByRow;
 use super::sections::{Section, columns, names, number};
 use super::told::Report;
 use super::words::{Language, Word};
@@ -70,5 +72,49 @@ pub fn sections(report: &Report, language: Language) -> Vec<Section> {
             ..Section::default()
         });
     }
+    all.extend(report.by_row.as_ref().map(|lines| by_row(lines, language)));
     all
+}
+
+fn by_row(lines: &[ByRow], language: Language) -> Section {
+    let rows = lines.iter().map(|line| {
+        let condition = match line.names.is_empty() {
+            true => line.condition.clone(),
+            false => format!("{} ({})", line.condition, names(&line.names, language)),
+        };
+        let what = match line.what {
+            "rows" => Word::ByRowRows.of(language),
+            _ => Word::ByRowMask.of(language),
+        };
+        let clock = if line.by_time { Word::Yes.of(language) } else { "" };
+        vec![
+            line.role.clone(),
+            line.purpose.clone().unwrap_or_default(),
+            line.which.clone(),
+            what.to_owned(),
+            condition,
+            clock.to_owned(),
+            line.rule.clone(),
+        ]
+    });
+    Section {
+        id: "by-row",
+        title: Word::ByRow.of(language),
+        words: Some(Word::ByRowWords.of(language).to_owned()),
+        columns: columns(
+            language,
+            &[
+                Word::Role,
+                Word::Purpose,
+                Word::Which,
+                Word::What,
+                Word::Condition,
+                Word::ByClock,
+                Word::Rule,
+            ],
+        ),
+        rows: rows.collect(),
+        nothing: Some(Word::None.of(language)),
+        ..Section::default()
+    }
 }

@@ -14,6 +14,7 @@
 
 mod about_rules;
 mod about_subject;
+mod by_row;
 mod chart;
 mod entry;
 mod granted;

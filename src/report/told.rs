@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use serde::Serialize;
 
+use super::by_row::{ByRow, by_row};
 use super::granted::Granted;
 use super::habits::{self, UnusualHours, UnusualVolume};
 use super::kinds::UNCLASSIFIED;
@@ -73,6 +74,8 @@ pub struct Report {
     /// `None`: rules were not looked at, or one user alone was.
     pub(super) unused: Option<Vec<Unused>>,
     pub(super) unclassified: Option<Vec<Unclassified>>,
+    /// `None`: as `unused`.
+    pub(super) by_row: Option<Vec<ByRow>>,
     pub(super) days: Vec<DayTold>,
     /// Statements by day of the week, from Monday, and hour.
     pub(super) week: [[u64; 24]; 7],
@@ -279,6 +282,9 @@ impl Report {
                 .filter(|_| question.user.is_none())
                 .map(|rules| unused(rules.set, rules.picture, tally)),
             unclassified: rules.map(|rules| unclassified(rules, tally)),
+            by_row: rules
+                .filter(|_| question.user.is_none())
+                .map(|rules| by_row(rules.set, question.role.as_deref())),
             days: days(tally),
             week: tally.week,
             notes: match &tally.subject {

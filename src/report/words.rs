@@ -206,6 +206,13 @@ texts! {
     AllUsed: "all of them were used", "모두 쓰였습니다";
     Unclassified: "Columns that nobody has classified", "아무도 분류하지 않은 열";
     UnclassifiedWords: "Of those that were read; the database was not asked.", "읽힌 열 가운데서입니다. 데이터베이스에는 묻지 않았습니다.";
+    ByRow: "Rules that go by the row: consent and retention", "행에 따르는 규칙: 동의와 보존 기간";
+    ByRowWords: "In force now, by the role's lines; what looks at the clock shows a row for a time only.", "지금 적용되는 역할의 규칙입니다. 시각을 보는 규칙은 행을 일정 기간만 보여 줍니다.";
+    ByRowRows: "only rows where", "다음 행만";
+    ByRowMask: "a mask by row", "행마다 다른 마스크";
+    Condition: "condition", "조건";
+    ByClock: "by the clock", "시각 기준";
+    Yes: "yes", "예";
     // Of one row.
     Seen: "Seen", "본 것";
     SeenWords: "The key of the row went to the client. Columns are those of the row that the statement mentions, each shown or gone by, with the mask that the role had then; the JSON says which stood in the result.", "행의 키가 클라이언트로 나갔습니다. 열은 문장이 언급한 그 행의 열로, 보여 주었거나 조건 등에 쓰였으며, 그때 역할에 적용된 마스크를 함께 적었습니다. 어느 열이 결과에 있었는지는 JSON에 있습니다.";

@@ -261,20 +261,13 @@ impl Attached {
         server: bool,
     ) -> Poll<Option<Moved>> {
         let (stage, standing) = (&self.stage, &self.standing);
-        let wait = || {
-            let (stage, standing) = (stage_changes(stage.clone()), standing.changes());
-            async {
-                tokio::select! {
-                    () = stage => {}
-                    () = standing => {}
-                }
-            }
-        };
+        let wait = || standing.changes(stage);
         // Seldom, so the sockets do not have to wait; and they may have so much to say that nothing else was heard.
         match self.outside.poll(context, wait) {
             Poll::Ready(Heard::Something) => return Poll::Ready(None),
             Poll::Ready(Heard::Idle) => {
                 self.link.give_room_back(&mut self.out);
+                self.journal.give_room_back();
                 self.has_rested = true;
                 return Poll::Ready(None);
             }
@@ -335,14 +328,5 @@ impl Attached {
                 closing::close(link.into_client(), &out.to_client).await;
             }
         }
-    }
-}
-
-/// Returns when the proxy's stage is another than now.
-async fn stage_changes(mut stage: watch::Receiver<Stage>) {
-    stage.mark_unchanged();
-    if stage.changed().await.is_err() {
-        // The proxy is gone, which only happens to tests that drop it.
-        std::future::pending::<()>().await;
     }
 }

@@ -140,24 +140,33 @@ impl Standing {
         &self.current
     }
 
-    /// What returns when there is something newer than now, or the token is over.
-    pub fn changes(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
-        let (mut incoming, until) = (self.incoming.clone(), self.until);
+    /// What returns when there is something newer than now, the token is over, or `also` has another value. Every idle
+    /// session keeps one, so it is one future and not several within each other.
+    pub fn changes<T: Send + Sync>(
+        &self,
+        also: &watch::Receiver<T>,
+    ) -> impl Future<Output = ()> + Send + Sync + use<T> {
+        let (mut incoming, mut also) = (self.incoming.clone(), also.clone());
         incoming.mark_unchanged();
+        also.mark_unchanged();
+        // Few sessions have a token.
+        let over = self.until.map(|until| Box::pin(over(until)));
         async move {
-            tokio::select! {
-                changed = incoming.changed() => if changed.is_err() {
-                    // The proxy is gone, which only happens to tests that drop it.
-                    std::future::pending::<()>().await;
-                },
-                () = over(until) => {}
+            let is_gone = tokio::select! {
+                changed = incoming.changed() => changed.is_err(),
+                changed = also.changed() => changed.is_err(),
+                () = or_never(over) => false,
+            };
+            if is_gone {
+                // The proxy is, which only happens to tests that drop it.
+                std::future::pending::<()>().await;
             }
         }
     }
 
     /// Returns when there is something newer, or the token is over.
     pub async fn changed(&mut self) {
-        let until = self.until;
+        let over = self.until.map(|until| Box::pin(over(until)));
         tokio::select! {
             changed = self.incoming.changed() => {
                 if changed.is_err() {
@@ -166,14 +175,21 @@ impl Standing {
                 }
                 self.is_heard = true;
             }
-            () = over(until) => {}
+            () = or_never(over) => {}
         }
     }
 }
 
+/// Returns when `done` does, and never where there is none.
+async fn or_never(done: Option<impl Future<Output = ()> + Unpin>) {
+    match done {
+        Some(done) => done.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Returns when it is so late.
-async fn over(until: Option<SystemTime>) {
-    let Some(until) = until else { return std::future::pending().await };
+async fn over(until: SystemTime) {
     while let Some(rest) = until.duration_since(SystemTime::now()).ok().filter(|it| !it.is_zero()) {
         tokio::time::sleep(rest.min(LOOK_AT_TOKEN)).await;
     }

@@ -149,6 +149,11 @@ impl Journal {
         }
     }
 
+    /// A session that is idle for long keeps no more than it needs.
+    pub fn give_room_back(&mut self) {
+        self.began.shrink_to_fit();
+    }
+
     /// What the pipeline has seen.
     pub async fn tell(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {

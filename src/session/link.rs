@@ -138,6 +138,7 @@ impl Link {
         }
         free(&mut self.from_client);
         free(self.server_inbox());
+        out.events.shrink_to_fit();
         self.is_at_rest = true;
     }
 

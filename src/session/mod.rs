@@ -98,11 +98,13 @@ pub use listening::Listener;
 use listening::Listeners;
 use peer::Peer;
 use pipeline::Out;
-use plans::Plans;
+pub use planning::{Message, Planned, PlannedPart, Who, plan};
+pub use plans::Plans;
 use registry::Registry;
 use roll::Roll;
 pub use roll::{Doing, Present};
 use serving::Serving;
+pub use settings::{Settings, Values};
 use slowing::{Slowing, TooLong};
 use stream::ClientStream;
 use untouched::Untouched;
@@ -545,16 +547,23 @@ async fn send_away(
 
 #[cfg(test)]
 mod tests {
-    use super::{Serving, Untouched, attend};
+    use super::{Serving, Stage, Standing, Untouched, attend, watch};
 
     /// Bytes of the future that a function gives.
     fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }
 
+    /// Bytes of what an idle session waits for.
+    fn waits<F>(_: impl Fn(&Standing, &watch::Receiver<Stage>) -> F) -> usize {
+        size_of::<F>()
+    }
+
     /// As long as a session is there, its task holds the largest of all that it may ever wait for.
     #[test]
     fn an_idle_session_takes_a_few_kilobytes() {
+        let waiting = waits(Standing::changes::<Stage>);
+        assert!(waiting <= 512, "what it waits for: {waiting}");
         assert!(size(attend) <= 2 * 1024, "the task: {}", size(attend));
         assert!(size_of::<Serving>() <= 3 * 1024, "masked: {}", size_of::<Serving>());
         assert!(size_of::<Untouched>() <= 3 * 1024, "untouched: {}", size_of::<Untouched>());

@@ -247,6 +247,34 @@ fn permissions_nobody_used_are_named_with_their_lines() {
 }
 
 #[test]
+fn rules_that_go_by_the_row_are_told() {
+    let folder = folder(&desk_day());
+    let told = report(folder.path(), &["--role", "analyst"]);
+    let lines = told["by_row"].as_array().expect("a list");
+    let has = |what: &str, which: &str| {
+        let line = lines.iter().find(|line| line["what"] == what && line["which"] == which);
+        line.unwrap_or_else(|| panic!("{what} {which} in {told:#}"))
+    };
+    let rows = has("rows", "public.customers");
+    assert_eq!((&rows["role"], &rows["condition"]), (&json!("analyst"), &json!("consented")));
+    assert_eq!(rows["names"], json!(["public.customers.consented: marketing_consent"]));
+    assert_eq!((&rows["by_time"], &rows["purpose"]), (&json!(false), &Value::Null));
+    assert_eq!(report(folder.path(), &["--user", "alice"])["by_row"], Value::Null);
+    // What is kept for a time.
+    let rules = folder.path().join("rules/20-customers.yaml");
+    let text = std::fs::read_to_string(&rules).expect("the sample rules");
+    let kept = "consented: marketing_consent AND created_at > now() - interval '5 years'";
+    std::fs::write(&rules, text.replace("consented: marketing_consent", kept)).expect("a file");
+    let told = report(folder.path(), &["--role", "analyst"]);
+    assert_eq!(told["by_row"][0]["by_time"], true, "{told:#}");
+    let text = scrim(folder.path(), &["--role", "analyst"]).1;
+    let line =
+        text.lines().find(|line| line.contains("only rows where") && line.contains("consented"));
+    let line = line.unwrap_or_else(|| panic!("a line in\n{text}"));
+    assert!(line.contains("marketing_consent AND") && line.contains(" yes "), "{line}");
+}
+
+#[test]
 fn what_is_asked_for_is_told() {
     let folder = folder(&desk_day());
     let rows = |arguments: &[&str]| report(folder.path(), arguments)["totals"]["rows"].clone();
