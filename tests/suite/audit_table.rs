@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use scrim::demo::{PostgresOptions, PrivatePostgres, RunningScrim};
+use scrim::wire::certificates::make_certificates;
 use serde_json::json;
 
 use crate::harness::cable::{Cable, Flow, Way};
@@ -18,8 +19,11 @@ const COUNT: &str = "SELECT count(*) FROM scrim_audit.trail";
 const LINES: &str = "SELECT line FROM scrim_audit.trail WHERE scrim = 'one' ORDER BY sequence";
 
 fn server() -> PrivatePostgres {
-    let server = PrivatePostgres::start(&PostgresOptions::default());
-    let server = server.unwrap_or_else(|error| panic!("{error}"));
+    server_with(&PostgresOptions::default())
+}
+
+fn server_with(options: &PostgresOptions) -> PrivatePostgres {
+    let server = PrivatePostgres::start(options).unwrap_or_else(|error| panic!("{error}"));
     run_in(&server, "postgres", &format!("CREATE ROLE {ACCOUNT} LOGIN PASSWORD '{PASSWORD}'"));
     server
 }
@@ -307,6 +311,34 @@ fn what_is_wrong_with_it_is_said_at_the_start() {
     is_said(&["no table `trails.all_of_us`"]);
     run(&by_hand(&other));
     assert!(scrim(&file, &["check"]).0);
+}
+
+/// Over TLS, whose certificate is checked.
+#[test]
+fn the_table_is_known_by_its_certificate() {
+    let certificates = tempfile::tempdir().expect("a folder");
+    make_certificates(certificates.path()).expect("certificates");
+    let text = |name| std::fs::read_to_string(certificates.path().join(name)).expect("a file");
+    let tls = Some((text("server.crt"), text("server.key")));
+    let server = server_with(&PostgresOptions { tls, ..PostgresOptions::default() });
+    with_table(&server, "sealed");
+    let checked = |ca: &Path| {
+        let known = format!("tls: verify-full, ca: {}", ca.display());
+        setting(server.port(), "sealed").replace("tls: disable", &known)
+    };
+    let own = own(&checked(&certificates.path().join("ca.crt")));
+    assert_eq!(said_to(&mut own.connect("alice")), "");
+    wait_for_rows(&own, &server, "sealed");
+    let used = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'scrim_audit'";
+    assert_eq!(run_in(&server, "sealed", used).trim(), "t");
+    // The authority of the desk's own certificates has not signed this one.
+    let file = own.desk.folder().join("other.yaml");
+    let configuration = std::fs::read_to_string(own.desk.configuration()).expect("configuration");
+    let right = certificates.path().join("ca.crt").display().to_string();
+    let wrong = own.desk.authority().display().to_string();
+    std::fs::write(&file, configuration.replace(&right, &wrong)).expect("a file");
+    let told = not_checked(&file);
+    assert!(told.contains("the audit's table at 127.0.0.1") && told.contains("TLS"), "{told}");
 }
 
 #[test]
