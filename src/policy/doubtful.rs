@@ -11,7 +11,7 @@ use super::problems::{Problem, warning};
 use super::role_view::RoleView;
 use super::template::mentions;
 use crate::catalog::{Column, IndexOf, Made, MadeOf, Relation, RelationKind, RelationOid};
-use crate::rules::{MaskSpec, RelationName, TableRule};
+use crate::rules::{MaskSpec, MaskSql, RelationName, TableRule};
 use crate::text::nearest;
 
 /// A shorter name of a column is a word like others.
@@ -310,16 +310,9 @@ fn names(index: &str, column: &str) -> bool {
 
 /// True where a `when` of the mask has the word.
 fn goes_by(mask: &MaskSpec, condition: &str) -> bool {
-    match mask {
-        MaskSpec::When { condition: text, then, otherwise, .. } => {
-            has_word(&text.text, condition)
-                || goes_by(then, condition)
-                || goes_by(otherwise, condition)
-        }
-        MaskSpec::Each(inner) => goes_by(inner, condition),
-        MaskSpec::Json(mask) => mask.paths.iter().any(|(_, mask)| goes_by(mask, condition)),
-        _ => false,
-    }
+    mask.sql()
+        .iter()
+        .any(|sql| matches!(sql, MaskSql::Condition(text) if has_word(text, condition)))
 }
 
 /// Rather too often than too rarely: a word in a constant counts too.

@@ -11,7 +11,7 @@ use super::expression::ExpressionError;
 use super::opening::Openings;
 use super::role_view::RoleView;
 use crate::grammar;
-use crate::rules::{DetailKind, MaskSpec, Role, RuleSet};
+use crate::rules::{DetailKind, MaskSql, Role, RuleSet};
 
 /// How names of what is stated begin, in rules and in SET.
 pub const STATED_PREFIX: &str = "scrim";
@@ -131,7 +131,7 @@ impl Needs {
     pub(super) fn of(role: &Role, rules: &RuleSet) -> Needs {
         let mut texts: Vec<&str> = Vec::new();
         for rule in role.all_masks() {
-            texts_of(&rule.mask, &mut texts);
+            texts.extend(rule.mask.sql().into_iter().map(MaskSql::text));
         }
         texts.extend(role.all_rows().map(|rule| rule.filter.text.as_str()));
         let conditions = rules.tables.iter().flat_map(|table| table.conditions.values());
@@ -196,39 +196,6 @@ impl RoleView {
     /// What of what sessions state makes a difference to the role.
     pub fn needs(&self) -> &Needs {
         &self.needs
-    }
-}
-
-/// The SQL in a mask.
-fn texts_of<'m>(mask: &'m MaskSpec, texts: &mut Vec<&'m str>) {
-    match mask {
-        MaskSpec::When { condition, then, otherwise, .. } => {
-            texts.push(&condition.text);
-            texts_of(then, texts);
-            texts_of(otherwise, texts);
-        }
-        MaskSpec::Sql(sql) => texts.push(&sql.text),
-        MaskSpec::Each(inner) => texts_of(inner, texts),
-        MaskSpec::Json(mask) => mask.paths.iter().for_each(|(_, mask)| texts_of(mask, texts)),
-        MaskSpec::Clear
-        | MaskSpec::Hide
-        | MaskSpec::Null
-        | MaskSpec::Redact
-        | MaskSpec::Constant(_)
-        | MaskSpec::Keep { .. }
-        | MaskSpec::Email
-        | MaskSpec::Phone
-        | MaskSpec::Card
-        | MaskSpec::Name
-        | MaskSpec::Round(_)
-        | MaskSpec::Truncate(_)
-        | MaskSpec::Cap { .. }
-        | MaskSpec::Ip
-        | MaskSpec::Replace { .. }
-        | MaskSpec::Scrub(_)
-        | MaskSpec::Pseudonym { .. }
-        | MaskSpec::Shift { .. }
-        | MaskSpec::Noise(_) => {}
     }
 }
 

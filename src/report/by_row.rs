@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::policy::covers;
-use crate::rules::{MaskRule, MaskSpec, RelationName, Role, RowRule, RuleSet, Tag, TagPattern};
+use crate::rules::{MaskRule, MaskSql, RelationName, Role, RowRule, RuleSet, Tag, TagPattern};
 
 /// Functions and words of SQL by which a condition looks at the clock.
 /// <https://www.postgresql.org/docs/current/functions-datetime.html#FUNCTIONS-DATETIME-CURRENT>
@@ -82,8 +82,13 @@ fn filter(rules: &RuleSet, role: &Role, which: String, rule: &RowRule) -> ByRow 
 
 /// `None`: the mask is the same in every row.
 fn mask(rules: &RuleSet, role: &Role, line: &MaskRule) -> Option<ByRow> {
-    let mut texts = Vec::new();
-    conditions(&line.mask, &mut texts);
+    // Other SQL is of the value, and the same in every row.
+    let is_by_row = |sql: &MaskSql<'_>| match sql {
+        MaskSql::Condition(_) => true,
+        MaskSql::Value(text) => looks_at_the_clock(text),
+    };
+    let texts: Vec<&str> =
+        line.mask.sql().into_iter().filter(is_by_row).map(MaskSql::text).collect();
     if texts.is_empty() {
         return None;
     }
@@ -107,40 +112,6 @@ fn mask(rules: &RuleSet, role: &Role, line: &MaskRule) -> Option<ByRow> {
         names,
         rule: rules.origin(line.span).to_string(),
     })
-}
-
-/// Conditions in a mask, and what SQL of it looks at the clock; other SQL is of the value.
-fn conditions<'m>(mask: &'m MaskSpec, into: &mut Vec<&'m str>) {
-    match mask {
-        MaskSpec::When { condition, then, otherwise, .. } => {
-            into.push(&condition.text);
-            conditions(then, into);
-            conditions(otherwise, into);
-        }
-        MaskSpec::Sql(sql) if looks_at_the_clock(&sql.text) => into.push(&sql.text),
-        MaskSpec::Each(inner) => conditions(inner, into),
-        MaskSpec::Json(mask) => mask.paths.iter().for_each(|(_, mask)| conditions(mask, into)),
-        MaskSpec::Clear
-        | MaskSpec::Hide
-        | MaskSpec::Null
-        | MaskSpec::Redact
-        | MaskSpec::Constant(_)
-        | MaskSpec::Keep { .. }
-        | MaskSpec::Email
-        | MaskSpec::Phone
-        | MaskSpec::Card
-        | MaskSpec::Name
-        | MaskSpec::Round(_)
-        | MaskSpec::Truncate(_)
-        | MaskSpec::Cap { .. }
-        | MaskSpec::Ip
-        | MaskSpec::Replace { .. }
-        | MaskSpec::Scrub(_)
-        | MaskSpec::Pseudonym { .. }
-        | MaskSpec::Shift { .. }
-        | MaskSpec::Noise(_)
-        | MaskSpec::Sql(_) => {}
-    }
 }
 
 /// `public.customers.consented: marketing_consent`, of the conditions that these texts name.

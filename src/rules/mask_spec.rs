@@ -89,6 +89,24 @@ pub enum MaskSpec {
     Sql(SqlText),
 }
 
+/// SQL of the rules in a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaskSql<'m> {
+    /// Of `when`.
+    Condition(&'m str),
+    /// Of `sql`.
+    Value(&'m str),
+}
+
+impl<'m> MaskSql<'m> {
+    /// As it is written.
+    pub fn text(self) -> &'m str {
+        match self {
+            MaskSql::Condition(text) | MaskSql::Value(text) => text,
+        }
+    }
+}
+
 /// A YAML scalar.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
@@ -257,6 +275,45 @@ impl MaskSpec {
             | MaskSpec::Scrub(_)
             | MaskSpec::Pseudonym { .. }
             | MaskSpec::Noise(_) => false,
+        }
+    }
+
+    /// The SQL in the mask, and in those within it.
+    pub fn sql(&self) -> Vec<MaskSql<'_>> {
+        let mut found = Vec::new();
+        self.add_sql(&mut found);
+        found
+    }
+
+    fn add_sql<'m>(&'m self, found: &mut Vec<MaskSql<'m>>) {
+        match self {
+            MaskSpec::When { condition, then, otherwise, .. } => {
+                found.push(MaskSql::Condition(&condition.text));
+                then.add_sql(found);
+                otherwise.add_sql(found);
+            }
+            MaskSpec::Sql(sql) => found.push(MaskSql::Value(&sql.text)),
+            MaskSpec::Each(inner) => inner.add_sql(found),
+            MaskSpec::Json(mask) => mask.paths.iter().for_each(|(_, mask)| mask.add_sql(found)),
+            MaskSpec::Clear
+            | MaskSpec::Hide
+            | MaskSpec::Null
+            | MaskSpec::Redact
+            | MaskSpec::Constant(_)
+            | MaskSpec::Keep { .. }
+            | MaskSpec::Email
+            | MaskSpec::Phone
+            | MaskSpec::Card
+            | MaskSpec::Name
+            | MaskSpec::Round(_)
+            | MaskSpec::Truncate(_)
+            | MaskSpec::Cap { .. }
+            | MaskSpec::Ip
+            | MaskSpec::Replace { .. }
+            | MaskSpec::Scrub(_)
+            | MaskSpec::Pseudonym { .. }
+            | MaskSpec::Shift { .. }
+            | MaskSpec::Noise(_) => {}
         }
     }
 

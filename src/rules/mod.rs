@@ -26,7 +26,7 @@ mod user;
 pub use granting::{GrantRules, granted_mask, lasting, seconds};
 pub use json_mask::{JsonMask, JsonNode};
 pub use load::{Environment, NoEnvironment, load};
-pub use mask_spec::{MaskSpec, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
+pub use mask_spec::{MaskSpec, MaskSql, PseudonymKind, Scalar, ScrubKind, TruncateUnit};
 pub use name::{RelationName, RelationPattern, parse_column, parse_relation};
 pub use read_role::STATED_BYTES_MAX;
 pub use role::{
