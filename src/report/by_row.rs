@@ -82,7 +82,7 @@ fn filter(rules: &RuleSet, role: &Role, which: String, rule: &RowRule) -> ByRow 
 
 /// `None`: the mask is the same in every row.
 fn mask(rules: &RuleSet, role: &Role, line: &MaskRule) -> Option<ByRow> {
-    // Other SQL is of the value, and the same in every row.
+    // Other SQL mostly takes the value apart; whether it goes by other columns is not looked at.
     let is_by_row = |sql: &MaskSql<'_>| match sql {
         MaskSql::Condition(_) => true,
         MaskSql::Value(text) => looks_at_the_clock(text),
@@ -126,7 +126,9 @@ fn meanings(
         let tags: Vec<&Tag> = table.columns.values().map(|column| &column.tag).collect();
         if is_meant(&relation, &tags) {
             let named = table.conditions.iter().filter(|(name, _)| {
-                texts.iter().any(|text| words(text).any(|(word, _)| word == name.as_str()))
+                texts
+                    .iter()
+                    .any(|text| words(text).any(|(word, _)| word.eq_ignore_ascii_case(name)))
             });
             found.extend(named.map(|(name, sql)| format!("{relation}.{name}: {}", sql.text)));
         }
@@ -180,7 +182,7 @@ roles:
       person.age: {when: 'age >= 18', then: clear, else: 'null'}
       person.profile: {json: {paths: {$.mail: {when: \"born < 'yesterday'\", then: clear, else: redact}}}}
       person.birth_date: {truncate: year}
-    rows: {public.people: kept AND consented}
+    rows: {public.people: Kept AND consented}
     purposes:
       billing:
       fraud:
