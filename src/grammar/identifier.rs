@@ -1,6 +1,8 @@
 //! Identifiers in SQL text.
 
-use pg_query::protobuf::KeywordKind;
+use pg_query::protobuf::{KeywordKind, ScanToken};
+
+use super::tokens::tokens;
 
 /// The name as an identifier, quoted only where PostgreSQL's `quote_ident` would.
 pub fn quote_identifier(name: &str) -> String {
@@ -15,12 +17,10 @@ pub fn quote_identifier(name: &str) -> String {
 
 /// True for every keyword but the unreserved.
 fn is_keyword(name: &str) -> bool {
-    match pg_query::scan(name) {
-        Ok(scanned) => !scanned.tokens.iter().all(|token| {
-            matches!(token.keyword_kind(), KeywordKind::NoKeyword | KeywordKind::UnreservedKeyword)
-        }),
-        Err(_) => true,
-    }
+    let is_none = |token: &ScanToken| {
+        matches!(token.keyword_kind(), KeywordKind::NoKeyword | KeywordKind::UnreservedKeyword)
+    };
+    !tokens(name).is_some_and(|tokens| tokens.iter().all(is_none))
 }
 
 #[cfg(test)]

@@ -12,14 +12,18 @@ pub mod functions;
 mod identifier;
 mod parse;
 mod prove;
+mod same_tokens;
 mod same_tree;
 mod scans;
 mod shape;
+mod tokens;
 
 pub use children::children;
 pub use constant::{constant_text, is_text_literal};
 pub use identifier::quote_identifier;
-pub use parse::{LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, deparse, parse, pretty};
+pub use parse::{
+    LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, canonical, deparse, parse, pretty, printed,
+};
 pub use prove::{
     Assignment, ColumnUse, KEEPING_FUNCTIONS, NAMING_FUNCTIONS, NAMING_TYPES, Naming, Proof,
     Reference, RelationUse, Row, Scope, ScopeItem, Source, Standing, Terms, UNITING_FUNCTIONS,
@@ -28,6 +32,8 @@ pub use prove::{
 
 /// The schema in which names stand for what is put into a statement later. No catalog has it.
 pub const RESERVED_SCHEMA: &str = "scrim$";
-pub use same_tree::is_same_but_pinned;
+pub use same_tokens::are_same_tokens;
+pub use same_tree::{is_same_but_pinned, is_same_text};
 pub use scans::Scans;
 pub use shape::{fingerprint, shape};
+pub use tokens::tokens;

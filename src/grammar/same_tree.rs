@@ -10,12 +10,22 @@ use pg_query::protobuf::RawStmt;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
+use super::same_tokens::are_same_tokens;
+
 /// True when both are the same statements.
 pub(super) fn is_same_tree(a: &[RawStmt], b: &[RawStmt]) -> bool {
     match (placeless(a), placeless(b)) {
         (Some(a), Some(b)) => a == b,
         _ => false,
     }
+}
+
+/// True when two texts are the same statements. Most often their tokens tell, and neither is read.
+pub fn is_same_text(a: &str, b: &str) -> bool {
+    if a == b || are_same_tokens(a, b) {
+        return true;
+    }
+    matches!((super::parse(a), super::parse(b)), (Ok(a), Ok(b)) if is_same_tree(&a, &b))
 }
 
 /// True when two texts are the same but for `pg_catalog` in front of these operators.
@@ -116,6 +126,14 @@ mod tests {
         assert!(!same("select a <> b", "select a operator(pg_catalog.<>) b"));
         // The long form binds as tightly as `||`.
         assert!(!same("select a = b || c", "select a operator(pg_catalog.=) b || c"));
+    }
+
+    #[test]
+    fn texts_are_the_same_by_their_tokens_or_by_their_trees() {
+        assert!(is_same_text("select a as b from t", "SELECT a AS b FROM t"));
+        assert!(is_same_text("select a b from t", "SELECT (a) AS b FROM t;"));
+        assert!(!is_same_text("select a b from t", "SELECT a AS c FROM t"));
+        assert!(!is_same_text("select a b c from t", "SELECT a b FROM t"));
     }
 
     #[test]

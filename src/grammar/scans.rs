@@ -32,7 +32,7 @@ impl Scans {
     pub fn of(text: &str) -> Option<Scans> {
         check_size(text).ok()?;
         let mut tokens = Vec::new();
-        for token in pg_query::scan(text).ok()?.tokens {
+        for token in super::tokens::tokens(text)? {
             let place = usize::try_from(token.start).ok()?..usize::try_from(token.end).ok()?;
             let slice = text.get(place)?;
             let kind = Token::try_from(token.token).ok()?;

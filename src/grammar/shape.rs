@@ -10,6 +10,7 @@
 use pg_query::protobuf::{KeywordKind, ScanToken, Token};
 
 use super::parse::check_size;
+use super::tokens::tokens;
 
 /// What stands for a text that cannot be scanned.
 const UNREADABLE: &str = "<unreadable>";
@@ -39,8 +40,7 @@ enum Trace<'t> {
 
 fn scanned(text: &str) -> Option<String> {
     check_size(text).ok()?;
-    // Not `scan_tokens`, which makes a slice of a null pointer where there are no tokens.
-    let tokens = pg_query::scan(text).ok()?.tokens;
+    let tokens = tokens(text)?;
     let mut shape = Shape::default();
     let mut end_before = 0;
     for token in &tokens {

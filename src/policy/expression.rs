@@ -51,7 +51,7 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
     let statement = format!("{prefix}{text}");
     let tree = parse_one(&statement)?;
     let mut pieces: Vec<(usize, usize, String)> = Vec::new();
-    let scanned = pg_query::scan(&statement).map_err(|_| error("it cannot be scanned"))?;
+    let all_tokens = grammar::tokens(&statement).ok_or_else(|| error("it cannot be scanned"))?;
     let result = protobuf::ParseResult { version: 0, stmts: vec![tree] };
     for (node, _, _, _) in result.nodes() {
         let NodeRef::ColumnRef(column) = node else { continue };
@@ -61,10 +61,10 @@ fn expand(text: &str, row: Row<'_>, with_conditions: bool) -> Result<String, Exp
             [STATED_PREFIX, name] => (3, row.stated.sql(name, row.role, row.needs)?),
             _ => return Err(error("columns are written without a qualifier here")),
         };
-        let first = scanned.tokens.iter().position(|token| token.start == column.location);
+        let first = all_tokens.iter().position(|token| token.start == column.location);
         let span = first.and_then(|first| {
-            let last = scanned.tokens.get(first.checked_add(tokens)?.checked_sub(1)?)?;
-            let first = scanned.tokens.get(first)?;
+            let last = all_tokens.get(first.checked_add(tokens)?.checked_sub(1)?)?;
+            let first = all_tokens.get(first)?;
             Some((usize::try_from(first.start).ok()?, usize::try_from(last.end).ok()?))
         });
         let Some((start, end)) = span else {

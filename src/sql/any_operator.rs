@@ -6,13 +6,14 @@
 use pg_query::protobuf::{ScanToken, Token};
 
 use super::Speaker;
+use crate::grammar;
 
 /// The canonical text with plain operators before ANY and ALL.
 pub(super) fn plain(canonical: &str, speaker: Speaker<'_>) -> Option<String> {
     if !canonical.contains("OPERATOR(") {
         return None;
     }
-    let tokens = pg_query::scan(canonical).ok()?.tokens;
+    let tokens = grammar::tokens(canonical)?;
     let mut text = String::with_capacity(canonical.len());
     let mut rest = 0;
     for window in tokens.windows(7) {

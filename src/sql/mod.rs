@@ -249,7 +249,7 @@ fn plan_query(
     speaker: Speaker<'_>,
 ) -> Result<(PlannedStatement, Vec<Hole>), Refusal> {
     let Query { canonical, rewritten, reads, parameters, reading, naming: _ } =
-        query(text, statement, speaker)?;
+        query(text, statement, Some(text), speaker)?;
     let reader = reading.map_or(Reader::Tree, |reading| reading.reader);
     let with_holes = verify::one(&rewritten.text)?;
     let proof = verify::prove_query(speaker, &rewritten, &with_holes, &parameters)
@@ -293,7 +293,7 @@ fn plan_wrapped(
         grammar::deparse(&wrapped::raw(written)).map_err(|error| Refusal::syntax(&error))?;
     let inner = wrapped::raw(Node::SelectStmt(Box::new(inner)));
     let Query { mut rewritten, reads, parameters, reading, naming, .. } =
-        query(text, &inner, speaker)?;
+        query(text, &inner, None, speaker)?;
     if matches!(node, Node::CreateTableAsStmt(_)) {
         naming::judge_kept(naming, speaker)?;
     }
@@ -356,7 +356,13 @@ struct Query {
     naming: Naming,
 }
 
-fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query, Refusal> {
+/// Of a statement of a text; `source` is the same text, where the statement is as it was read from that.
+fn query(
+    text: &str,
+    statement: &RawStmt,
+    source: Option<&str>,
+    speaker: Speaker<'_>,
+) -> Result<Query, Refusal> {
     let role = &speaker.view.role().name;
     let written = grammar::prove(statement, &AsWritten(speaker))
         .map_err(|found| Refusal::violation(&found, role))?;
@@ -366,12 +372,21 @@ fn query(text: &str, statement: &RawStmt, speaker: Speaker<'_>) -> Result<Query,
             .map_err(|refusal| refusal.at(text, relation.location))?;
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
-    let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
+    let canonical = canonical(statement, source).map_err(|error| Refusal::syntax(&error))?;
     let naming = naming::judge(&written, &canonical, speaker)?;
     let (rewritten, reader) = rewritten(&canonical, speaker)
         .map_err(|(refusal, reader)| refusal.by(reader, statement))?;
     let reading = reader.map(|reader| Reading { reader, construct: reading::construct(statement) });
     Ok(Query { canonical, rewritten, reads, parameters: written.parameters, reading, naming })
+}
+
+/// The canonical text of a statement, and of what it was read from, where nothing else has been made of it.
+fn canonical(statement: &RawStmt, source: Option<&str>) -> Result<String, grammar::SyntaxError> {
+    // Some words of such a text have become others in the tree.
+    match source.filter(|text| !who::may_mention(text)) {
+        Some(text) => grammar::canonical(statement, text),
+        None => grammar::deparse(statement),
+    }
 }
 
 /// Reads and rewrites a text and judges nothing in a query: for measuring how much can be read. A refusal is for reading
@@ -430,12 +445,17 @@ fn rewritten(
     let read = plain.as_deref().unwrap_or(canonical);
     let by_tree = || rewrite::rewrite_tree(canonical, speaker);
     match rewrite::read(read) {
-        Ok(tree) if is_faithful(&tree.to_string(), read) => match rewrite::rewrite(tree, speaker) {
-            Err(refusal) if not_understood(&refusal) => by_tree()
-                .map(|done| (done, Some(Reader::Tree)))
-                .map_err(|_| (refusal, Reader::Tree)),
-            rewritten => rewritten.map(|done| (done, None)).map_err(|found| (found, Reader::Tree)),
-        },
+        // What sqlparser prints must read as what it was given.
+        Ok(tree) if grammar::is_same_text(&tree.to_string(), read) => {
+            match rewrite::rewrite(tree, speaker) {
+                Err(refusal) if not_understood(&refusal) => by_tree()
+                    .map(|done| (done, Some(Reader::Tree)))
+                    .map_err(|_| (refusal, Reader::Tree)),
+                rewritten => {
+                    rewritten.map(|done| (done, None)).map_err(|found| (found, Reader::Tree))
+                }
+            }
+        }
         Ok(_) | Err(_) => match by_tree() {
             Err(refusal) if not_understood(&refusal) && refusal.reading.is_none() => {
                 let placed = place::place(canonical, speaker);
@@ -447,15 +467,6 @@ fn rewritten(
                 done.map(|done| (done, Some(Reader::Tree))).map_err(|found| (found, Reader::Tree))
             }
         },
-    }
-}
-
-/// What sqlparser prints, read by PostgreSQL, must be the canonical text again.
-fn is_faithful(printed: &str, canonical: &str) -> bool {
-    let Ok(statements) = grammar::parse(printed) else { return false };
-    match statements.as_slice() {
-        [statement] => grammar::deparse(statement).is_ok_and(|text| text == canonical),
-        _ => false,
     }
 }
 

@@ -27,8 +27,7 @@ pub(super) fn place(canonical: &str, speaker: Speaker<'_>) -> Result<Rewritten, 
         .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?
         .relations;
     relations.sort_by_key(|relation| relation.location);
-    let scanned = pg_query::scan(canonical).map_err(|_| lost())?;
-    let tokens = scanned.tokens;
+    let tokens = grammar::tokens(canonical).ok_or_else(lost)?;
     if tokens.iter().any(|token| token.token() == Token::Tablesample) {
         return Err(lost());
     }

@@ -20,8 +20,8 @@ mod target;
 pub(super) use target::Target;
 
 use pg_query::protobuf;
-use pg_query::protobuf::RawStmt;
 use pg_query::protobuf::node::Node;
+use pg_query::protobuf::{RawStmt, Token};
 
 use super::gate::{Effect, StatementKind};
 use super::refusal::Refusal;
@@ -108,22 +108,23 @@ pub(super) fn plan(
             .map_err(|refusal| refusal.at(text, relation.location))?;
         reads::add(&mut reads, &target, relation, &written, speaker);
     }
-    let canonical = grammar::deparse(statement).map_err(|error| Refusal::syntax(&error))?;
+    let canonical =
+        super::canonical(statement, Some(text)).map_err(|error| Refusal::syntax(&error))?;
     if canonical.contains(RESERVED) {
         return Err(Refusal::not_understood("names that begin with `scrim$` are Scrim's own"));
     }
     let (shaped, targets, around) = shape::shape(statement, &written, speaker)?;
-    let names_places = system::has_absent(speaker) && rewrite::may_mention(&canonical);
+    let names_places = system::has_absent(speaker) && may_name_places(&canonical);
     if names_places {
         let plain = targets.iter().all(|target| !target.hides_children);
         let plain = plain.then(|| without_own_names(statement)).transpose()?;
-        if plain.is_none_or(|plain| rewrite::may_mention(&plain)) {
+        if plain.is_none_or(|plain| may_name_places(&plain)) {
             let what = "functions and types that know relations by their names, in a statement that writes";
             return Err(Refusal::not_understood(what));
         }
     }
-    let shaped = grammar::deparse(&shaped).map_err(|error| Refusal::syntax(&error))?;
-    let (holes, seen) = refer::refer(&shaped, &targets, speaker)?;
+    let (shaped, read) = grammar::printed(&shaped).map_err(|error| Refusal::syntax(&error))?;
+    let (holes, seen) = refer::refer(&shaped, &read, &targets, speaker)?;
     if names_places {
         prove::only_own_places(&holes)?;
     }
@@ -159,6 +160,27 @@ pub(super) fn plan(
         reading: None,
         masks: None,
     })
+}
+
+/// True when a text may hold what knows relations by their names or numbers, outside of its strings.
+fn may_name_places(text: &str) -> bool {
+    if !rewrite::may_mention(text) {
+        return false;
+    }
+    let Some(tokens) = grammar::tokens(text) else { return true };
+    let mut rest = 0;
+    let mut plain = String::with_capacity(text.len());
+    for token in tokens.iter().filter(|token| token.token() == Token::Sconst) {
+        let place = usize::try_from(token.start).ok().zip(usize::try_from(token.end).ok());
+        let Some((before, end)) =
+            place.and_then(|(start, end)| Some((text.get(rest..start)?, end)))
+        else {
+            return true;
+        };
+        plain.push_str(before);
+        rest = end;
+    }
+    text.get(rest..).is_none_or(|tail| rewrite::may_mention(&(plain + tail)))
 }
 
 /// The text without `tableoid::regclass`, which of the row that is written is a table that the role may write.

@@ -73,8 +73,7 @@ pub(super) fn prove(
 
 /// Proves that a text names `tableoid` of the row that is written only.
 pub(super) fn only_own_places(holes: &Holes) -> Result<(), Refusal> {
-    let tokens =
-        pg_query::scan(&holes.text).map_err(|_| lost("its own text has no tokens"))?.tokens;
+    let tokens = grammar::tokens(&holes.text).ok_or_else(|| lost("its own text has no tokens"))?;
     let word = |at: usize| {
         let token = tokens.get(at)?;
         let (start, end) = (usize::try_from(token.start).ok()?, usize::try_from(token.end).ok()?);

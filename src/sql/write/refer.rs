@@ -9,14 +9,14 @@ mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pg_query::protobuf::{ScanToken, Token};
+use pg_query::protobuf::{RawStmt, ScanToken, Token};
 
 use super::super::Speaker;
 use super::super::hole::{HOLE_SCHEMA, Hole};
 use super::super::place::{end_of_name, follows_only, quoted};
 use super::super::refusal::Refusal;
 use super::super::resolve::{self, resolve};
-use super::super::verify::{AsWritten, one};
+use super::super::verify::AsWritten;
 use super::target::{Seen, Target};
 use super::{Holes, ROW, SYSTEM_COLUMNS, read_of};
 use crate::grammar::{self, Proof, Reference, RelationUse, Row, ScopeItem, Source, Standing};
@@ -28,16 +28,16 @@ pub(super) use items::columns;
 /// Ways to write a place in a text anew: byte offset, end, text.
 type Edits = BTreeMap<usize, (usize, String)>;
 
-/// Puts holes into a shaped text; gives what is read of the rows that are written, too.
+/// Puts holes into a shaped text, of which `statement` is the tree; gives what is read of the rows that are written, too.
 pub(super) fn refer(
     shaped: &str,
+    statement: &RawStmt,
     targets: &[Target],
     speaker: Speaker<'_>,
 ) -> Result<(Holes, Vec<Read>), Refusal> {
-    let statement = one(shaped)?;
-    let proof = grammar::prove_statement(&statement, &AsWritten(speaker))
+    let proof = grammar::prove_statement(statement, &AsWritten(speaker))
         .map_err(|found| Refusal::violation(&found, &speaker.view.role().name))?;
-    let tokens = pg_query::scan(shaped).map_err(|_| lost())?.tokens;
+    let tokens = grammar::tokens(shaped).ok_or_else(lost)?;
     if tokens.iter().any(|token| token.token() == Token::Tablesample) {
         return Err(Refusal::not_understood("TABLESAMPLE in a statement that writes"));
     }
