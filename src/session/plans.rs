@@ -231,13 +231,11 @@ fn template_of(
     let marked =
         lifted.with(|number, _| marks.get(number).map(String::as_str).filter(|_| is_free(number)));
     let template = Template::between(lifted, free, planned, &plan(&marked)?)?;
-    let (text, types) = template.with_parameters(lifted);
-    Some(template.recurring_as(recurring_of(
-        asked,
-        planned.statements.first()?,
-        text.into(),
-        types,
-    )))
+    let part = planned.statements.first()?;
+    let recurring = template
+        .with_parameters(lifted)
+        .and_then(|(text, types)| recurring_of(asked, part, text.into(), types));
+    Some(template.recurring_as(recurring))
 }
 
 impl Weighter<Key, Kept> for ByBytes {

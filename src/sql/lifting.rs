@@ -18,6 +18,8 @@ const DIGITS_MAX: usize = 9;
 const LITERALS_MAX: usize = 64;
 /// Stands for a literal in a key. A text that has it is not lifted.
 const MARK: char = '\u{1}';
+/// How names of Scrim's own begin, which no text that writes may hold, in literals neither: such a text is planned, and refused.
+const OWN: &str = "scrim$";
 
 /// Of one type for the grammar, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Scan<'_> {
 
     /// `None`: not plain.
     fn run(&mut self) -> Option<()> {
-        if self.text.contains(MARK) {
+        if self.text.contains(MARK) || self.text.contains(OWN) {
             return None;
         }
         while let Some(byte) = self.byte(0) {
@@ -205,7 +207,9 @@ impl Scan<'_> {
             return self.apart();
         }
         self.apart()?;
-        let is_printed_so = digits == "0" || !digits.starts_with('0');
+        // `-0` is printed without its sign.
+        let is_negated = start.checked_sub(1).and_then(|at| self.bytes.get(at)) == Some(&b'-');
+        let is_printed_so = digits == "0" && !is_negated || !digits.starts_with('0');
         if digits.len() <= DIGITS_MAX && is_printed_so {
             let (end, kind) = (self.at, Kind::Integer);
             self.literals.push(Literal { start, end, kind });

@@ -78,23 +78,30 @@ impl Recurring {
     }
 }
 
-/// A SELECT that leaves nothing behind, looks nothing up, and reads tables.
+/// A statement that leaves nothing behind in the session, looks nothing up, and of which the client is told what the server says.
 pub fn is_plain(part: &PlannedPart) -> bool {
-    part.kind == StatementKind::Select
-        && part.effect == Effect::None
+    part.effect == Effect::None
         && part.makes.is_none()
         && part.probe.is_none()
         && part.discretion.is_none()
         && part.tag.is_none()
         && !part.may_set()
         && part.facts.lookups.is_empty()
-        && part.facts.writes.is_empty()
         && part.facts.reading.is_none()
+}
+
+/// A SELECT that only reads, and reads tables.
+pub fn only_reads(part: &PlannedPart) -> bool {
+    part.kind == StatementKind::Select
+        && part.facts.writes.is_empty()
         && !part.facts.relations.is_empty()
 }
 
 /// True where the plan may be kept prepared, as `text`.
 pub fn may_recur(part: &PlannedPart, text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    is_plain(part) && !part.counts_columns && !NAMING.iter().any(|name| text.contains(name))
+    is_plain(part)
+        && only_reads(part)
+        && !part.counts_columns
+        && !NAMING.iter().any(|name| text.contains(name))
 }

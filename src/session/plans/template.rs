@@ -8,10 +8,11 @@
 
 use std::sync::Arc;
 
-use super::recurring::{Again, Recurring, is_plain};
+use super::recurring::{Again, Recurring, is_plain, only_reads};
 use crate::catalog::SearchPath;
 use crate::policy::RoleView;
 use crate::session::planning::{Planned, PlannedPart};
+use crate::sql::StatementKind;
 use crate::sql::lifting::{Kind, Lifted, Literal};
 
 /// `int4`, which an integer of so few digits is.
@@ -52,8 +53,8 @@ impl Template {
         else {
             return None;
         };
-        if !is_plain(part)
-            || !is_plain(with_marks)
+        if !may_be_one(part)
+            || !may_be_one(with_marks)
             || part.facts != with_marks.facts
             || part.masks != with_marks.masks
         {
@@ -115,8 +116,12 @@ impl Template {
         Template { recurring, ..self }
     }
 
-    /// The text with a parameter in each place, and their types: what PostgreSQL would take the literals for.
-    pub fn with_parameters(&self, lifted: &Lifted<'_>) -> (String, Vec<u32>) {
+    /// The text with a parameter in each place, and their types: what PostgreSQL would take the literals for. `None`: a sign
+    /// stands in front of one, of which a parameter makes a call of an operator.
+    pub fn with_parameters(&self, lifted: &Lifted<'_>) -> Option<(String, Vec<u32>)> {
+        if self.pieces.iter().any(|(before, _)| before.ends_with('-')) {
+            return None;
+        }
         let mut text = String::with_capacity(self.bytes().saturating_add(64));
         let mut types = Vec::with_capacity(self.pieces.len());
         for (place, (before, number)) in self.pieces.iter().enumerate() {
@@ -128,7 +133,7 @@ impl Template {
             });
         }
         text.push_str(&self.rest);
-        (text, types)
+        Some((text, types))
     }
 
     fn text(&self, lifted: &Lifted<'_>) -> String {
@@ -150,6 +155,12 @@ impl Template {
     }
 }
 
+/// A plain statement that reads, or one that writes.
+fn may_be_one(part: &PlannedPart) -> bool {
+    let writes = matches!(part.kind, StatementKind::Write { .. }) && !part.facts.writes.is_empty();
+    is_plain(part) && (writes || only_reads(part))
+}
+
 /// What a literal means, as a parameter in text format.
 fn value(lifted: &Lifted<'_>, literal: &Literal) -> String {
     let source = lifted.source(literal);
@@ -160,22 +171,28 @@ fn value(lifted: &Lifted<'_>, literal: &Literal) -> String {
     }
 }
 
-/// True where no name without a schema, and no column of what is read, makes a literal the name of something.
+/// True where no name without a schema, and no column of what is read or written, makes a literal the name of something.
 pub fn may_lift(view: &Arc<RoleView>, search_path: &SearchPath, planned: &Planned) -> bool {
     let SearchPath(schemas) = search_path;
     if schemas.iter().any(|schema| schema == "information_schema" || schema.starts_with("pg_")) {
         return false;
     }
-    let is_read = |schema: &str, name: &str| {
-        let reads = planned.statements.iter().flat_map(|part| &part.facts.relations);
-        reads.into_iter().any(|read| {
-            read.relation.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(name)
+    let is_used = |schema: &str, name: &str| {
+        planned.statements.iter().any(|part| {
+            let read = part.facts.relations.iter().map(|read| &read.relation);
+            let mut used = read.chain(part.facts.writes.iter().map(|write| &write.relation));
+            used.any(|used| {
+                used.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(name)
+            })
         })
     };
     let names_objects =
         |type_sql: &str| type_sql.rsplit('.').next().is_some_and(|name| name.starts_with("reg"));
     view.snapshot().relations.values().all(|relation| {
-        let has_names = relation.columns.iter().any(|column| names_objects(&column.type_sql));
-        !has_names || !is_read(&relation.schema, &relation.name)
+        let has_names = relation.columns.iter().any(|column| {
+            names_objects(&column.type_sql)
+                || column.domain_over.as_deref().is_some_and(names_objects)
+        });
+        !has_names || !is_used(&relation.schema, &relation.name)
     })
 }

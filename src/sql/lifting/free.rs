@@ -1,8 +1,10 @@
 //! Which literals of a text mean nothing to its plan: by an allow-list of places in PostgreSQL's own tree.
 //!
 //! A literal is free where it is compared with something (`=`, `<`, `LIKE`, `IN`, `BETWEEN`, …), by itself or cast to a plain type,
-//! and where it is a number of rows after LIMIT or OFFSET. What comes out of a comparison is true or false, whatever stood in
-//! it: no name, no column, no call. Everywhere else (arguments, positions in GROUP BY, keys, results) it stays in the key.
+//! where it is a number of rows after LIMIT or OFFSET, and where it is written: a value of a new row, or what a column is
+//! assigned, by itself or in arithmetic with columns (`balance + 5`). What comes out of a comparison is true or false, whatever
+//! stood in it, and what is written goes to its column: no name, no place in a list, no call. Everywhere else (arguments,
+//! positions in GROUP BY, keys, results) it stays in the key.
 
 use pg_query::protobuf::node::Node;
 use pg_query::protobuf::{self, AExprKind};
@@ -37,6 +39,9 @@ const PLAIN_TYPES: &[&str] = &[
 /// Operators that compare.
 const COMPARISONS: &[&str] = &["=", "<>", "!=", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*"];
 
+/// Operators whose operands are values and nothing else, where something is written.
+const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "||"];
+
 /// For each literal, whether it is free; `None`: none is, or the text is not for this.
 pub fn free(lifted: &Lifted<'_>) -> Option<Vec<bool>> {
     let lower = lifted.text.to_ascii_lowercase();
@@ -46,8 +51,11 @@ pub fn free(lifted: &Lifted<'_>) -> Option<Vec<bool>> {
     let statements = grammar::parse(lifted.text).ok()?;
     let [statement] = <[_; 1]>::try_from(statements).ok()?;
     let statement = *statement.stmt?;
-    if !matches!(statement.node, Some(Node::SelectStmt(_))) {
-        return None;
+    match statement.node {
+        Some(
+            Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_),
+        ) => {}
+        _ => return None,
     }
     let mut found = Places { lifted, free: vec![false; lifted.literals.len()] };
     let mut below = vec![statement];
@@ -83,7 +91,43 @@ impl Places<'_, '_> {
                     self.constant(rows);
                 }
             }
+            Node::InsertStmt(insert) => {
+                let given = insert.select_stmt.as_deref().and_then(|given| given.node.as_ref());
+                if let Some(Node::SelectStmt(given)) = given {
+                    for row in &given.values_lists {
+                        let Some(Node::List(row)) = &row.node else { continue };
+                        row.items.iter().for_each(|value| self.written(value));
+                    }
+                }
+                if let Some(conflict) = &insert.on_conflict_clause {
+                    self.assigned(&conflict.target_list);
+                }
+            }
+            Node::UpdateStmt(update) => self.assigned(&update.target_list),
             _ => {}
+        }
+    }
+
+    fn assigned(&mut self, targets: &[protobuf::Node]) {
+        for target in targets {
+            if let Some(Node::ResTarget(target)) = &target.node
+                && target.indirection.is_empty()
+                && let Some(value) = &target.val
+            {
+                self.written(value);
+            }
+        }
+    }
+
+    /// What a column gets.
+    fn written(&mut self, value: &protobuf::Node) {
+        match &value.node {
+            Some(Node::AExpr(expression)) if is_arithmetic(expression) => {
+                for side in [&expression.lexpr, &expression.rexpr].into_iter().flatten() {
+                    self.written(side);
+                }
+            }
+            _ => self.operand(value),
         }
     }
 
@@ -107,7 +151,11 @@ impl Places<'_, '_> {
             Some(Val::Ival(_)) => Kind::Integer,
             _ => return,
         };
-        let Ok(start) = usize::try_from(constant.location) else { return };
+        let Ok(mut start) = usize::try_from(constant.location) else { return };
+        // Of `-5` the grammar makes one constant, which begins at its sign.
+        if kind == Kind::Integer && self.lifted.text.as_bytes().get(start) == Some(&b'-') {
+            start = start.saturating_add(1);
+        }
         let is_it = |literal: &super::Literal| literal.start == start && literal.kind == kind;
         let place = self.lifted.literals.iter().position(is_it);
         if let Some(free) = place.and_then(|place| self.free.get_mut(place)) {
@@ -128,12 +176,22 @@ fn is_comparison(expression: &protobuf::AExpr) -> bool {
         ) => true,
         Ok(_) | Err(_) => false,
     };
-    let name = match expression.name.as_slice() {
-        [protobuf::Node { node: Some(Node::String(name)) }] => name.sval.as_str(),
-        _ => return false,
-    };
+    let Some(name) = bare_operator(expression) else { return false };
     let between = matches!(name, "BETWEEN" | "NOT BETWEEN");
     compares && (between || COMPARISONS.contains(&name))
+}
+
+fn is_arithmetic(expression: &protobuf::AExpr) -> bool {
+    AExprKind::try_from(expression.kind) == Ok(AExprKind::AexprOp)
+        && bare_operator(expression).is_some_and(|name| ARITHMETIC.contains(&name))
+}
+
+/// Its name, where no schema stands in front of it.
+fn bare_operator(expression: &protobuf::AExpr) -> Option<&str> {
+    match expression.name.as_slice() {
+        [protobuf::Node { node: Some(Node::String(name)) }] => Some(&name.sval),
+        _ => None,
+    }
 }
 
 /// Of PostgreSQL's own, no array, without modifiers.
