@@ -7,6 +7,7 @@ use scrim::demo::{Desk, RunningScrim, sample_password};
 
 use crate::harness;
 use crate::harness::client::{Client, put_string};
+use crate::harness::own::{Own, code};
 
 /// A session of the role that writes, in a transaction that nobody commits.
 fn session() -> Client {
@@ -207,4 +208,61 @@ fn a_row_that_changes_meanwhile() {
     let row = watch.simple("SELECT tier || '/' || name FROM customers WHERE id = 3")[0].rows[0][0]
         .clone();
     assert_eq!(row.unwrap(), b"silverP*** J********/Park Jiqzxhoon");
+}
+
+/// What differs in values only has one plan, and each value meets the rows, masks and errors that it meets alone.
+#[test]
+fn a_write_with_other_values_is_not_planned_anew() {
+    let own = Own::open("");
+    let mut aria = own.connect("aria");
+    let mut told = |text: &dyn Fn(usize) -> String| -> Vec<String> {
+        let mut all = Vec::new();
+        for number in 4..=9 {
+            let answer = aria.simple(&text(number)).remove(0);
+            let values = answer.rows.iter().flatten().flatten();
+            let values = values.map(|value| String::from_utf8_lossy(value).into_owned());
+            let tag = answer.tag.clone().unwrap_or_default();
+            let told = [tag, code(&answer).to_owned()].into_iter().chain(values);
+            all.push(told.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
+        }
+        all
+    };
+    let filled = || own.figure("scrim_plans_filled_total");
+    // From 8 on they are from overseas, where the role sees nobody.
+    let update = |number: usize| {
+        format!(
+            "UPDATE customers SET tier = 't{number}' WHERE id = {number} RETURNING id, tier, email"
+        )
+    };
+    let updated = [
+        "UPDATE 1 4 t4 e***@example.kr",
+        "UPDATE 1 5 t5 h***@example.org",
+        "UPDATE 1 6 t6 k***@example.kr",
+        "UPDATE 1 7 t7 l***@example.kr",
+        "UPDATE 0",
+        "UPDATE 0",
+    ];
+    assert_eq!(told(&update), updated);
+    assert_eq!(filled(), 4.0);
+    // A masked column keeps its value, and only takes what it shows.
+    let masked = |number: usize| match number {
+        8 => "UPDATE customers SET email = 'm***@example.com' WHERE id = 1".to_owned(),
+        _ => format!("UPDATE customers SET email = 'm{number}' WHERE id = 1"),
+    };
+    assert_eq!(told(&masked), ["42501", "42501", "42501", "42501", "UPDATE 1", "42501"]);
+    assert_eq!(filled(), 8.0);
+    let insert = |number: usize| {
+        format!("INSERT INTO catalog.regions VALUES ('c{}', 't{number}')", number % 5)
+    };
+    let one = "INSERT 0 1";
+    assert_eq!(told(&insert), [one, one, one, one, one, "23505"]);
+    assert_eq!(filled(), 12.0);
+    let delete = |number: usize| {
+        format!("DELETE FROM catalog.regions WHERE code = 'c{}' AND title <> 't4'", number - 4)
+    };
+    let one = "DELETE 1";
+    assert_eq!(told(&delete), [one, one, one, one, "DELETE 0", "DELETE 0"]);
+    assert_eq!(filled(), 16.0);
+    // Nothing stays prepared of it.
+    assert_eq!(own.figure("scrim_texts_bound_total"), 0.0);
 }

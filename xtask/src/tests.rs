@@ -62,7 +62,8 @@ fn on_each(chosen: &[Server], arguments: &[String]) -> Outcome {
 }
 
 /// Parts of the suite that `ci` leaves out on servers beside the installed one: they ask no server, or ask it nothing that
-/// differs by its version (sockets, processes, files, the pool), or take minutes and are a second look at what stays in.
+/// differs by its version (sockets, processes, files, the pool, how drivers bind and read), or take minutes and are a second
+/// look at what stays in.
 /// `cargo xtask test --servers all` leaves out nothing.
 const INDEPENDENT: &[&str] = &[
     "audit_table::",
@@ -72,6 +73,9 @@ const INDEPENDENT: &[&str] = &[
     "cases::the_core_alone_follows_the_law",
     "cases::told_apart::",
     "cli::",
+    "clients::drivers::",
+    "clients::odbc::",
+    "clients::sqlx::",
     "config::",
     "console::",
     "failover::",
@@ -110,15 +114,8 @@ const INDEPENDENT: &[&str] = &[
 
 /// Clients that `ci` runs on the installed and the newest server only: what of them depends on the version are the catalogs
 /// they ask, which grow; psql, pg_dump and JDBC, which look at every kind of object, stay on the oldest too.
-const OF_THE_NEWEST: &[&str] = &[
-    "clients::adminer::",
-    "clients::drivers::",
-    "clients::duckdb::",
-    "clients::gdal::",
-    "clients::odbc::",
-    "clients::sqlalchemy::",
-    "clients::sqlx::",
-];
+const OF_THE_NEWEST: &[&str] =
+    &["clients::adminer::", "clients::duckdb::", "clients::gdal::", "clients::sqlalchemy::"];
 
 /// Of those left out everywhere, what is asked about the pages that are about versions.
 const OF_VERSIONS: &[&str] = &["cases::real::", "cases::told_apart::"];
