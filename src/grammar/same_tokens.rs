@@ -1,8 +1,8 @@
 //! Equality of texts as PostgreSQL's scanner reads them.
 //!
 //! The grammar sees kinds and values of tokens and nothing else, so texts with the same tokens are the same tree, places
-//! apart, and one of them need not be read to know that. Texts with other tokens may be the same tree too: this does not
-//! say so.
+//! apart, and one of them need not be read to know that. So are texts that differ in words that say nothing: the AS of an
+//! alias, INNER and OUTER. Texts with other tokens may be the same tree too: this does not say so.
 //! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html>
 
 use std::borrow::Cow;
@@ -37,12 +37,26 @@ fn pieces(text: &str) -> Option<Vec<Piece<'_>>> {
         }
         rest = end;
         let kind = Token::try_from(token.token).ok()?;
-        if !matches!(kind, Token::SqlComment | Token::CComment) {
-            let is_keyword = token.keyword_kind() != KeywordKind::NoKeyword;
-            found.push(Piece { token: kind, is_keyword, written });
+        if matches!(kind, Token::SqlComment | Token::CComment) {
+            continue;
         }
+        if found.last().is_some_and(|last: &Piece<'_>| says_nothing(last.token, kind)) {
+            found.pop();
+        }
+        let is_keyword = token.keyword_kind() != KeywordKind::NoKeyword;
+        found.push(Piece { token: kind, is_keyword, written });
     }
     is_blank(text.get(rest..)?).then_some(found)
+}
+
+/// Words that the grammar takes or leaves in front of another one, wherever it takes both. An identifier that is no keyword
+/// stands behind a whole expression or relation as its alias and as nothing else; INNER and OUTER are no aliases.
+fn says_nothing(word: Token, next: Token) -> bool {
+    match word {
+        Token::As => next == Token::Ident,
+        Token::InnerP | Token::OuterP => next == Token::Join,
+        _ => false,
+    }
 }
 
 impl Piece<'_> {
@@ -86,6 +100,9 @@ mod tests {
             ("SELECT a != 1", "SELECT a <> 1"),
             ("SELECT 'it''s', E'\\n', $1, $x$y$x$", "select 'it''s',E'\\n',$1,$x$y$x$"),
             ("SELECT \"a\"\"b\"", "SELECT \"a\"\"b\""),
+            ("SELECT a AS b FROM t AS c", "SELECT a b FROM t c"),
+            ("SELECT a b FROM t INNER JOIN u ON c", "SELECT a AS b FROM t JOIN u ON c"),
+            ("SELECT FROM t LEFT OUTER JOIN u ON c", "SELECT FROM t LEFT JOIN u ON c"),
         ] {
             assert!(are_same_tokens(a, b), "{a} | {b}");
         }
@@ -113,6 +130,14 @@ mod tests {
             ("SELECT 1.0", "SELECT 1.00"),
             ("SELECT 1 a", "SELECT 1a"),
             ("SELECT $1", "SELECT $2"),
+            // Words that are not only aliases.
+            ("SELECT x::interval AS day", "SELECT x::interval day"),
+            ("SELECT double AS precision", "SELECT double precision"),
+            ("SELECT FROM t LEFT JOIN u ON c", "SELECT FROM t JOIN u ON c"),
+            ("SELECT FROM t LEFT JOIN u ON c", "SELECT FROM t, u"),
+            ("SELECT a AS b", "SELECT a AS c"),
+            ("SELECT a AS b", "SELECT a, b"),
+            ("SELECT a AS", "SELECT a"),
             ("SELECT a", "SELECT a;"),
             ("SELECT (a)", "SELECT a"),
             ("SELECT a", "SELECT \"a"),

@@ -1,7 +1,7 @@
 //! One role's view of one database.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
 use super::classify::{Classification, covers, generations, mask_rule, name_of};
@@ -29,6 +29,8 @@ pub struct RoleView {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) classification: Classification,
     compiled: RwLock<HashMap<RelationOid, Access>>,
+    /// See [`RoleView::hides`].
+    hides: OnceLock<bool>,
     /// What of what sessions state makes a difference.
     pub(super) needs: Needs,
     /// What a session has stated, as far as it makes one.
@@ -68,6 +70,7 @@ impl RoleView {
             snapshot,
             classification,
             compiled: RwLock::default(),
+            hides: OnceLock::new(),
             needs,
             stated,
             siblings: Mutex::default(),
@@ -87,6 +90,12 @@ impl RoleView {
             stated: &self.stated,
             needs: &self.needs,
         }
+    }
+
+    /// True where something is absent for the role or looks otherwise than it is, which each statement asks. What that means
+    /// is not known here: `find` finds it, once.
+    pub fn hides(&self, find: impl FnOnce(&RoleView) -> bool) -> bool {
+        *self.hides.get_or_init(|| find(self))
     }
 
     /// The role.

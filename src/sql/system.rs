@@ -147,7 +147,7 @@ pub(super) fn has_absent(speaker: Speaker<'_>) -> bool {
 
 /// The same of a role.
 pub(super) fn hides(view: &RoleView) -> bool {
-    !Absent::of(view).is_empty()
+    view.hides(|view| !Absent::of(view).is_empty())
 }
 
 /// True when a function that tells this tells something that it must not.
