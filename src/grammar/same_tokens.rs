@@ -40,7 +40,7 @@ fn pieces(text: &str) -> Option<Vec<Piece<'_>>> {
         if matches!(kind, Token::SqlComment | Token::CComment) {
             continue;
         }
-        if found.last().is_some_and(|last: &Piece<'_>| says_nothing(last.token, kind)) {
+        if says_nothing(&found, kind) {
             found.pop();
         }
         let is_keyword = token.keyword_kind() != KeywordKind::NoKeyword;
@@ -49,14 +49,17 @@ fn pieces(text: &str) -> Option<Vec<Piece<'_>>> {
     is_blank(text.get(rest..)?).then_some(found)
 }
 
-/// Words that the grammar takes or leaves in front of another one, wherever it takes both. An identifier that is no keyword
-/// stands behind a whole expression or relation as its alias and as nothing else; INNER and OUTER are no aliases.
-fn says_nothing(word: Token, next: Token) -> bool {
-    match word {
+/// True when the last word is one that the grammar takes or leaves in front of the next one, wherever it takes both. An
+/// identifier that is no keyword stands behind a whole expression or relation as its alias and as nothing else; INNER and
+/// OUTER are no aliases. Behind a dot each word is a name: `a.as b` is not `a.b`.
+fn says_nothing(found: &[Piece<'_>], next: Token) -> bool {
+    let [.., before, word] = found else { return false };
+    let may_go = match word.token {
         Token::As => next == Token::Ident,
         Token::InnerP | Token::OuterP => next == Token::Join,
         _ => false,
-    }
+    };
+    may_go && before.token != Token::Ascii46
 }
 
 impl Piece<'_> {
@@ -130,6 +133,8 @@ mod tests {
             ("SELECT 1.0", "SELECT 1.00"),
             ("SELECT 1 a", "SELECT 1a"),
             ("SELECT $1", "SELECT $2"),
+            ("SELECT a.AS b", "SELECT a.b"),
+            ("SELECT FROM a.inner JOIN b ON c", "SELECT FROM a.JOIN b ON c"),
             // Words that are not only aliases.
             ("SELECT x::interval AS day", "SELECT x::interval day"),
             ("SELECT double AS precision", "SELECT double precision"),
