@@ -56,7 +56,6 @@ pub fn run(data: &[u8]) {
     let Some((_, _, text)) = splice::chosen(data) else { return };
     let Ok(statements) = parse(&text) else { return };
     let _ = shape(&text);
-    let _ = pretty(&text);
     for statement in &statements {
         // What is not proven is not printed either, in the product: its head says why.
         let proven = prove_statement(statement, &Anything);
@@ -65,6 +64,7 @@ pub fn run(data: &[u8]) {
             continue;
         }
         let Ok(canonical) = deparse(statement) else { continue };
+        let _ = pretty(&canonical);
         let again = parse(&canonical).unwrap_or_else(|error| {
             panic!("canonical text does not parse: {error}\n{text}\n-- canonical\n{canonical}")
         });
