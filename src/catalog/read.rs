@@ -77,6 +77,20 @@ pub const QUERIES: &[&str] = &[
      UNION SELECT c.oid, d.refobjid, d.refobjsubid FROM pg_depend d JOIN pg_class c ON c.oid = d.objid \
      WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass \
        AND c.relkind = 'S' AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 ORDER BY 1, 2, 3",
+    // Types whose values name relations or types, and what is made of them, to the end. Multiranges are there since
+    // PostgreSQL 14.
+    "WITH RECURSIVE made(of, oid) AS MATERIALIZED ( \
+       SELECT typbasetype, oid FROM pg_type WHERE typtype = 'd' \
+       UNION ALL SELECT typelem, oid FROM pg_type WHERE typelem <> 0 \
+       UNION ALL SELECT rngsubtype, rngtypid FROM pg_range \
+       UNION ALL SELECT rngtypid, (to_jsonb(r) ->> 'rngmultitypid')::oid FROM pg_range r \
+       UNION ALL SELECT a.atttypid, c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         WHERE c.reltype <> 0 AND a.attnum > 0 AND NOT a.attisdropped), \
+     naming(oid) AS ( \
+       SELECT unnest(ARRAY['regclass', 'regtype', 'regprocedure', 'regoperator']::regtype[])::oid \
+       UNION SELECT made.oid FROM naming JOIN made ON made.of = naming.oid) \
+     SELECT t.oid, n.nspname, t.typname FROM naming JOIN pg_type t ON t.oid = naming.oid \
+       JOIN pg_namespace n ON n.oid = t.typnamespace",
 ];
 
 /// A row did not have the shape that its query promises.
@@ -176,6 +190,13 @@ pub fn read_snapshot(answers: &[Vec<Row>]) -> Result<Snapshot, CatalogError> {
         snapshot.user_casts = Fields { query: 10, row }.number::<u64>(0)? > 0;
     }
     read_views(&mut snapshot, rows(11)?, rows(12)?)?;
+    for row in rows(13)? {
+        let row = Fields { query: 13, row };
+        snapshot.naming_types.insert(row.number(0)?);
+        if let Some(known) = snapshot.user_types.get_mut(&(row.text(1)?, row.text(2)?)) {
+            known.names_objects = true;
+        }
+    }
     Ok(snapshot)
 }
 
@@ -235,7 +256,8 @@ fn read_names(
             // Arrays are base types too; what they hold is judged by the name without its underscore.
             _ => UserTypeKind::Base,
         };
-        let user_type = UserType { schema: schema.clone(), name: name.clone(), kind };
+        let user_type =
+            UserType { schema: schema.clone(), name: name.clone(), kind, names_objects: false };
         snapshot.user_types.insert((schema, name), user_type);
     }
     Ok(())

@@ -103,6 +103,8 @@ pub struct UserType {
     pub name: String,
     /// What it is.
     pub kind: UserTypeKind,
+    /// Its values name relations or types, or hold such values ([`Snapshot::naming_types`]).
+    pub names_objects: bool,
 }
 
 /// Kinds of user types. Base types run code of their own when they read or print a value.
@@ -152,6 +154,10 @@ pub struct Snapshot {
     pub user_types: HashMap<(String, String), UserType>,
     /// True when some cast is done by a function outside `pg_catalog`.
     pub user_casts: bool,
+    /// `pg_type.oid` of the types whose values name relations or types, so that PostgreSQL looks up whatever becomes one:
+    /// regclass, regtype, regprocedure, regoperator, and domains, arrays, ranges and rows that are made of them.
+    /// <https://www.postgresql.org/docs/current/datatype-oid.html>
+    pub naming_types: BTreeSet<u32>,
 }
 
 /// Major versions of PostgreSQL of which everything in the system catalogs has been judged.
@@ -161,6 +167,11 @@ impl Snapshot {
     /// The server's major version.
     pub fn major_version(&self) -> u32 {
         self.server_version / 10_000
+    }
+
+    /// True for a column whose values name relations or types, or hold such values.
+    pub fn names_objects(&self, column: &Column) -> bool {
+        self.naming_types.contains(&column.type_oid)
     }
 
     /// The relation of that exact name.

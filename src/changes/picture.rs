@@ -232,6 +232,7 @@ fn seen(view: &RoleView, relation: &Relation) -> RelationPicture {
         let seen = match &access.verdict {
             ColumnVerdict::Clear => clear.clone(),
             ColumnVerdict::Hidden => Seen::Hidden,
+            ColumnVerdict::Masked(_) if access.is_as_text() => clear.clone(),
             ColumnVerdict::Masked(_) => Seen::Masked {
                 mask: access.mask.clone(),
                 meaning: template.mask(&access.name).unwrap_or_default().to_owned(),

@@ -226,6 +226,7 @@ fn column(access: &ColumnAccess) -> Column {
     let (seen, mask) = match &access.verdict {
         ColumnVerdict::Clear => ("clear", None),
         ColumnVerdict::Hidden => ("hidden", None),
+        ColumnVerdict::Masked(_) if access.is_as_text() => ("clear", None),
         ColumnVerdict::Masked(mask) => ("masked", Some(mask.clone())),
     };
     Column {

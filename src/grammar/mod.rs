@@ -25,9 +25,10 @@ pub use parse::{
     LENGTH_BYTES_MAX, SyntaxError, SyntaxFault, canonical, deparse, parse, pretty, printed,
 };
 pub use prove::{
-    Assignment, ColumnUse, KEEPING_FUNCTIONS, NAMING_FUNCTIONS, NAMING_TYPES, Naming, Proof,
-    Reference, RelationUse, Row, Scope, ScopeItem, Source, Standing, Terms, UNITING_FUNCTIONS,
-    Violation, Wrap, Write, WriteKind, names_objects, prove, prove_expression, prove_statement,
+    Assignment, ColumnUse, KEEPING_FUNCTIONS, NAMING_FUNCTIONS, Naming, Proof, Reference,
+    RelationUse, Row, Scope, ScopeItem, Source, Standing, Terms, UNITING_FUNCTIONS, Violation,
+    Wrap, Write, WriteKind, is_naming_type, names_objects, prove, prove_expression,
+    prove_statement,
 };
 
 /// The schema in which names stand for what is put into a statement later. No catalog has it.

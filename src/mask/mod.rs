@@ -129,6 +129,19 @@ pub fn sql_form(
     }
 }
 
+/// What a column is seen as, as a text: of types whose values PostgreSQL looks up, beside which whatever stands could become
+/// one.
+pub fn as_text(masked: Masked, reference: &str) -> Masked {
+    let text = |sql: &str| format!("CAST({sql} AS pg_catalog.text)");
+    match masked {
+        Masked::Clear => Masked::Expression(Expression::simple(text(reference))),
+        Masked::Hidden => Masked::Hidden,
+        Masked::Expression(Expression { sql, outline, parts }) => {
+            Masked::Expression(Expression { sql: text(&sql), outline: text(&outline), parts })
+        }
+    }
+}
+
 /// The strongest mask, which fits every type: `***`, 0, false, 1970-01-01, …, or NULL.
 pub fn redaction(column: &Column, reference: &str) -> Expression {
     Expression::simple(redacted(column, reference))

@@ -46,6 +46,16 @@ pub struct ColumnAccess {
     pub decision: Decision,
 }
 
+/// The label of a column that is clear, and shown as text: PostgreSQL looks up what becomes a value of its type.
+pub(super) const AS_TEXT: &str = "as text";
+
+impl ColumnAccess {
+    /// True where the true value is seen, in another type than it has.
+    pub fn is_as_text(&self) -> bool {
+        matches!((&self.verdict, &self.mask), (ColumnVerdict::Masked(_), MaskSpec::Clear))
+    }
+}
+
 /// By what a masked column may be looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookupKind {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use super::access::{Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
+use super::access::{AS_TEXT, Access, ColumnAccess, ColumnVerdict, Decision, LookupKind};
 use super::classify::{Classification, covers, generations, mask_rule, name_of};
 use super::expression::{ExpressionError, Row, checked_expression, prove_template, with_column};
 use super::stated::{Needs, Stated};
@@ -264,7 +264,7 @@ impl RoleView {
             let reference = format!("{table}.{name}");
             let (spec, decision, span) = self.decide(relation, column);
             let mut is_fit = true;
-            let form = match mask::sql_form(&spec, column, &reference, &RowConditions(row)) {
+            let mut form = match mask::sql_form(&spec, column, &reference, &RowConditions(row)) {
                 Ok(form) => form,
                 Err(misfit) => {
                     unfit.push(Unfit { message: self.explain(&misfit, &spec, row), span });
@@ -272,11 +272,17 @@ impl RoleView {
                     Masked::Expression(mask::redaction(column, &reference))
                 }
             };
-            let verdict = match &form {
+            let mut verdict = match &form {
                 Masked::Clear => ColumnVerdict::Clear,
                 Masked::Hidden => ColumnVerdict::Hidden,
                 Masked::Expression(_) => ColumnVerdict::Masked(spec.label()),
             };
+            if self.snapshot.names_objects(column) {
+                if verdict == ColumnVerdict::Clear {
+                    verdict = ColumnVerdict::Masked(AS_TEXT.to_owned());
+                }
+                form = mask::as_text(form, &reference);
+            }
             match form {
                 Masked::Clear => list.push(&column.name, reference.clone(), reference),
                 Masked::Hidden => {}
@@ -454,6 +460,7 @@ impl RoleView {
                     (ColumnVerdict::Hidden, _) => true,
                     (ColumnVerdict::Clear, MaskSpec::Clear) => true,
                     (ColumnVerdict::Clear, _) => false,
+                    (ColumnVerdict::Masked(_), MaskSpec::Clear) => here.is_as_text(),
                     (ColumnVerdict::Masked(label), spec) => *label == spec.label(),
                 };
                 if is_own && !is_same {

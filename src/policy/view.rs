@@ -86,7 +86,15 @@ impl RoleView {
     /// What the role sees of a view.
     pub(super) fn compile_view(&self, view: &Relation, unfit: &mut Vec<Unfit>) -> Access {
         if self.is_named_open(view) {
-            return Access::Open;
+            let mut columns = view.columns.iter();
+            return match columns.find(|column| self.snapshot.names_objects(column)) {
+                None => Access::Open,
+                Some(column) => closed(&format!(
+                    "it is in `open`, and PostgreSQL looks up whatever becomes a value of its column `{}` ({}): \
+                     cast it to text or oid in the view",
+                    column.name, column.type_sql
+                )),
+            };
         }
         let Some(reads) = self.reads_below(view) else {
             return closed("its definition reads itself, or views that read views, too many deep");

@@ -9,6 +9,7 @@ mod channel;
 mod copy;
 mod effect;
 mod explain;
+mod field;
 mod fill;
 mod gate;
 mod hole;

@@ -5,7 +5,7 @@ use pg_query::protobuf::TypeName;
 
 use super::refusal::Refusal;
 use super::{Speaker, known, system};
-use crate::grammar::{NAMING_TYPES, Naming, Proof, names_objects};
+use crate::grammar::{Naming, Proof, names_objects};
 use crate::policy::RoleView;
 
 /// Judges a query as it was written.
@@ -18,20 +18,20 @@ pub(super) fn judge(
     if !system::has_absent(speaker) || known::names_nothing(canonical, speaker) {
         return Ok(Naming::default());
     }
-    // A table may have such columns of its own.
+    // A catalog may have such columns. Those of other relations are shown as text.
     let snapshot = speaker.view.snapshot();
-    let names = |type_sql: &str| {
-        let name = type_sql.trim_end_matches("[]");
-        matches!(name.rsplit('.').next(), Some("regclass" | "regtype"))
-    };
     naming.goes_on |= written.relations.iter().any(|mentioned| {
-        let found = snapshot.relations.values().filter(|known| known.name == mentioned.name);
-        found.flat_map(|known| &known.columns).any(|column| names(&column.type_sql))
+        let mut catalogs = snapshot
+            .relations
+            .values()
+            .filter(|known| known.name == mentioned.name && known.is_system());
+        catalogs.any(|known| known.columns.iter().any(|column| snapshot.names_objects(column)))
     });
     match naming.is_loose() {
         true => Err(Refusal::not_understood(
-            "a value that names a relation or a type (regclass, regtype) beside what makes one type of several, such as \
-             CASE, COALESCE, UNION or columns of a function: cast it to text or oid where it is made",
+            "a value that names a relation, a type or what takes one (regclass, regtype, regprocedure, regoperator) beside what \
+             makes one type of several, such as CASE, COALESCE, UNION or columns of a function: cast it to text or oid \
+             where it is made",
         )),
         false => Ok(naming),
     }
@@ -58,7 +58,8 @@ pub(super) fn judge_types<'t>(
 
 /// Judges the types of parameters by their numbers, as the protocol has them.
 pub fn judge_parameters(types: &[u32], view: &RoleView) -> Result<(), Refusal> {
-    match types.iter().any(|number| NAMING_TYPES.contains(number)) && system::hides(view) {
+    let naming = &view.snapshot().naming_types;
+    match types.iter().any(|number| naming.contains(number)) && system::hides(view) {
         true => Err(kept()),
         false => Ok(()),
     }
@@ -66,6 +67,7 @@ pub fn judge_parameters(types: &[u32], view: &RoleView) -> Result<(), Refusal> {
 
 fn kept() -> Refusal {
     Refusal::not_understood(
-        "columns and parameters whose values name relations or types (regclass, regtype): take text or oid",
+        "columns and parameters whose values name relations, types or what takes them (regclass, regtype, regprocedure, \
+         regoperator), or hold such values: take text or oid",
     )
 }

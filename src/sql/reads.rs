@@ -72,15 +72,15 @@ pub(super) fn add(
             };
             for column in template.columns.iter().filter(|column| mentioned(&column.name)) {
                 match &column.verdict {
-                    // Whether a view's column is clear is said by what its definition reads.
-                    ColumnVerdict::Clear if is_view => {}
-                    ColumnVerdict::Clear => {
-                        read.clear.insert(column.name.clone());
-                    }
-                    ColumnVerdict::Masked(mask) => {
+                    ColumnVerdict::Hidden => {}
+                    ColumnVerdict::Masked(mask) if !column.is_as_text() => {
                         read.masked.insert((column.name.clone(), mask.clone()));
                     }
-                    ColumnVerdict::Hidden => {}
+                    // Whether a view's column is clear is said by what its definition reads.
+                    ColumnVerdict::Clear | ColumnVerdict::Masked(_) if is_view => {}
+                    ColumnVerdict::Clear | ColumnVerdict::Masked(_) => {
+                        read.clear.insert(column.name.clone());
+                    }
                 }
             }
             read

@@ -127,6 +127,11 @@ impl Refusal {
         Refusal::new("42704", Reason::Type, message, None)
     }
 
+    /// True when it says that a type does not exist.
+    pub(super) fn is_missing_type(&self) -> bool {
+        self.code == "42704" && self.reason == Reason::Type
+    }
+
     /// True when it says that a relation does not exist.
     pub(super) fn is_absence(&self) -> bool {
         self.reason == Reason::NoSuchRelation
@@ -260,7 +265,9 @@ impl Refusal {
                     .to_owned(),
             ),
             Violation::Field(name) => (
-                format!("scrim: {what} is also a function, which role `{role}` may not call"),
+                format!(
+                    "scrim: {what} may also be a function or a type, which role `{role}` may not use"
+                ),
                 format!("if `{name}` is a column, select it without a qualifier"),
             ),
             Violation::Login(_) => (

@@ -1,6 +1,6 @@
 //! Types that a masked role may name: a cast runs the type's input function, and CHECKs of a domain.
 
-use super::Speaker;
+use super::{Speaker, system};
 use crate::catalog::{UserType, UserTypeKind};
 use crate::grammar::Violation;
 use crate::policy::{Access, ColumnVerdict, Unreadable};
@@ -161,7 +161,7 @@ pub(super) fn judge(
     else {
         return missing();
     };
-    match user_type.kind {
+    let judged = match user_type.kind {
         UserTypeKind::Enum | UserTypeKind::Domain | UserTypeKind::Range => Ok(()),
         // The row type of a relation tells its columns, hidden ones too.
         UserTypeKind::Composite => match hidden(speaker, user_type) {
@@ -171,6 +171,11 @@ pub(super) fn judge(
         },
         UserTypeKind::Base if EXTENSIONS.contains(&user_type.name.as_str()) => Ok(()),
         UserTypeKind::Base => refused(),
+    };
+    // A text that becomes one would be looked up, and the error would tell what there is.
+    match judged {
+        Ok(()) if user_type.names_objects && system::has_absent(speaker) => refused(),
+        judged => judged,
     }
 }
 

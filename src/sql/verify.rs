@@ -10,10 +10,11 @@ use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
 use super::channel::judge_pg_notify;
+use super::field;
 use super::fill::HolePlace;
 use super::hole::HOLE_SCHEMA;
 use super::lookups;
-use super::rewrite::{Rewritten, is_judged};
+use super::rewrite::Rewritten;
 use super::settings::{SettingVerdict, judge_setting};
 use super::types;
 use super::wrapped::{Shell, raw, take_apart};
@@ -155,11 +156,11 @@ impl Terms for AsWritten<'_> {
     }
 
     fn may_select_field(&self, name: &str) -> Result<(), Violation> {
-        judge_field(self.0, name)
+        field::judge(self.0, name)
     }
 
     fn may_select_column(&self, name: &str) -> Result<(), Violation> {
-        judge_field(self.0, name)
+        field::judge_column(self.0, name)
     }
 
     fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
@@ -231,11 +232,11 @@ impl Terms for WithHoles<'_> {
     }
 
     fn may_select_field(&self, name: &str) -> Result<(), Violation> {
-        judge_field(self.speaker, name)
+        field::judge(self.speaker, name)
     }
 
     fn may_select_column(&self, name: &str) -> Result<(), Violation> {
-        judge_field(self.speaker, name)
+        field::judge_column(self.speaker, name)
     }
 
     fn may_collate(&self, _: Option<&str>, _: &str) -> Result<(), Violation> {
@@ -303,35 +304,6 @@ fn judge_partitions(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
         !relation.parents.is_empty() && around.into_iter().any(is_hidden)
     });
     if tells { Err(Violation::Function(name.into())) } else { Ok(()) }
-}
-
-/// `(x).name` and `alias.name` call a function where there is no such column.
-fn judge_field(speaker: Speaker<'_>, name: &str) -> Result<(), Violation> {
-    // Their arguments are judged, and `('scrim.k_inner'::text).current_setting` has one too.
-    let is_argument_judged =
-        matches!(name, "current_setting" | "pg_settings_get_flags" | "set_config")
-            || matches!(name, "pg_partition_ancestors" | "pg_partition_tree");
-    if is_argument_judged || is_judged(name) {
-        return Err(Violation::Field(name.into()));
-    }
-    let snapshot = speaker.view.snapshot();
-    let builtin = snapshot.builtin_functions.contains(name) && !functions::is_allowed(name);
-    let user = snapshot
-        .user_functions
-        .get(name)
-        .is_some_and(|schemas| schemas.iter().any(|schema| !speaker.view.may_call(schema, name)));
-    let column_of_all =
-        || snapshot.relations.values().any(|r| !r.is_system() && r.column(name).is_some());
-    if (builtin && !(is_reviewed_column(name) && column_of_all())) || user {
-        return Err(Violation::Field(name.into()));
-    }
-    Ok(())
-}
-
-/// Names of built-in functions that are not on the allow-list, are common as column names, and do nothing but
-/// compute when they are called on a row.
-fn is_reviewed_column(name: &str) -> bool {
-    matches!(name, "like" | "notlike" | "timenow" | "areasel" | "positionsel")
 }
 
 /// `set_config` is SET: a constant name of the settings' allow-list. search_path is only set by SET, where its

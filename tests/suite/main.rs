@@ -32,6 +32,7 @@ mod lookalikes;
 mod lookups;
 mod masked_copy;
 mod messages;
+mod names_of_objects;
 mod notifications;
 mod outages;
 mod parse_rate;

@@ -1,11 +1,48 @@
 //! FROM: relations, joins, sub-selects, functions, samples, XMLTABLE and JSON_TABLE.
 
+use std::collections::BTreeSet;
+
 use pg_query::protobuf;
 use pg_query::protobuf::node::Node;
 
 use super::ask::strings;
 use super::query::unexpected;
 use super::{Proven, RelationUse, Violation, Walker};
+
+/// A function in FROM that may give no row but a value.
+pub(super) struct Called<'t> {
+    /// By what it goes; `None`: not known here.
+    name: Option<&'t str>,
+    /// The columns that the text gives it.
+    columns: BTreeSet<&'t str>,
+}
+
+impl<'t> Called<'t> {
+    fn of(function: &'t protobuf::RangeFunction) -> Result<Option<Called<'t>>, Violation> {
+        let [pair] = function.functions.as_slice() else { return Ok(None) };
+        // With a column more, and with columns that are defined, it gives rows.
+        if function.ordinality || !function.coldeflist.is_empty() {
+            return Ok(None);
+        }
+        let called = match &pair.node {
+            Some(Node::List(protobuf::List { items })) => items.first(),
+            _ => None,
+        };
+        let own = match called.and_then(|call| call.node.as_ref()) {
+            Some(Node::FuncCall(call)) => strings(&call.funcname, "FuncCall")?.last().copied(),
+            _ => None,
+        };
+        let alias = function.alias.as_ref();
+        let name = alias.map(|alias| alias.aliasname.as_str()).or(own);
+        let given = alias.map(|alias| strings(&alias.colnames, "Alias")).transpose()?;
+        let mut columns: BTreeSet<&str> = given.unwrap_or_default().into_iter().collect();
+        if columns.is_empty() {
+            // The column of what gives one value.
+            columns.extend(name);
+        }
+        Ok(Some(Called { name, columns }))
+    }
+}
 
 impl<'t> Walker<'t, '_> {
     pub(super) fn item(&mut self, item: &'t protobuf::Node) -> Proven {
@@ -129,6 +166,8 @@ impl<'t> Walker<'t, '_> {
             coldeflist,
         } = function;
         self.alias(alias.as_ref())?;
+        let called = Called::of(function)?;
+        self.functions.extend(called);
         for pair in functions {
             let Some(Node::List(protobuf::List { items })) = &pair.node else {
                 return Err(unexpected(&pair.node, "List"));
@@ -157,6 +196,25 @@ impl<'t> Walker<'t, '_> {
             }
         }
         self.column_definitions(coldeflist)
+    }
+
+    /// `alias.name` is a column of the row, or, where a function gives no row but a value, whatever `(value).name` is.
+    pub(super) fn ask_columns_of_functions(&mut self) -> Proven {
+        let named = self
+            .proof
+            .columns
+            .iter()
+            .filter_map(|used| Some((used.qualifier.as_deref()?, &used.name)));
+        for (qualifier, name) in named.filter(|(_, name)| *name != "*") {
+            let may_be = |called: &&Called<'_>| {
+                called.name.is_none_or(|name| name == qualifier)
+                    && !called.columns.contains(name.as_str())
+            };
+            if self.functions.iter().any(|called| may_be(&called)) {
+                self.terms.may_select_field(name)?;
+            }
+        }
+        Ok(())
     }
 
     fn column_definitions(&mut self, definitions: &'t [protobuf::Node]) -> Proven {

@@ -34,7 +34,7 @@ use pg_query::protobuf::node::Node;
 
 use naming::Use;
 pub use naming::{
-    KEEPING_FUNCTIONS, NAMING_FUNCTIONS, NAMING_TYPES, Naming, UNITING_FUNCTIONS, names_objects,
+    KEEPING_FUNCTIONS, NAMING_FUNCTIONS, Naming, UNITING_FUNCTIONS, is_naming_type, names_objects,
 };
 pub use scope::{Scope, ScopeItem, Source};
 pub use write::{Assignment, Reference, Row, Standing, Wrap, Write, WriteKind};
@@ -64,7 +64,8 @@ pub trait Terms {
     fn may_operate(&self, schema: Option<&str>, operator: &str) -> Result<(), Violation>;
     /// May a type be named (casts, column definitions of functions in FROM, JSON RETURNING, …)?
     fn may_cast(&self, schema: Option<&str>, name: &str) -> Result<(), Violation>;
-    /// May `(expression).name` be written? It is a field, or a call of any function with one argument.
+    /// May `(expression).name` be written? It is a field, a call of any function with one argument, or a cast of what is no
+    /// row. `alias.name` of a function in FROM is asked about here too, where nobody has given it such a column.
     fn may_select_field(&self, name: &str) -> Result<(), Violation>;
     /// May `alias.name` (or longer) be written? It is a column, or a call of a function over a row.
     fn may_select_column(&self, name: &str) -> Result<(), Violation>;
@@ -178,6 +179,7 @@ pub fn prove(statement: &protobuf::RawStmt, terms: &dyn Terms) -> Result<Proof, 
     let mut walker = Walker::new(terms, Extent::Query);
     walker.output = Use::Shown;
     walker.select(select_of(statement)?)?;
+    walker.ask_columns_of_functions()?;
     walker.proof.relations.sort_by_key(|relation| relation.location);
     Ok(walker.proof)
 }
@@ -190,6 +192,7 @@ pub fn prove_statement(
     let protobuf::RawStmt { stmt, stmt_location: _, stmt_len: _ } = statement;
     let mut walker = Walker::new(terms, Extent::Statement);
     walker.statement(stmt.as_ref().and_then(|node| node.node.as_ref()))?;
+    walker.ask_columns_of_functions()?;
     walker.proof.relations.sort_by_key(|relation| relation.location);
     Ok(walker.proof)
 }
@@ -237,6 +240,8 @@ struct Walker<'t, 'a> {
     ctes: Vec<&'t str>,
     /// The row that an expression could name.
     row: Option<Row>,
+    /// Functions in FROM.
+    functions: Vec<from::Called<'t>>,
     /// The innermost FROM clause.
     scope: Option<usize>,
     cte_columns: scope::CteColumns<'t>,
@@ -258,6 +263,7 @@ impl<'a> Walker<'_, 'a> {
             proof: Proof::default(),
             ctes: Vec::new(),
             row: None,
+            functions: Vec::new(),
             scope: None,
             cte_columns: scope::CteColumns::default(),
             keys: BTreeSet::new(),

@@ -13,15 +13,20 @@ use super::{Proven, Walker};
 use crate::grammar::functions;
 
 /// Functions that give such a value, or rows with one.
-pub const NAMING_FUNCTIONS: [&str; 7] = [
+pub const NAMING_FUNCTIONS: [&str; 9] = [
     "pg_basetype",
     "pg_partition_ancestors",
     "pg_partition_root",
     "pg_partition_tree",
     "pg_typeof",
     "to_regclass",
+    "to_regoperator",
+    "to_regprocedure",
     "to_regtype",
 ];
+
+/// Types whose values name relations or types: functions and operators are named with the types of their arguments.
+const NAMING: [&str; 4] = ["regclass", "regtype", "regprocedure", "regoperator"];
 
 /// Functions whose arguments get one type, and what makes arrays, whose comparisons do the same with texts.
 pub const UNITING_FUNCTIONS: [&str; 15] = [
@@ -98,11 +103,13 @@ pub(super) enum Use {
 
 /// True for a type whose values name relations or types, or an array of such.
 pub fn names_objects(name: &protobuf::TypeName) -> bool {
-    matches!(last(&name.names), Some("regclass" | "regtype" | "_regclass" | "_regtype"))
+    last(&name.names).is_some_and(is_naming_type)
 }
 
-/// Numbers of those types, for parameters.
-pub const NAMING_TYPES: [u32; 4] = [2205, 2206, 2210, 2211];
+/// The same for the name of a type of PostgreSQL's own.
+pub fn is_naming_type(name: &str) -> bool {
+    NAMING.contains(&name.strip_prefix('_').unwrap_or(name))
+}
 
 fn last(names: &[protobuf::Node]) -> Option<&str> {
     match &names.last()?.node {
@@ -207,7 +214,7 @@ impl<'t> Walker<'t, '_> {
             self.note_name(used);
         }
         // `regclass(16400)` is a cast that does not look like one.
-        if matches!(name, "regclass" | "regtype") {
+        if NAMING.contains(&name) {
             self.proof.naming.is_made = true;
         }
         let is_known = functions::is_allowed(name);

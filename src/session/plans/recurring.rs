@@ -20,14 +20,16 @@ use crate::sql::{Effect, StatementKind};
 
 /// Types whose literals are names that PostgreSQL looks up when it prepares.
 /// <https://www.postgresql.org/docs/current/datatype-oid.html>
-const NAMING: [&str; 11] = [
+const NAMING: [&str; 13] = [
     "regclass",
     "regcollation",
     "regconfig",
     "regdictionary",
     "regnamespace",
     "regoper",
+    "regoperator",
     "regproc",
+    "regprocedure",
     "regrole",
     "regtype",
     // `'10:00 Europe/Berlin'` has another offset in winter.

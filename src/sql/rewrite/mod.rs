@@ -13,6 +13,7 @@ mod names;
 mod object_names;
 mod query;
 mod scope;
+mod signatures;
 mod system_columns;
 mod tree;
 

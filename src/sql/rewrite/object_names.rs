@@ -16,7 +16,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
 use super::names::{meaning, parts, quoted};
-use super::{Done, Refusal, Rewriter, foreign};
+use super::{Done, Refusal, Rewriter, foreign, signatures};
 use crate::grammar;
 use crate::policy::{Access, ColumnVerdict, MISSING_MARK};
 use crate::sql::hole::{Content, HOLE_SCHEMA, Hole};
@@ -90,14 +90,15 @@ const HANDLERS: [&str; 3] = ["event_trigger", "internal", "trigger"];
 
 /// True for functions and types by which something absent could be found.
 pub fn is_judged(name: &str) -> bool {
-    JUDGED.iter().any(|(judged, ..)| *judged == name)
+    JUDGED.iter().any(|(judged, ..)| *judged == name) || signatures::is_judged(name)
 }
 
 /// True when a text that the rewriter has not read may hold one of them.
 pub(in crate::sql) fn may_mention(canonical: &str) -> bool {
     let text = canonical.to_ascii_lowercase();
-    text.contains("regclass")
-        || text.contains("regtype")
+    ["regclass", "regtype", "regprocedure", "regoperator", "has_function_privilege"]
+        .iter()
+        .any(|name| text.contains(name))
         || JUDGED.iter().any(|(name, ..)| text.contains(name))
 }
 
@@ -110,13 +111,13 @@ impl Rewriter<'_> {
             [schema, name] if schema == "pg_catalog" => name,
             _ => return Ok(()),
         };
-        let Some((name, at, meaning)) = JUDGED.iter().find(|(judged, ..)| judged == name).copied()
-        else {
-            return Ok(());
-        };
-        if !system::has_absent(self.speaker) {
+        if !is_judged(name) || !system::has_absent(self.speaker) {
             return Ok(());
         }
+        let Some((name, at, meaning)) = JUDGED.iter().find(|(judged, ..)| judged == name).copied()
+        else {
+            return self.judge_signature_call(name, function);
+        };
         let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
         let count = list.args.len();
         let place = match at {
@@ -198,13 +199,20 @@ impl Rewriter<'_> {
     pub(super) fn judge_object_cast(&mut self, expr: &mut Expr) -> Done {
         let Expr::Cast { expr: operand, data_type, .. } = expr else { return Ok(()) };
         let name = type_name(data_type);
-        let meaning = match name.trim_end_matches("[]") {
+        let element = name.trim_end_matches("[]");
+        let signature = signatures::of_type(element);
+        let meaning = match element {
             "regclass" => Meaning::Relation,
             "regtype" => Meaning::Type,
-            _ => return Ok(()),
+            _ if signature.is_none() => return Ok(()),
+            // Of those the array is taken apart as any.
+            _ => Meaning::Type,
         };
         if !system::has_absent(self.speaker) {
             return Ok(());
+        }
+        if let Some(signature) = signature.filter(|_| !name.ends_with("[]")) {
+            return self.judge_signature(operand, signature);
         }
         if name.ends_with("[]") {
             // A text may hold names; a number that stands in a catalog is one.
@@ -431,7 +439,7 @@ fn column_name(expr: &Expr) -> Option<String> {
     }
 }
 
-fn parsed(text: &str) -> Result<Expr, Refusal> {
+pub(super) fn parsed(text: &str) -> Result<Expr, Refusal> {
     let dialect = PostgreSqlDialect {};
     let options = ParserOptions::new().with_unescape(false);
     Parser::new(&dialect)
@@ -442,7 +450,7 @@ fn parsed(text: &str) -> Result<Expr, Refusal> {
 }
 
 /// The text of a literal, also under a cast to a text type.
-fn plain(expr: &Expr) -> Option<String> {
+pub(super) fn plain(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Nested(inner) => plain(inner),
         Expr::Value(value) => match &value.value {
@@ -472,7 +480,7 @@ fn text_of(argument: &FunctionArg) -> Option<String> {
     }
 }
 
-fn type_name(data_type: &DataType) -> String {
+pub(super) fn type_name(data_type: &DataType) -> String {
     let name = data_type.to_string().to_ascii_lowercase().replace('"', "");
     name.strip_prefix("pg_catalog.").map(str::to_owned).unwrap_or(name)
 }

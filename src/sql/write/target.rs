@@ -146,9 +146,10 @@ impl Target {
     /// The mask's label.
     pub(in super::super) fn label(&self, column: &str) -> Option<String> {
         let columns = &self.template.as_ref()?.columns;
-        match &columns.iter().find(|access| access.name == column)?.verdict {
-            ColumnVerdict::Masked(label) => Some(label.clone()),
-            ColumnVerdict::Clear | ColumnVerdict::Hidden => None,
+        let access = columns.iter().find(|access| access.name == column)?;
+        match &access.verdict {
+            ColumnVerdict::Masked(label) if !access.is_as_text() => Some(label.clone()),
+            ColumnVerdict::Masked(_) | ColumnVerdict::Clear | ColumnVerdict::Hidden => None,
         }
     }
 
