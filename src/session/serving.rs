@@ -420,8 +420,20 @@ impl Serving {
         if self.pipeline.is_taken(name) {
             return Err(planning::name_taken(name));
         }
-        let (text, prepared) = self.prepared(planned, types)?;
-        let prepared = prepared.described_late(name.is_empty());
+        // What is met again is kept on the server connection, as far as it is that text to the letter.
+        let again = planned.again.clone().filter(|again| {
+            let is_same = again.values.is_empty() && again.recurring.is_fit();
+            name.is_empty() && is_same && self.pipeline.may_keep_unnamed()
+        });
+        let (text, mut prepared) = self.prepared(planned, types)?;
+        if let Some(again) = &again {
+            self.proxy.metrics.texts_bound.inc();
+            if types.is_empty() {
+                // Its name is known.
+                prepared = prepared.with_source(again.recurring.source().clone());
+            }
+        }
+        let prepared = prepared.described_late(name.is_empty()).kept(again.is_some());
         let prepared = Arc::new(prepared.planned_from(written, Arc::clone(types)));
         self.pipeline
             .parse(name, &text, types, prepared, &mut self.attached.out)

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::source::Source;
@@ -45,6 +45,8 @@ pub struct Prepared {
     pub runs_code: bool,
     /// Its rows are described when it is executed, unless the client has asked for them before.
     is_described_late: bool,
+    /// It has no name, and the server connection keeps it under one of ours.
+    is_kept: AtomicBool,
     /// Version of the catalog under which its rows were last judged.
     judged_under: AtomicU64,
     rows: Mutex<Rows>,
@@ -105,6 +107,7 @@ impl Prepared {
             tag: None,
             runs_code: false,
             is_described_late: false,
+            is_kept: AtomicBool::new(false),
             judged_under,
             rows,
             origin: None,
@@ -159,6 +162,21 @@ impl Prepared {
     pub fn described_late(self, is_unnamed: bool) -> Prepared {
         let is_query = self.kind == Some(StatementKind::Select) && self.probe.is_none();
         Prepared { is_described_late: is_unnamed && is_query, ..self }
+    }
+
+    /// One without a name that server connections keep, since it has been met before.
+    pub fn kept(self, is_kept: bool) -> Prepared {
+        Prepared { is_kept: AtomicBool::new(is_kept), ..self }
+    }
+
+    /// True for such a one, while that counts.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Relaxed)
+    }
+
+    /// Whether it counts from now on.
+    pub fn set_kept(&self, is_kept: bool) {
+        self.is_kept.store(is_kept, Ordering::Relaxed);
     }
 
     /// True when its rows are described no earlier than the client asks for them, or executes it.

@@ -250,3 +250,38 @@ fn each_is_on_record() {
     own.wait("the records", || own.audit().iter().filter(|one| is_ours(one)).count() >= runs);
     assert_eq!(own.audit().iter().filter(|one| is_ours(one)).count(), runs);
 }
+
+/// What is met again is bound to what the server connection keeps: the same answers, and a change of its table is nobody's error.
+#[test]
+fn what_is_met_again_is_kept() {
+    let own = Own::open("");
+    let mut client = own.connect("alice");
+    let text = "SELECT id, price, name FROM products WHERE id = 1";
+    let mut ask = || {
+        parse(&mut client, "", text);
+        bind(&mut client, "", "");
+        describe(&mut client, b'P');
+        execute(&mut client, "", 0);
+        let answer = last(sync(&mut client));
+        assert_eq!(code(&answer), "", "{answer:?}");
+        answer
+    };
+    let bound = || own.figure("scrim_texts_bound_total");
+    let first = ask();
+    for _ in 0..3 {
+        assert_eq!(ask(), first);
+    }
+    assert!(bound() >= 3.0, "{}", bound());
+    for change in [
+        "ALTER TABLE products ALTER price TYPE text",
+        "ALTER TABLE products RENAME price TO cost; ALTER TABLE products ADD price text DEFAULT 'free'",
+        "ALTER TABLE products DROP price; ALTER TABLE products RENAME cost TO price",
+    ] {
+        own.desk.server().run("desk", change).expect("DDL");
+        let changed = ask();
+        assert_eq!(changed.rows[0][0], first.rows[0][0]);
+        let free = changed.rows[0][1].as_deref() == Some(b"free".as_slice());
+        assert_eq!(free, change.contains("DEFAULT"), "{change}: {changed:?}");
+        assert_eq!(ask(), changed);
+    }
+}

@@ -26,6 +26,9 @@ pub(super) const NOT_THE_CLIENTS: [&str; 2] = ["session_authorization", "is_supe
 impl Pipeline {
     /// Takes a message of the server, or a piece of one.
     pub fn reply(&mut self, piece: Piece, out: &mut Out) -> Result<(), Fault> {
+        if !self.is_replaying() {
+            self.say_owed(out);
+        }
         match piece {
             Piece::Whole(frame) => self.reply_whole(frame, out),
             Piece::Start { tag: b'D', bytes } if self.masks().is_some() => {
@@ -99,7 +102,7 @@ impl Pipeline {
                     footprint.prepared(shared);
                 }
                 if let Some(prepared) = prepared {
-                    if name.is_empty() {
+                    if name.is_empty() && shared.is_none() {
                         self.unnamed = Some(Arc::clone(prepared));
                     }
                     self.statements.parsed(name, Arc::clone(prepared));
@@ -108,6 +111,7 @@ impl Pipeline {
             }
             (Reply::Bind { portal, statement, formats }, b'2') => {
                 self.statements.bound(portal, statement, formats.take());
+                self.unit_is_bound();
                 self.pass_and_pop(frame, out);
             }
             (Reply::Close { kind, name }, b'3') => {
@@ -340,7 +344,7 @@ impl Pipeline {
 
     /// ReadyForQuery.
     fn ready(&mut self, frame: Frame, out: &mut Out) -> Result<(), Fault> {
-        if self.sends_text(&frame, out)? {
+        if self.sends_text(&frame, out)? || self.unit_anew(&frame, out)? {
             return Ok(());
         }
         let misfit = self.misfit(b'Z');

@@ -131,6 +131,7 @@ fn awaits(expected: &Expected) -> bool {
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
         | Reply::Replay { .. }
+        | Reply::Anew
         | Reply::Sync => false,
     }
 }
@@ -145,6 +146,7 @@ fn progress(reply: &Reply) -> Option<&Progress> {
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
         | Reply::Replay { .. }
+        | Reply::Anew
         | Reply::Sync => None,
     }
 }

@@ -89,6 +89,8 @@ pub enum Reply {
     },
     /// ReadyForQuery.
     Sync,
+    /// ReadyForQuery of a unit that has failed for what the client need not know, and is sent once more then.
+    Anew,
     /// A Query of our own that brings the server connection to the session's settings: so many statements still due,
     /// then ReadyForQuery. None of it is the client's.
     Replay {
@@ -109,6 +111,7 @@ impl Reply {
             Reply::Execute(_) => "the answer to Execute",
             Reply::Close { .. } => "CloseComplete",
             Reply::Sync => "ReadyForQuery",
+            Reply::Anew => "ReadyForQuery of a unit that is sent once more",
             Reply::Replay { .. } => "the answer to the settings of the session",
         }
     }
@@ -116,7 +119,7 @@ impl Reply {
     /// True for those that end with ReadyForQuery and whose errors skip nothing.
     pub fn ends_ready(&self) -> bool {
         match self {
-            Reply::Query(_) | Reply::Sync | Reply::Replay { .. } => true,
+            Reply::Query(_) | Reply::Sync | Reply::Anew | Reply::Replay { .. } => true,
             Reply::Parse { .. }
             | Reply::Bind { .. }
             | Reply::DescribeStatement { .. }
@@ -137,6 +140,7 @@ impl Reply {
             | Reply::Execute(_)
             | Reply::Close { .. }
             | Reply::Replay { .. }
+            | Reply::Anew
             | Reply::Sync => 1,
         }
     }
@@ -152,6 +156,7 @@ impl Reply {
             | Reply::DescribePortal { .. }
             | Reply::Close { .. }
             | Reply::Replay { .. }
+            | Reply::Anew
             | Reply::Sync => false,
         }
     }
@@ -169,6 +174,7 @@ impl Reply {
             | Reply::DescribePortal { .. }
             | Reply::Close { .. }
             | Reply::Replay { .. }
+            | Reply::Anew
             | Reply::Sync => false,
         }
     }

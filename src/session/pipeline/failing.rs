@@ -25,7 +25,7 @@ impl Pipeline {
         if matches!(self.queue.front().map(|front| &front.reply), Some(Reply::Replay { .. })) {
             return Err(Fault::NotAsItWas { code });
         }
-        if self.falls_back_to_text(&code) {
+        if self.falls_back_to_text(&code) || self.sends_unit_anew(&code, out) {
             return Ok(());
         }
         if matches!(code.as_str(), "0A000" | "26000") {
@@ -59,6 +59,7 @@ impl Pipeline {
 
     /// The server skips to the unit's Sync, or to the ReadyForQuery of its Query, and so does the queue.
     fn end_failed(&mut self, code: &str, out: &mut Out) -> Result<(), Fault> {
+        self.ends_unit();
         let ends_ready = self.queue.front().is_some_and(|front| front.reply.ends_ready());
         if ends_ready {
             let Some(front) = self.queue.front_mut() else { return Ok(()) };
@@ -92,6 +93,7 @@ impl Pipeline {
 
     /// The session ends: what was accepted has ended with it.
     pub fn abandon(&mut self, code: &str, out: &mut Out) {
+        self.ends_unit();
         while let Some(front) = self.queue.pop_front() {
             skip(&front.reply, code, out);
         }
@@ -144,6 +146,7 @@ fn skip(reply: &Reply, code: &str, out: &mut Out) {
         | Reply::DescribePortal { .. }
         | Reply::Close { .. }
         | Reply::Replay { .. }
+        | Reply::Anew
         | Reply::Sync => {}
     }
 }

@@ -27,6 +27,21 @@ impl Pipeline {
     /// Takes a message of the client, or a piece of one.
     pub fn take(&mut self, piece: Piece, out: &mut Out) -> Result<Step, Fault> {
         self.keep_settings(out);
+        let before = out.to_server.len();
+        let tag = match &piece {
+            Piece::Whole(frame) => Some(frame.tag()),
+            Piece::Start { tag, .. } => Some(*tag),
+            Piece::More { .. } => None,
+        };
+        self.comes_in_unit(&piece, out);
+        let step = self.take_piece(piece, out)?;
+        if !matches!(step, Step::Wait(_)) {
+            self.hold_sent(tag, before, out);
+        }
+        Ok(step)
+    }
+
+    fn take_piece(&mut self, piece: Piece, out: &mut Out) -> Result<Step, Fault> {
         let piece = match self.take_copy(piece, out)? {
             Copied::Done(step) => return Ok(step),
             Copied::Not(piece) => piece,
@@ -49,7 +64,9 @@ impl Pipeline {
     fn take_whole(&mut self, frame: Frame, out: &mut Out) -> Result<Step, Fault> {
         match frame.tag() {
             b'X' => return Ok(Step::Terminate),
-            _ if self.may_fall_back_to_text() => return Ok(self.wait(Piece::Whole(frame), out)),
+            tag if self.may_fall_back_to_text() || self.waits_for_unit(tag) => {
+                return Ok(self.wait(Piece::Whole(frame), out));
+            }
             b'S' => {
                 reader::nothing(frame.body(), "Sync message")?;
                 if self.queue.len() >= ENTRIES_MAX {
@@ -112,7 +129,7 @@ impl Pipeline {
     /// The start of a long message: a Bind streams through; a text over the limit, and a function call, go nowhere.
     fn take_start(&mut self, tag: u8, bytes: Bytes, out: &mut Out) -> Result<Step, Fault> {
         let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
-        if self.may_fall_back_to_text() {
+        if self.may_fall_back_to_text() || self.waits_for_unit(tag) {
             return Ok(self.wait(Piece::Start { tag, bytes }, out));
         }
         if self.skipping || tag == b'd' {
@@ -206,6 +223,9 @@ impl Pipeline {
         {
             let name = there.as_deref().unwrap_or(&statement);
             self.describe_ourselves(name, prepared, &[], out);
+        }
+        if statement.is_empty() {
+            self.binds_unnamed();
         }
         let formats = match &piece {
             Piece::Whole(frame) if self.ceiling.audits_rows => {
@@ -445,6 +465,9 @@ impl Pipeline {
         out: &mut Out,
     ) -> Result<(), Unwritable> {
         self.unit_open = true;
+        if name.is_empty() {
+            self.ends_unit();
+        }
         let shared = self.shared_name(name, &prepared);
         let is_there = shared.as_deref().is_some_and(|shared| self.is_there(shared));
         let there = shared.as_deref().unwrap_or(name).to_owned();
@@ -459,7 +482,10 @@ impl Pipeline {
                 .queue
                 .iter()
                 .any(|before| matches!(before.reply, Reply::Sync | Reply::Query(_)));
-        if is_there && !may_fail {
+        if let Some(shared) = shared.as_ref().filter(|_| name.is_empty() && is_there && !may_fail) {
+            self.begins_unit(Arc::clone(&prepared), Arc::clone(shared), true);
+            self.statements.parsed(name, Arc::clone(&prepared));
+        } else if is_there && !may_fail {
             let mut said = BytesMut::new();
             writer::parse_complete(&mut said);
             self.push(prepares(None), Fate::Synthesise(said.freeze()));
@@ -469,6 +495,9 @@ impl Pipeline {
                 self.make_way(shared, out);
             }
             writer::parse(&mut out.to_server, &there, text, types)?;
+            if let Some(shared) = shared.as_ref().filter(|_| name.is_empty()) {
+                self.begins_unit(Arc::clone(&prepared), Arc::clone(shared), false);
+            }
             self.push(prepares(shared), Fate::Forward);
         }
         if prepared.is_described() && !prepared.is_described_late() {
@@ -494,6 +523,7 @@ impl Pipeline {
         about: Option<&Arc<StatementFacts>>,
         out: &mut Out,
     ) -> Result<(), Unwritable> {
+        let before = out.to_server.len();
         if let Some(prepared) = &execute.prepared {
             self.describe_late(&execute.portal, prepared, out);
         }
@@ -505,6 +535,7 @@ impl Pipeline {
         let (progress, about) = (Progress::default(), about.and_then(|about| self.about(about)));
         let reply = Reply::Execute(Execution { number, portal, prepared, about, progress });
         self.push(reply, Fate::Forward);
+        self.hold_sent(None, before, out);
         Ok(())
     }
 

@@ -74,6 +74,7 @@ impl Pipeline {
                 | Reply::Bind { .. }
                 | Reply::DescribeStatement { .. }
                 | Reply::DescribePortal { .. }
+                | Reply::Anew
                 | Reply::Replay { .. } => continue,
             };
             return if crossed { Known::Uncertain } else { found };
@@ -143,6 +144,7 @@ impl Pipeline {
                 | Reply::DescribeStatement { .. }
                 | Reply::DescribePortal { .. }
                 | Reply::Replay { .. }
+                | Reply::Anew
                 | Reply::Execute(_) => {}
             }
         }

@@ -49,6 +49,7 @@ mod older;
 mod rows;
 mod shared;
 mod sightings;
+mod unnamed;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -346,6 +347,10 @@ pub struct Pipeline {
     footprint: Option<Box<Footprint>>,
     /// Server connections are shared with other sessions, and statements on them too, under names of our own.
     is_shared: bool,
+    /// The unit under way, where it may have to be sent once more.
+    unit: Option<Box<unnamed::Unit>>,
+    /// The client has yet to be told that its statement is there.
+    owes_parse_complete: bool,
     /// Which of the session's statements is the unnamed one on this server connection.
     unnamed: Option<Arc<Prepared>>,
     /// What the client was told at login to be its process id.
@@ -375,6 +380,8 @@ impl Pipeline {
             flushed: false,
             footprint: None,
             is_shared: false,
+            unit: None,
+            owes_parse_complete: false,
             unnamed: None,
             process_id: 0,
             told: Reported::default(),

@@ -4,7 +4,8 @@
 //!   ([`Reply::Replay`]), in the same write as the client's message; so is what others left there.
 //! - **Statements.** A named statement has another name there, made of its text: the same for whoever sends the same
 //!   text. One that is there already is not sent again; one that is missing is sent before it is used. What the client
-//!   closes stays. The unnamed statement is the session's own, and is sent again where it is not there.
+//!   closes stays. The unnamed statement is the session's own, and is sent again where it is not there; one that has been met before
+//!   has such a name too ([`super::unnamed`]).
 //! - **Parameters** that the client was told, and that are others on this connection, are told anew.
 //!
 //! INVARIANT: the connection goes back only when nothing is outstanding, no transaction is open, and nothing is on it
@@ -215,7 +216,7 @@ impl Pipeline {
             Known::Yes(prepared) => prepared,
         };
         let Some(source) = &prepared.source else { return Provided::AsIs };
-        if name.is_empty() {
+        if name.is_empty() && !prepared.is_kept() {
             if !self.is_unnamed(&prepared)
                 && writer::parse(&mut out.to_server, "", &source.text, &source.types).is_ok()
             {
@@ -263,7 +264,8 @@ impl Pipeline {
 
     /// The name of a statement on the server connection, where that is not the client's.
     pub(super) fn shared_name(&self, name: &str, prepared: &Prepared) -> Option<Arc<str>> {
-        let source = prepared.source.as_ref().filter(|_| self.is_shared && !name.is_empty())?;
+        let is_named = !name.is_empty() || prepared.is_kept();
+        let source = prepared.source.as_ref().filter(|_| self.is_shared && is_named)?;
         Some(self.name_there(source))
     }
 
@@ -291,6 +293,7 @@ impl Pipeline {
                 | Reply::Bind { .. }
                 | Reply::DescribeStatement { .. }
                 | Reply::DescribePortal { .. }
+                | Reply::Anew
                 | Reply::Replay { .. } => {}
             }
         }

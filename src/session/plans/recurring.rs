@@ -3,9 +3,8 @@
 //!
 //! A client that sends its texts by Query has PostgreSQL start afresh each time, with a text that is longer than its own for
 //! the masks in it. What has been met before is prepared under a name of ours instead, and bound with the literals that
-//! are free ([`crate::sql::lifting`]) as parameters. Not so for a Parse without a name: that a table has changed since a
-//! statement was prepared is an error then, which such a client does not expect, and which nothing can make good once a
-//! Bind has met it.
+//! are free ([`crate::sql::lifting`]) as parameters. So is a Parse without a name, where it is the same text to the letter
+//! ([`crate::session::pipeline`]).
 //!
 //! INVARIANT: a prepared statement answers as its text would. So what PostgreSQL reads once and for all when it prepares
 //! must be what it would read each time: no literal names a passing day or an object, and no star counts the columns of an

@@ -1,6 +1,7 @@
 //! What is kept prepared on server connections: how the client notices that it is, which is not at all.
 
 use super::*;
+use crate::harness::own;
 
 /// The text that a server connection of Scrim has run last.
 fn ran(pooled: &Pooled) -> String {
@@ -63,6 +64,18 @@ fn a_changed_table_is_no_error() {
             assert_eq!(code(&alice.simple(text)), "none", "{text}");
             let answer = alice.extended(text, false);
             assert!(answer.error.is_none(), "{text}: {answer:?}");
+            // All in one unit, as libpq and node-postgres send it, and with another one behind it.
+            for _ in 0..2 {
+                parse(alice, "", text);
+                own::bind(alice, "", "");
+                alice.send(b'D', b"P\0");
+                own::execute(alice, "", 0);
+                alice.send(b'S', b"");
+            }
+            for _ in 0..2 {
+                let answer = alice.answers().pop().expect("an answer");
+                assert!(answer.error.is_none() && !answer.rows.is_empty(), "{text}: {answer:?}");
+            }
         }
     };
     for change in changes {

@@ -67,6 +67,10 @@ pub struct Bench {
     pub accepted: HashMap<u64, String>,
     /// Texts that have been met.
     met: HashMap<String, Arc<Recurring>>,
+    /// What is met again in a Parse without a name is kept.
+    pub keeps_unnamed: bool,
+    /// How often.
+    pub kept: usize,
     /// Of the server, on the wire.
     wire: BytesMut,
     from_client: Pieces,
@@ -100,6 +104,8 @@ impl Bench {
             events: Vec::new(),
             accepted: HashMap::new(),
             met: HashMap::new(),
+            keeps_unnamed: true,
+            kept: 0,
             wire: BytesMut::new(),
             from_client: Pieces::new(Limits::frontend()),
             to_server: Pieces::new(Limits::frontend()),
@@ -198,14 +204,20 @@ impl Bench {
                         kind => kind,
                     });
                     let prepared = Prepared::new(facts, kind, effect(&text), 1);
+                    let shape = Arc::clone(&text);
                     let text = match text.is_empty() {
                         true => text,
                         false => format!("v@{path} {text}").into(),
                     };
                     let values = self.pipeline.settings.current();
                     let source = Source::new(Arc::clone(&text), Arc::clone(&types), values);
+                    let is_kept = self.keeps_unnamed
+                        && name.is_empty()
+                        && self.again(&[&*shape], &[text.to_string()]).is_some()
+                        && self.pipeline.may_keep_unnamed();
+                    self.kept += usize::from(is_kept);
                     let prepared = prepared.with_source(source).described_late(name.is_empty());
-                    let prepared = Arc::new(prepared);
+                    let prepared = Arc::new(prepared.kept(is_kept));
                     self.pipeline.parse(&name, &text, &types, prepared, &mut self.out).unwrap();
                 }
                 (_, Origin::Parse { name, .. }) => {

@@ -1,8 +1,11 @@
 //! Random legal pipelines: through Scrim a client sees, byte for byte, what a server that refuses by itself would
 //! have said; and what was audited is what ran.
 
+use std::cell::Cell;
+
 use bytes::BytesMut;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::bench::{Bench, summary};
 use super::channels::{FORBIDDEN, could_be};
@@ -82,6 +85,69 @@ fn script(with_raw: bool) -> impl Strategy<Value = Vec<(String, usize)>> {
         script.push(("S".to_owned(), 1000));
         script
     })
+}
+
+/// A unit of a client that sends its text each time, with what it may ask for beside; or something in between.
+fn unit() -> impl Strategy<Value = Vec<String>> {
+    let text = prop_oneof![
+        4 => (0..3).prop_map(|rows| format!("stale {rows}")),
+        3 => (0..3).prop_map(|rows| format!("ok {rows}")),
+        1 => (0..2).prop_map(|rows| format!("late {rows}")),
+        1 => (0..2).prop_map(|rows| format!("typed {rows}")),
+        1 => Just("bad".to_owned()),
+        1 => Just("refuse".to_owned()),
+    ];
+    // Between the Parse and its Bind, and behind that.
+    let before = prop_oneof![6 => Just(None), 1 => Just(Some("DS -")), 1 => Just(Some("H")), 1 => Just(Some("B - t"))];
+    let behind = prop_oneof![
+        3 => Just("DP -".to_owned()),
+        6 => (0..3).prop_map(|rows| format!("E - {rows}")),
+        1 => Just("B s -".to_owned()),
+        1 => Just("E s 0".to_owned()),
+        1 => Just("DS -".to_owned()),
+        1 => Just("CP -".to_owned()),
+        1 => Just("H".to_owned()),
+        1 => Just("P - ok 1".to_owned()),
+        1 => Just("P s ok 2".to_owned()),
+    ];
+    let whole = (text, before, proptest::collection::vec(behind, 0..5)).prop_map(
+        |(text, before, behind)| {
+            let first = before.map(str::to_owned);
+            let mut unit = vec![format!("P - {text}")];
+            unit.extend(first);
+            unit.push("B - -".to_owned());
+            unit.extend(behind);
+            // Nobody has a named one already.
+            if unit.iter().any(|words| words.starts_with("P s")) {
+                unit.insert(0, "CS s".to_owned());
+            }
+            unit.push("S".to_owned());
+            unit
+        },
+    );
+    prop_oneof![
+        8 => whole,
+        1 => (0..3).prop_map(|rows| vec![format!("Q ok {rows}")]),
+        1 => Just(vec!["S".to_owned()]),
+        1 => "[ab]".prop_map(|path| vec![format!("Q set {path}")]),
+    ]
+}
+
+fn units() -> impl Strategy<Value = Vec<(String, usize)>> {
+    let delivered = prop_oneof![3 => Just(0), 1 => 1_usize..4, 2 => Just(1000)];
+    let ends = prop_oneof![1 => Just(0), 3 => Just(1000)];
+    proptest::collection::vec((unit(), proptest::collection::vec(delivered, 9), ends), 1..20)
+        .prop_map(|units| {
+            let mut script = Vec::new();
+            for (unit, delivered, end) in units {
+                let delivered = delivered.into_iter().chain(std::iter::repeat(0));
+                script.extend(unit.into_iter().zip(delivered));
+                if let Some((_, last)) = script.last_mut() {
+                    *last = end;
+                }
+            }
+            script
+        })
 }
 
 fn reference(script: &[(String, usize)]) -> Model {
@@ -176,6 +242,14 @@ proptest! {
         let bench = through_scrim(&script);
         prop_assert!(!bench.to_client.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()));
         summary(&bench.to_client);
+        // The same where servers are shared, and where all of it has been met before.
+        let mut bench = Bench::shared(2);
+        for _ in 0..2 {
+            play(&mut bench, &script);
+            bench.send(&message("Q rollback"));
+        }
+        while bench.deliver(usize::MAX) > 0 {}
+        prop_assert!(!bench.to_client.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()));
     }
 
     #[test]
@@ -204,6 +278,42 @@ proptest! {
         prop_assert_eq!(ended.len(), bench.accepted.len());
     }
 }
+
+/// Tables change after each unit.
+#[test]
+fn who_sends_a_text_each_time_does_not_notice_that_it_is_kept() {
+    let (kept, refused) = (Cell::new(0), Cell::new(0));
+    let config =
+        ProptestConfig { cases: 3000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let played = TestRunner::new(config).run(&(units(), 1_usize..4), |(script, servers)| {
+        let mut bench = Bench::shared(servers);
+        play(&mut bench, &script);
+        while bench.deliver(usize::MAX) > 0 {}
+        prop_assert!(bench.pipeline.is_quiet(), "a reply is still due");
+        let (said, expected) = (apart(&bench.to_client), reference(&script));
+        prop_assert_eq!(summary(&said.0), summary(&apart(&expected.said).0));
+        let mut ended = std::collections::BTreeSet::new();
+        for event in &bench.events {
+            let Event::Completed { statement, .. } = event else { continue };
+            prop_assert!(ended.insert(*statement), "a statement ends twice");
+        }
+        prop_assert_eq!(ended.len(), bench.accepted.len());
+        // Nothing runs twice, and nothing that was not accepted.
+        prop_assert!(bench.executed.len() <= bench.accepted.len());
+        let servers = bench.at_rest.iter().map(|(server, _)| server).chain([&bench.server]);
+        refused.set(refused.get() + servers.map(|server| server.refused_binds).sum::<usize>());
+        kept.set(kept.get() + bench.kept);
+        Ok(())
+    });
+    played.unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        kept.get() > 2000 && refused.get() > 100,
+        "{} kept, {} anew",
+        kept.get(),
+        refused.get()
+    );
+}
+
 /// Found by chance: what PostgreSQL drops before it reads a text was still there when Scrim refused the text by itself.
 #[test]
 fn a_refused_query_takes_the_unnamed_statement_away() {

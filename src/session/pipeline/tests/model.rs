@@ -2,10 +2,11 @@
 //!
 //! Texts: `ok N` gives N rows, `raw N` too but from a column that must not flow, `late N` gives N rows and fails,
 //! `bad` fails when it is parsed, `set P`, `begin`, `commit`, `rollback`. `refuse` is refused by the shell.
+//! `stale N` is `ok N` of a table that changes after each unit: what was prepared in an earlier one is not bound.
 //! `listen C` and its like are in [`super::channels`].
 //! What the shell has planned carries the search_path it was planned under: `v@P ok 3`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -27,6 +28,8 @@ pub fn error(code: &str, message: &str) -> Bytes {
 
 pub struct Model {
     pub prepared: HashMap<String, String>,
+    /// Names of those that were prepared in the unit under way.
+    fresh: HashSet<String>,
     /// Text and rows left.
     portals: HashMap<String, (String, usize)>,
     txn: u8,
@@ -35,6 +38,8 @@ pub struct Model {
     path_before: String,
     pub said: BytesMut,
     pub executed: Vec<String>,
+    /// How often what is kept for everybody was not bound since its table had changed.
+    pub refused_binds: usize,
     /// Takes texts as the client wrote them, and refuses by itself: what a client should see.
     is_reference: bool,
     /// Sessions come and go, and set what they need; statements come with them.
@@ -53,6 +58,7 @@ impl Model {
     pub fn new(is_reference: bool) -> Model {
         Model {
             prepared: HashMap::new(),
+            fresh: HashSet::new(),
             portals: HashMap::new(),
             txn: b'I',
             skipping: false,
@@ -60,6 +66,7 @@ impl Model {
             path_before: "start".into(),
             said: BytesMut::new(),
             executed: Vec::new(),
+            refused_binds: 0,
             is_reference,
             is_shared: false,
             channels: Channels::new((!is_reference).then_some(1)),
@@ -76,6 +83,9 @@ impl Model {
         let tag = frame.tag();
         if self.skipping && tag != b'S' {
             return false;
+        }
+        if matches!(tag, b'S' | b'Q') {
+            self.fresh.clear();
         }
         self.in_unit = !matches!(tag, b'S' | b'Q' | b'H') || (tag == b'H' && self.in_unit);
         let done = match tag {
@@ -289,6 +299,7 @@ impl Model {
             return Err(error("42P05", "exists"));
         }
         self.prepared.insert(parse.name.to_owned(), text);
+        self.fresh.insert(parse.name.to_owned());
         writer::parse_complete(&mut self.said);
         Ok(())
     }
@@ -299,7 +310,9 @@ impl Model {
         let text = text.ok_or_else(|| error("26000", "no such statement"))?;
         let text = self.allowed(&text)?;
         // Its table has been changed since it was prepared.
-        if text.starts_with("moved") {
+        let is_stale = text.starts_with("stale") && !self.fresh.contains(head.statement);
+        if text.starts_with("moved") || is_stale {
+            self.refused_binds += usize::from(is_stale && head.statement.starts_with("scrim$"));
             return Err(error("0A000", "moved"));
         }
         if !head.portal.is_empty() && self.portals.contains_key(head.portal) {
@@ -376,7 +389,7 @@ pub fn row_description(out: &mut BytesMut, table: i32) {
 pub fn rows_of(text: &str) -> Option<(usize, i32)> {
     let (kind, rows) = text.split_once(' ')?;
     match kind {
-        "ok" | "late" | "typed" | "moved" => Some((rows.parse().unwrap(), 0)),
+        "ok" | "late" | "typed" | "moved" | "stale" => Some((rows.parse().unwrap(), 0)),
         "raw" => Some((rows.parse().unwrap(), RAW_TABLE)),
         _ => None,
     }
