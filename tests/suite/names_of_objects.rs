@@ -41,8 +41,14 @@ fn fault(client: &mut Client, sql: &str) -> (String, String) {
 }
 
 #[test]
-fn columns_that_name_relations_are_text() {
+fn nobody_looks_up_what_is_hidden() {
     let own = open();
+    columns_that_name_relations_are_text(&own);
+    what_is_hidden_is_looked_up_for_nobody(&own);
+    they_are_not_written_and_the_rest_is(&own);
+}
+
+fn columns_that_name_relations_are_text(own: &Own) {
     let mut aria = own.connect("aria");
     let said = value(
         &aria.simple("SELECT concat_ws(' ', about, many, place, spot, spots, kind) FROM registry")
@@ -59,9 +65,7 @@ fn columns_that_name_relations_are_text() {
     assert_eq!(value(&dba.simple("SELECT pg_typeof(about) FROM registry")[0]), "regclass");
 }
 
-#[test]
-fn what_is_hidden_is_looked_up_for_nobody() {
-    let own = open();
+fn what_is_hidden_is_looked_up_for_nobody(own: &Own) {
     let mut aria = own.connect("aria");
     // What is hidden and what never was: the same, whatever it is.
     for sql in [
@@ -116,9 +120,7 @@ fn what_is_hidden_is_looked_up_for_nobody() {
     }
 }
 
-#[test]
-fn they_are_not_written_and_the_rest_is() {
-    let own = open();
+fn they_are_not_written_and_the_rest_is(own: &Own) {
     let mut aria = own.connect("aria");
     let (code, message) = fault(&mut aria, "UPDATE registry SET about = 'orders'");
     assert_eq!(code, "42501", "{message}");

@@ -233,6 +233,29 @@ fn a_unit_whose_statement_is_stale_is_sent_once_more() {
     assert_eq!(said, ["C ZT", "1 E0A000 ZE", "C ZI", "1 2 T D C ZI"]);
 }
 
+#[test]
+fn no_more_is_held_than_a_usual_unit() {
+    // Asked for eight times, a long name is more than is held.
+    let portal = "p".repeat(9_000);
+    let describes = vec![format!("DP {portal}"); 8];
+    let asked = ["D"; 8].join(" ");
+    let mut bench = Bench::shared(1);
+    let first = format!("P B {asked} E S");
+    // Anew for whoever needs it; and once more, before the Execute has gone.
+    let anew = format!("C {first}");
+    for (sent, refused) in [(&first, 0), (&anew, 0), (&anew, 1)] {
+        bench.send(&message("P - stale 1"));
+        bench.send(&message(&format!("B {portal} -")));
+        for words in &describes {
+            bench.send(&message(words));
+        }
+        assert_eq!(&sends(&mut bench, &[&format!("E {portal} 0"), "S"]), sent);
+        let said = summary(&bench.to_client.split());
+        assert_eq!(said, format!("1 2 {} D C ZI", ["T"; 8].join(" ")));
+        assert_eq!(bench.server.refused_binds, refused);
+    }
+}
+
 /// Whoever asks for it, and in whatever unit: what must not flow does not.
 #[test]
 fn rows_of_the_unnamed_query_wait_for_its_own_description() {

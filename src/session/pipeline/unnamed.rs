@@ -22,10 +22,14 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::expected::{Expected, Fate, Reply};
+use super::lookup::Known;
 use super::{Fault, Out, Pipeline, Txn};
 use crate::session::statements::Prepared;
 use crate::wire::reader::{self, BindHead, Named};
 use crate::wire::{Frame, Piece, writer};
+
+/// So much of a unit is held; what comes behind waits until the Bind is through.
+const HELD_BYTES_MAX: usize = 64 * 1024;
 
 /// A unit that began with a Parse without a name, of a statement that the server connection keeps.
 pub(super) struct Unit {
@@ -110,21 +114,35 @@ impl Pipeline {
         }
     }
 
-    /// The Bind of that statement.
+    /// A Bind of the unnamed statement is about to be sent.
     pub(super) fn binds_unnamed(&mut self) {
+        let bound = match self.statement("") {
+            Known::Yes(prepared) => Some(prepared),
+            Known::No | Known::Uncertain => None,
+        };
         let may_be_sent_again = self.txn == Txn::Idle;
-        if let Some(unit) = self.unit.as_mut().filter(|unit| unit.stage == Stage::Answered) {
-            unit.stage = if may_be_sent_again { Stage::Bound } else { Stage::Settled };
+        let Some(unit) = self.unit.as_mut().filter(|unit| unit.stage == Stage::Answered) else {
+            return;
+        };
+        // Rules that came in between have put another in its place.
+        if !bound.is_some_and(|bound| Arc::ptr_eq(&bound, &unit.prepared)) {
+            self.ends_unit();
+        } else if may_be_sent_again {
+            unit.stage = Stage::Bound;
+        } else {
+            unit.stage = Stage::Settled;
         }
     }
 
     /// True for a message that has to wait until the Bind is through.
     pub(super) fn waits_for_unit(&self, tag: u8) -> bool {
-        match self.unit.as_ref().map(|unit| unit.stage) {
-            Some(Stage::Bound) => !matches!(tag, b'D' | b'E' | b'S' | b'H'),
-            Some(Stage::Whole | Stage::Failed) => true,
-            Some(Stage::Answered | Stage::Settled) | None => false,
-        }
+        self.unit.as_ref().is_some_and(|unit| match unit.stage {
+            Stage::Bound => {
+                !matches!(tag, b'D' | b'E' | b'S' | b'H') || unit.sent.len() >= HELD_BYTES_MAX
+            }
+            Stage::Whole | Stage::Failed => true,
+            Stage::Answered | Stage::Settled => false,
+        })
     }
 
     /// A message of the client has been taken, with which all behind `before` was sent.
