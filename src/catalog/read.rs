@@ -62,7 +62,7 @@ pub const QUERIES: &[&str] = &[
          AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' \
          AND e.extname IN ('btree_gin', 'btree_gist', 'citext', 'cube', 'hstore', 'intarray', \
            'isn', 'ltree', 'pg_trgm', 'postgis', 'seg', 'vector'))",
-    "SELECT n.nspname, t.typname, t.typtype FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace \
+    "SELECT n.nspname, t.typname, t.typtype, t.oid FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace \
      WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'",
     "SELECT count(*) FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc \
      JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname <> 'pg_catalog'",
@@ -256,8 +256,13 @@ fn read_names(
             // Arrays are base types too; what they hold is judged by the name without its underscore.
             _ => UserTypeKind::Base,
         };
-        let user_type =
-            UserType { schema: schema.clone(), name: name.clone(), kind, names_objects: false };
+        let user_type = UserType {
+            schema: schema.clone(),
+            name: name.clone(),
+            oid: row.number(3)?,
+            kind,
+            names_objects: false,
+        };
         snapshot.user_types.insert((schema, name), user_type);
     }
     Ok(())

@@ -101,6 +101,8 @@ pub struct UserType {
     pub schema: String,
     /// Its name.
     pub name: String,
+    /// `pg_type.oid`.
+    pub oid: u32,
     /// What it is.
     pub kind: UserTypeKind,
     /// Its values name relations or types, or hold such values ([`Snapshot::naming_types`]).

@@ -4,7 +4,7 @@
 use pg_query::protobuf::TypeName;
 
 use super::refusal::Refusal;
-use super::{Speaker, known, system};
+use super::{Speaker, known, system, types};
 use crate::grammar::{Naming, Proof, names_objects};
 use crate::policy::RoleView;
 
@@ -59,9 +59,19 @@ pub(super) fn judge_types<'t>(
 /// Judges the types of parameters by their numbers, as the protocol has them.
 pub fn judge_parameters(types: &[u32], view: &RoleView) -> Result<(), Refusal> {
     let naming = &view.snapshot().naming_types;
-    match types.iter().any(|number| naming.contains(number)) && system::hides(view) {
-        true => Err(kept()),
-        false => Ok(()),
+    let is_user = |number: &u32| *number >= types::FIRST_USER_OID;
+    // Most have none that could be.
+    if !types.iter().any(|number| naming.contains(number) || is_user(number))
+        || !system::hides(view)
+    {
+        return Ok(());
+    }
+    if types.iter().any(|number| naming.contains(number)) {
+        return Err(kept());
+    }
+    match types.iter().find(|number| !types::may_be_parameter(view, **number)) {
+        Some(number) => Err(Refusal::no_such_parameter_type(*number)),
+        None => Ok(()),
     }
 }
 

@@ -127,6 +127,13 @@ impl Refusal {
         Refusal::new("42704", Reason::Type, message, None)
     }
 
+    /// There is no type of that number, as far as may be said.
+    pub(super) fn no_such_parameter_type(number: u32) -> Refusal {
+        let message = format!("scrim: a parameter cannot be of the type with number {number}");
+        let hint = "there is none that the role may name; leave the type to the database, or cast the parameter";
+        Refusal::new("42704", Reason::Type, message, Some(hint.to_owned()))
+    }
+
     /// True when it says that a type does not exist.
     pub(super) fn is_missing_type(&self) -> bool {
         self.code == "42704" && self.reason == Reason::Type

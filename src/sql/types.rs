@@ -3,7 +3,7 @@
 use super::{Speaker, system};
 use crate::catalog::{UserType, UserTypeKind};
 use crate::grammar::Violation;
-use crate::policy::{Access, ColumnVerdict, Unreadable};
+use crate::policy::{Access, ColumnVerdict, RoleView, Unreadable};
 
 /// PostgreSQL's own types, under the names of `pg_type`.
 const BUILTIN: &[&str] = &[
@@ -176,6 +176,38 @@ pub(super) fn judge(
     match judged {
         Ok(()) if user_type.names_objects && system::has_absent(speaker) => refused(),
         judged => judged,
+    }
+}
+
+/// OIDs below belong to PostgreSQL itself (`FirstNormalObjectId` in access/transam.h).
+pub(super) const FIRST_USER_OID: u32 = 16384;
+
+/// True for the number of a type that a role may give a parameter. What is hidden from it and what never was are the same.
+pub(super) fn may_be_parameter(view: &RoleView, number: u32) -> bool {
+    let snapshot = view.snapshot();
+    if number < FIRST_USER_OID {
+        return true;
+    }
+    let Some(known) = snapshot.user_types.values().find(|known| known.oid == number) else {
+        return false;
+    };
+    let element = known.name.strip_prefix('_').map(|name| (known.schema.clone(), name.to_owned()));
+    let element = element.and_then(|key| snapshot.user_types.get(&key));
+    let known = element.filter(|_| known.kind == UserTypeKind::Base).unwrap_or(known);
+    match known.kind {
+        UserTypeKind::Enum | UserTypeKind::Domain | UserTypeKind::Range => true,
+        UserTypeKind::Base => EXTENSIONS.contains(&known.name.as_str()),
+        UserTypeKind::Composite => {
+            let relation = snapshot.relation_named(&known.schema, &known.name);
+            match relation.map(|relation| view.access(relation.oid)) {
+                None | Some(Access::Open) => true,
+                Some(Access::Masked(template)) => {
+                    let mut columns = template.columns.iter();
+                    columns.all(|column| column.verdict != ColumnVerdict::Hidden)
+                }
+                Some(Access::View(_) | Access::Hidden | Access::Closed { .. }) => false,
+            }
+        }
     }
 }
 

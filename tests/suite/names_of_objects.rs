@@ -1,8 +1,8 @@
 //! Columns of the customer's own whose values name relations: PostgreSQL looks up whatever becomes one, so a masked role
 //! has them as text, and learns by none of them whether there is a table of staff.
 
-use crate::harness::client::Client;
-use crate::harness::own::{Own, code, value};
+use crate::harness::client::{Client, text};
+use crate::harness::own::{Own, code, execute, value};
 
 /// Each column another way to such a value.
 const REGISTRY: &str = "
@@ -108,15 +108,41 @@ fn what_is_hidden_is_looked_up_for_nobody(own: &Own) {
     }
     // A parameter by the number of its type, which a driver may state.
     let mut dba = own.connect("dba");
-    for type_name in ["place", "spot", "_place", "regprocedure"] {
-        let sql = format!("SELECT '{type_name}'::regtype::oid");
-        let number: u32 = value(&dba.simple(&sql)[0]).parse().expect("a number");
+    let mut parameter = |type_name: &str, value: &str| {
+        let sql = format!("SELECT to_regtype('{type_name}')::oid");
+        let number = dba.simple(&sql)[0].rows[0][0].clone();
+        let number = number.map_or(4_000_000, |number| text(&number).parse().expect("a number"));
         let mut body = b"\0SELECT $1 IS NULL\0\0\x01".to_vec();
-        body.extend(number.to_be_bytes());
+        body.extend(u32::to_be_bytes(number));
         aria.send(b'P', &body);
+        let mut body = b"\0\0\0\0\0\x01".to_vec();
+        body.extend(i32::try_from(value.len()).expect("a short value").to_be_bytes());
+        body.extend(value.as_bytes());
+        body.extend([0, 0]);
+        aria.send(b'B', &body);
+        execute(&mut aria, "", 0);
         aria.send(b'S', b"");
         let answer = aria.answers().pop().expect("an answer");
-        assert_eq!(code(&answer), "42501", "{type_name}: {answer:?}");
+        let message = answer.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+        (code(&answer).to_owned(), message.replace(&number.to_string(), "N"))
+    };
+    for type_name in ["place", "spot", "_place", "regprocedure"] {
+        assert_eq!(parameter(type_name, "1").0, "42501", "{type_name}");
+    }
+    // The row of a hidden table would tell how many columns it has.
+    let nothing = parameter("stuff", "(1)");
+    assert_eq!(nothing.0, "42704");
+    for type_name in ["staff", "_staff"] {
+        assert_eq!(parameter(type_name, "(1)"), nothing, "{type_name}");
+    }
+    for (type_name, value) in [
+        ("mood", "calm"),
+        ("_mood", "{calm}"),
+        ("short_text", "x"),
+        ("_text", "{x}"),
+        ("int4", "1"),
+    ] {
+        assert_eq!(parameter(type_name, value), (String::new(), String::new()), "{type_name}");
     }
 }
 
