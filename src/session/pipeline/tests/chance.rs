@@ -190,6 +190,16 @@ fn apart(said: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     (answers, notifications)
 }
 
+fn each_ends_once(bench: &Bench) -> Result<(), TestCaseError> {
+    let mut ended = std::collections::BTreeSet::new();
+    for event in &bench.events {
+        let Event::Completed { statement, .. } = event else { continue };
+        prop_assert!(ended.insert(*statement), "a statement ends twice");
+    }
+    prop_assert_eq!(ended.len(), bench.accepted.len());
+    Ok(())
+}
+
 fn through_scrim(script: &[(String, usize)]) -> Bench {
     let mut bench = Bench::new(None);
     play(&mut bench, script);
@@ -270,12 +280,7 @@ proptest! {
         let (said, expected) = (apart(&bench.to_client), reference(&script));
         prop_assert_eq!(summary(&said.0), summary(&apart(&expected.said).0));
         prop_assert!(could_be(&said.1, &expected.channels.told));
-        let mut ended = std::collections::BTreeSet::new();
-        for event in &bench.events {
-            let Event::Completed { statement, .. } = event else { continue };
-            prop_assert!(ended.insert(*statement), "a statement ends twice");
-        }
-        prop_assert_eq!(ended.len(), bench.accepted.len());
+        each_ends_once(&bench)?;
     }
 }
 
@@ -292,12 +297,7 @@ fn who_sends_a_text_each_time_does_not_notice_that_it_is_kept() {
         prop_assert!(bench.pipeline.is_quiet(), "a reply is still due");
         let (said, expected) = (apart(&bench.to_client), reference(&script));
         prop_assert_eq!(summary(&said.0), summary(&apart(&expected.said).0));
-        let mut ended = std::collections::BTreeSet::new();
-        for event in &bench.events {
-            let Event::Completed { statement, .. } = event else { continue };
-            prop_assert!(ended.insert(*statement), "a statement ends twice");
-        }
-        prop_assert_eq!(ended.len(), bench.accepted.len());
+        each_ends_once(&bench)?;
         // Nothing runs twice, and nothing that was not accepted.
         prop_assert!(bench.executed.len() <= bench.accepted.len());
         let servers = bench.at_rest.iter().map(|(server, _)| server).chain([&bench.server]);
