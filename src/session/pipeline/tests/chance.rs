@@ -190,6 +190,19 @@ fn apart(said: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     (answers, notifications)
 }
 
+/// By several servers in turn a client sees what one server would have said.
+fn through_servers(script: &[(String, usize)], servers: usize) -> Result<Bench, TestCaseError> {
+    let mut bench = Bench::shared(servers);
+    play(&mut bench, script);
+    while bench.deliver(usize::MAX) > 0 {}
+    prop_assert!(bench.pipeline.is_quiet(), "a reply is still due");
+    let (said, expected) = (apart(&bench.to_client), reference(script));
+    prop_assert_eq!(summary(&said.0), summary(&apart(&expected.said).0));
+    prop_assert!(could_be(&said.1, &expected.channels.told));
+    each_ends_once(&bench)?;
+    Ok(bench)
+}
+
 fn each_ends_once(bench: &Bench) -> Result<(), TestCaseError> {
     let mut ended = std::collections::BTreeSet::new();
     for event in &bench.events {
@@ -273,14 +286,7 @@ proptest! {
                 close.into_iter().chain([(words.clone(), delivered)]).collect::<Vec<_>>()
             })
             .collect();
-        let mut bench = Bench::shared(servers);
-        play(&mut bench, &script);
-        while bench.deliver(usize::MAX) > 0 {}
-        prop_assert!(bench.pipeline.is_quiet(), "a reply is still due");
-        let (said, expected) = (apart(&bench.to_client), reference(&script));
-        prop_assert_eq!(summary(&said.0), summary(&apart(&expected.said).0));
-        prop_assert!(could_be(&said.1, &expected.channels.told));
-        each_ends_once(&bench)?;
+        through_servers(&script, servers)?;
     }
 }
 
@@ -291,13 +297,7 @@ fn who_sends_a_text_each_time_does_not_notice_that_it_is_kept() {
     let config =
         ProptestConfig { cases: 3000, source_file: Some(file!()), ..ProptestConfig::default() };
     let played = TestRunner::new(config).run(&(units(), 1_usize..4), |(script, servers)| {
-        let mut bench = Bench::shared(servers);
-        play(&mut bench, &script);
-        while bench.deliver(usize::MAX) > 0 {}
-        prop_assert!(bench.pipeline.is_quiet(), "a reply is still due");
-        let (said, expected) = (apart(&bench.to_client), reference(&script));
-        prop_assert_eq!(summary(&said.0), summary(&apart(&expected.said).0));
-        each_ends_once(&bench)?;
+        let bench = through_servers(&script, servers)?;
         // Nothing runs twice, and nothing that was not accepted.
         prop_assert!(bench.executed.len() <= bench.accepted.len());
         let servers = bench.at_rest.iter().map(|(server, _)| server).chain([&bench.server]);
